@@ -1,0 +1,14 @@
+//! What varies by language, and nothing else: tags, profiles, normalising, segmenting, identifying.
+//!
+//! This crate knows no documents, no threads and draws no random numbers.
+
+pub mod error;
+pub mod identify;
+pub mod normalise;
+pub mod profile;
+pub mod segment;
+pub mod tag;
+
+pub use error::{Error, Result};
+pub use profile::Profile;
+pub use tag::Tag;

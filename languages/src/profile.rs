@@ -1,0 +1,3 @@
+//! (in work)
+/// A profile.
+pub struct Profile;

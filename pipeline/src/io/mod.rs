@@ -1,0 +1,4 @@
+//! Files: written beside and renamed, hashed, listed in a manifest. arrow and parquet live here and nowhere else.
+
+pub mod atomic;
+pub mod manifest;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 /// What can go wrong with tags, profiles and identification models.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not of the form `xxx_Yyyy`.
-    #[error("language tag `{found}`: expected three lower-case letters, `_` and a script, as in `ltg_Latn`{}", nearest.as_ref().map(|tag| format!("; did you mean `{tag}`?")).unwrap_or_default())]
+    /// Not of the form `xxx_Yyyy`, or without a profile.
+    #[error("language tag `{found}`: expected a known language as three lower-case letters, `_` and a script, as in `ltg_Latn`{}", nearest.as_ref().map(|tag| format!("; did you mean `{tag}`?")).unwrap_or_default())]
     Tag {
         /// What was written.
         found: String,

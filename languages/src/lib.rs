@@ -1,11 +1,13 @@
-//! What varies by language, and nothing else: tags, profiles, normalising, segmenting, identifying.
+//! What varies by language, and nothing else: tags, profiles, scripts, normalising, segmenting, identifying.
 //!
 //! This crate knows no documents, no threads and draws no random numbers.
 
+pub mod card;
 pub mod error;
 pub mod identify;
 pub mod normalise;
 pub mod profile;
+pub mod script;
 pub mod segment;
 pub mod tag;
 

@@ -1,0 +1,337 @@
+//! Every figure of the report, read from the files the stages wrote (docs/formats.md).
+
+use crate::error::{Error, Result};
+use crate::report::samples::{self, Sample};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a stage left behind, or in words why there is nothing to show.
+#[derive(Debug, Clone, Serialize)]
+pub struct Part<T> {
+    /// The figures.
+    pub found: Option<T>,
+    /// A sentence for the reader where they are missing or cannot be read.
+    pub missing: String,
+}
+
+impl<T> Part<T> {
+    fn missing(words: impl Into<String>) -> Part<T> {
+        Part { found: None, missing: words.into() }
+    }
+}
+
+/// All figures of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// Name of the run's folder.
+    pub name: String,
+    /// What a reader has to know before anything else, as the plan says it.
+    pub notice: Option<String>,
+    /// Counts of the stage `documents`.
+    pub documents: Part<DocumentCounts>,
+    /// A few kept documents.
+    pub kept: Part<Vec<Sample>>,
+    /// A few rejected documents, at least one for each reason seen.
+    pub rejected: Part<Vec<Sample>>,
+    /// How the vocabulary cuts each language.
+    pub fertility: Part<Vec<Fertility>>,
+    /// What training logged.
+    pub training: Part<Training>,
+    /// Bits per byte on the test split.
+    pub evaluation: Part<Evaluation>,
+    /// One for each classifier, by name of its folder.
+    pub tasks: Part<Vec<Task>>,
+}
+
+/// `counts` of `documents/manifest.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentCounts {
+    /// By language tag.
+    pub languages: BTreeMap<String, Counts>,
+    /// By source of the recipe.
+    pub sources: BTreeMap<String, Counts>,
+    /// Evaluation sentences found in the documents.
+    pub contamination: Option<Contamination>,
+}
+
+/// One row of the funnel: in = kept + failed + dropped.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Documents that came in.
+    #[serde(rename = "in")]
+    pub came: u64,
+    /// Kept documents.
+    pub kept: u64,
+    /// Documents that could not be read.
+    pub failed: u64,
+    /// Dropped documents by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Pages that are no documents, by kind.
+    pub skipped: BTreeMap<String, u64>,
+    /// UTF-8 bytes kept.
+    pub kept_bytes: u64,
+    /// Characters kept.
+    pub kept_characters: u64,
+    /// Words kept.
+    pub kept_words: u64,
+}
+
+/// Documents that contain evaluation text.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contamination {
+    /// Sentences looked for.
+    pub evaluation_sentences: u64,
+    /// Documents with a whole sentence.
+    pub exact: u64,
+    /// Documents with thirteen words in a row.
+    pub ngram_13: u64,
+}
+
+/// One row of `vocabulary/fertility.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fertility {
+    /// Tag.
+    pub language: String,
+    /// Documents measured.
+    pub documents: u64,
+    /// Words measured.
+    pub words: u64,
+    /// UTF-8 bytes measured.
+    pub bytes: u64,
+    /// Tokens they became.
+    pub tokens: u64,
+    /// Fertility proper.
+    pub tokens_per_word: f64,
+    /// Compression.
+    pub bytes_per_token: f64,
+    /// Tokens that are single bytes, 0 to 1.
+    pub byte_fallback_share: f64,
+    /// Sentences the vocabulary was trained on.
+    pub training_sentences: u64,
+}
+
+/// `model/training/metrics.jsonl`; after a resume, the last word on each step counts.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Training {
+    /// In order of steps.
+    pub steps: Vec<TrainStep>,
+    /// In order of steps.
+    pub validation: Vec<ValidationStep>,
+    /// Lines that could not be read (a run that was killed cuts its last one).
+    pub unreadable_lines: u64,
+}
+
+/// A line of kind `train`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrainStep {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Nats per token.
+    pub loss: f64,
+    /// Of this step.
+    pub learning_rate: Option<f64>,
+    /// Before clipping.
+    pub gradient_norm: Option<f64>,
+    /// Seen so far.
+    pub tokens: Option<u64>,
+    /// Speed.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// A line of kind `validation`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ValidationStep {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Over all languages.
+    pub bits_per_byte: f64,
+    /// By tag.
+    #[serde(default)]
+    pub languages: BTreeMap<String, f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum MetricsLine {
+    Train(TrainStep),
+    Validation(ValidationStep),
+}
+
+/// `model/evaluation.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Which split.
+    pub split: String,
+    /// One row a language.
+    pub languages: Vec<LanguageEvaluation>,
+}
+
+/// Bits per byte of one language, beside simpler models of the same tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LanguageEvaluation {
+    /// Tag.
+    pub language: String,
+    /// Documents.
+    pub documents: u64,
+    /// UTF-8 bytes.
+    pub bytes: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// Of the model.
+    pub bits_per_byte: f64,
+    /// Of token frequencies alone.
+    pub unigram_bits_per_byte: Option<f64>,
+    /// Of token pairs.
+    pub bigram_bits_per_byte: Option<f64>,
+}
+
+/// `classifier/NAME/results.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    /// Folder under `classifier/`.
+    #[serde(default)]
+    pub name: String,
+    /// Task.
+    pub task: String,
+    /// Tag.
+    pub language: String,
+    /// Examples.
+    pub train: u64,
+    /// Examples.
+    pub validation: u64,
+    /// Examples.
+    pub test: u64,
+    /// In the order of the confusion matrix.
+    pub labels: Vec<String>,
+    /// Every method at every number of labels.
+    pub methods: Vec<Method>,
+}
+
+/// One method with so many labels, over its seeds. Scores are 0 to 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Method {
+    /// `majority`, `character_ngrams`, `from_scratch`, `pretrained`.
+    pub method: String,
+    /// Labelled examples trained on.
+    pub labels_used: u64,
+    /// One score each.
+    pub seeds: Vec<u64>,
+    /// Mean over seeds.
+    pub accuracy_mean: f64,
+    /// Standard deviation over seeds.
+    pub accuracy_deviation: f64,
+    /// Mean over seeds.
+    pub macro_f1_mean: f64,
+    /// Standard deviation over seeds.
+    pub macro_f1_deviation: f64,
+    /// `[truth][predicted]`, summed over seeds.
+    #[serde(default)]
+    pub confusion: Vec<Vec<u64>>,
+}
+
+impl Figures {
+    /// Reads what is there. Fails only where `run` is no folder.
+    pub fn read(run: &Path) -> Result<Figures> {
+        let whole = std::fs::canonicalize(run).map_err(Error::io("read", run))?;
+        if !whole.is_dir() {
+            let (found, expected) = ("a file".into(), "the folder of a run".into());
+            return Err(Error::Input { path: run.into(), place: String::new(), found, expected });
+        }
+        #[derive(Deserialize)]
+        struct Plan {
+            notice: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Stage {
+            counts: DocumentCounts,
+        }
+        let documents: Part<Stage> =
+            json(run, "documents/manifest.json", "No documents were prepared in this run yet.");
+        Ok(Figures {
+            name: whole.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned()),
+            notice: json::<Plan>(run, "plan.json", "").found.and_then(|plan| plan.notice),
+            documents: Part { found: documents.found.map(|stage| stage.counts), missing: documents.missing },
+            kept: sampled(run, "documents/kept", samples::kept),
+            rejected: sampled(run, "documents/rejected", samples::rejected),
+            fertility: json(run, "vocabulary/fertility.json", "No vocabulary was trained in this run yet."),
+            training: training(run),
+            evaluation: json(run, "model/evaluation.json", "No model of this run was evaluated yet."),
+            tasks: tasks(run),
+        })
+    }
+}
+
+/// A JSON file of the run, or the sentence that says why not.
+fn json<T: DeserializeOwned>(run: &Path, file: &str, missing: &str) -> Part<T> {
+    match std::fs::read(run.join(file)) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(found) => Part { found: Some(found), missing: String::new() },
+            Err(cause) => Part::missing(format!("{file} is there but could not be read: {cause}.")),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Part::missing(missing),
+        Err(error) => Part::missing(format!("{file} is there but could not be read: {error}.")),
+    }
+}
+
+fn sampled(run: &Path, folder: &str, take: fn(&Path) -> Result<Vec<Sample>>) -> Part<Vec<Sample>> {
+    match take(&run.join(folder)) {
+        Ok(found) if found.is_empty() => Part::missing(format!("There are no documents in {folder}.")),
+        Ok(found) => Part { found: Some(found), missing: String::new() },
+        Err(error) => {
+            tracing::warn!(%error, folder, "no samples");
+            Part::missing(format!("The documents in {folder} could not be read: {}.", cause_alone(&error)))
+        }
+    }
+}
+
+/// The cause without the path, which says where the reader's disk is and nothing of the run.
+fn cause_alone(error: &Error) -> String {
+    match error {
+        Error::Format { cause, .. } => cause.lines().next().unwrap_or_default().to_owned(),
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn training(run: &Path) -> Part<Training> {
+    let file = "model/training/metrics.jsonl";
+    let bytes = match std::fs::read(run.join(file)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Part::missing("No model was trained in this run yet.");
+        }
+        Err(error) => return Part::missing(format!("{file} is there but could not be read: {error}.")),
+    };
+    let (mut steps, mut validation, mut unreadable_lines) = (BTreeMap::new(), BTreeMap::new(), 0);
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(MetricsLine::Train(line)) => drop(steps.insert(line.step, line)),
+            Ok(MetricsLine::Validation(line)) => drop(validation.insert(line.step, line)),
+            Err(_) => unreadable_lines += 1,
+        }
+    }
+    let (steps, validation) = (steps.into_values().collect(), validation.into_values().collect());
+    Part { found: Some(Training { steps, validation, unreadable_lines }), missing: String::new() }
+}
+
+fn tasks(run: &Path) -> Part<Vec<Task>> {
+    let mut names: Vec<String> = std::fs::read_dir(run.join("classifier"))
+        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    names.sort();
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for name in names {
+        let part: Part<Task> = json(run, &format!("classifier/{name}/results.json"), "");
+        problems.extend(Some(part.missing).filter(|words| !words.is_empty()));
+        found.extend(part.found.map(|task| Task { name, ..task }));
+    }
+    if found.is_empty() && problems.is_empty() {
+        return Part::missing("No classifier was trained in this run yet.");
+    }
+    Part { found: Some(found).filter(|tasks| !tasks.is_empty()), missing: problems.join(" ") }
+}

@@ -1,7 +1,149 @@
 //! Filters judge one document by itself: a pure function of text, language and settings.
+//!
+//! A filter is a file here, whose first lines are its card: what it drops, why, an example, a near miss, where the
+//! threshold comes from. The first filter in the order of [`Filter::ALL`] that says no decides.
+
+pub mod language;
+pub mod length;
+pub mod letters;
+pub mod repetition;
+
+use crate::document::{Reason, Signals, Verdict};
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use tongues_languages::{Tag, segment};
+
+/// Limits of the filters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilterSettings {
+    /// Characters a document has at least.
+    pub minimum_characters: u32,
+    /// Letters and marks among characters that are not white space, 0 to 1, at least.
+    pub minimum_letter_share: f32,
+    /// Letters of the language's script among letters, 0 to 1, at least.
+    pub minimum_script_share: f32,
+    /// Limits on repetition.
+    pub repetition: RepetitionSettings,
+    /// Probability from which another language counts as found, 0 to 1; none takes the profile's.
+    pub identification_threshold: Option<f32>,
+    /// Characters from which a text is long enough for the identifier's word to count.
+    pub identification_minimum_characters: u32,
+}
+
+impl Default for FilterSettings {
+    fn default() -> Self {
+        FilterSettings {
+            minimum_characters: 20,    // characters; one short sentence
+            minimum_letter_share: 0.5, // share; lists of dates stay, tables of figures go
+            minimum_script_share: 0.5, // share; more foreign than own letters is another language
+            repetition: RepetitionSettings::default(),
+            identification_threshold: None, // probability; the profile knows the language's near relatives
+            identification_minimum_characters: 50, // characters; about eight words
+        }
+    }
+}
+
+/// Limits of [`repetition`]; shares 0 to 1, at most. Gopher's (Rae et al. 2021, table A1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepetitionSettings {
+    /// Words from which a document is judged.
+    pub minimum_words: u32,
+    /// Lines seen before, by count.
+    pub repeated_line_share: f32,
+    /// Lines seen before, by characters.
+    pub repeated_line_character_share: f32,
+    /// Characters of the most frequent word 2-gram.
+    pub top_2gram_share: f32,
+    /// Characters of the most frequent word 3-gram.
+    pub top_3gram_share: f32,
+    /// Characters of the most frequent word 4-gram.
+    pub top_4gram_share: f32,
+    /// Characters inside repeated word 5-grams.
+    pub repeated_5gram_share: f32,
+    /// Characters inside repeated word 10-grams.
+    pub repeated_10gram_share: f32,
+}
+
+impl Default for RepetitionSettings {
+    fn default() -> Self {
+        RepetitionSettings {
+            minimum_words: 50,                   // words; Gopher's own shortest document
+            repeated_line_share: 0.30,           // share of lines
+            repeated_line_character_share: 0.20, // share of characters, as are all below
+            top_2gram_share: 0.20,
+            top_3gram_share: 0.18,
+            top_4gram_share: 0.16,
+            repeated_5gram_share: 0.15,
+            repeated_10gram_share: 0.10,
+        }
+    }
+}
+
+/// Where neither settings nor a profile say when another language counts as found.
+pub const DEFAULT_IDENTIFICATION_THRESHOLD: f32 = 0.7;
+
+/// The filters that judge by [`Signals`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// [`length`].
+    Length,
+    /// [`letters`].
+    Letters,
+    /// [`repetition`].
+    Repetition,
+}
+
+impl Filter {
+    /// All, in the order they judge.
+    pub const ALL: [Filter; 3] = [Filter::Length, Filter::Letters, Filter::Repetition];
+
+    /// Judges by signals; the same signals always get the same verdict.
+    pub fn judge(self, signals: &Signals, settings: &FilterSettings) -> Verdict {
+        match self {
+            Filter::Length => length::judge(signals, settings),
+            Filter::Letters => letters::judge(signals, settings),
+            Filter::Repetition => repetition::judge(signals, &settings.repetition),
+        }
+    }
+}
+
+/// The figures the filters judge by. `text` is normalised.
+pub fn measure(text: &str, tag: Tag) -> Signals {
+    let words = segment::words(text, tag);
+    let mut signals = Signals {
+        characters: text.chars().count() as u32,
+        words: words.len() as u32,
+        lines: text.lines().filter(|line| !line.trim().is_empty()).count() as u32,
+        ..Signals::default()
+    };
+    (signals.letter_share, signals.script_share) = letters::shares(text, tag);
+    if !words.is_empty() {
+        let characters: usize = words.iter().map(|word| word.chars().count()).sum();
+        signals.mean_word_length = (characters as f64 / words.len() as f64) as f32;
+    }
+    repetition::measure(text, &words, &mut signals);
+    signals
+}
+
+/// The verdict of all filters that judge by signals.
+pub fn judge(signals: &Signals, settings: &FilterSettings) -> Verdict {
+    let verdicts = Filter::ALL.into_iter().map(|filter| filter.judge(signals, settings));
+    verdicts.into_iter().find(|verdict| *verdict != Verdict::Keep).unwrap_or(Verdict::Keep)
+}
+
+fn drop(reason: &'static str, found: impl Display, limit: impl Display) -> Verdict {
+    Verdict::Drop(Reason { stage: "filter", reason, found: found.to_string(), limit: limit.to_string() })
+}
+
+/// Three digits: enough to see why, and the same text on every machine.
+fn share(value: f32) -> String {
+    format!("{value:.3}")
+}
 
 /// Every stage and reason this crate writes into data. The names are frozen.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 19] = [
     "read",
     "filter",
     "language",
@@ -9,7 +151,6 @@ const NAMES: [&str; 22] = [
     "contamination",
     "empty",
     "too_short",
-    "too_long",
     "few_letters",
     "other_script",
     "repeated_lines",
@@ -22,8 +163,6 @@ const NAMES: [&str; 22] = [
     "other_language",
     "exact_duplicate",
     "contaminated",
-    "words_too_long",
-    "words_too_short",
 ];
 
 /// The name as this crate writes it; `None` where this version does not write it.

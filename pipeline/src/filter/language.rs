@@ -1,0 +1,75 @@
+//! Language: a document that is surely in another language than its source claims.
+//!
+//! - Drops documents where the identifier gives another language at least the threshold's probability
+//!   (`other_language`).
+//! - Why: small Wikipedias hold pages copied from big ones and not yet translated.
+//! - Dropped: an English paragraph in `ltg_Latn`, taken for `eng_Latn` with 0.98.
+//! - Near miss, kept: a Latgalian sentence full of Latvian names, taken for `lvs_Latn` with 0.4; any text claimed to
+//!   be of a language the identifier was not trained on, because it can only be taken for another one.
+//! - Threshold: the profile's, or `identification_threshold`. Texts under `identification_minimum_characters` are not
+//!   judged: identifiers are bad on a few words (the GlotLID card says so of the best one).
+
+use super::{FilterSettings, share};
+use crate::document::{Reason, Verdict};
+use tongues_languages::{Tag, profile};
+
+/// Characters shown to the identifier: more changes no answer and costs time.
+const SHOWN_CHARACTERS: usize = 4_000;
+
+/// What takes a text for a language.
+#[derive(Clone, Copy)]
+pub struct Identify<'a> {
+    /// Languages of a text with their probabilities, most probable first.
+    pub top: &'a (dyn Fn(&str) -> Vec<(Tag, f32)> + Sync),
+    /// Whether it was trained on a language.
+    pub knows: &'a (dyn Fn(Tag) -> bool + Sync),
+}
+
+/// What a text is taken for; `None` where nothing is said.
+pub fn identify(text: &str, identify: Identify) -> Option<(Tag, f32)> {
+    let end = text.char_indices().nth(SHOWN_CHARACTERS).map_or(text.len(), |(at, _)| at);
+    (identify.top)(&text[..end]).into_iter().next()
+}
+
+/// Judges a text of `characters` characters claimed to be `claimed` and taken for `found`.
+pub fn judge(claimed: Tag, found: (Tag, f32), known: bool, characters: u32, settings: &FilterSettings) -> Verdict {
+    let threshold = settings
+        .identification_threshold
+        .or_else(|| profile::find(claimed).map(|profile| profile.thresholds.identification))
+        .unwrap_or(super::DEFAULT_IDENTIFICATION_THRESHOLD);
+    let (tag, score) = found;
+    if tag == claimed || !known || score < threshold || characters < settings.identification_minimum_characters {
+        return Verdict::Keep;
+    }
+    Verdict::Drop(Reason {
+        stage: "language",
+        reason: "other_language",
+        found: format!("{tag} {}", share(score)),
+        limit: format!("{claimed}, or another under {}", share(threshold)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sure_other_language_is_dropped() {
+        let settings = FilterSettings { identification_threshold: Some(0.5), ..FilterSettings::default() };
+        let (ltg, eng) = ("ltg_Latn".parse().unwrap(), "eng_Latn".parse().unwrap());
+        let kept = |found, known, characters| judge(ltg, found, known, characters, &settings) == Verdict::Keep;
+        assert!(kept((ltg, 0.9), true, 100));
+        assert!(kept((eng, 0.49), true, 100));
+        assert!(kept((eng, 0.9), false, 100));
+        assert!(kept((eng, 0.9), true, 10));
+        assert!(!kept((eng, 0.5), true, 100));
+    }
+
+    #[test]
+    fn a_long_text_is_shown_in_part() {
+        let shown = |text: &str| vec![(Tag::UNDETERMINED, text.chars().count() as f32)];
+        let knows = |_| true;
+        let found = identify(&"ā".repeat(9_000), Identify { top: &shown, knows: &knows });
+        assert_eq!(found, Some((Tag::UNDETERMINED, 4_000.0)));
+    }
+}

@@ -3,3 +3,4 @@
 pub mod atomic;
 pub mod documents;
 pub mod manifest;
+pub mod table;

@@ -1,1 +1,278 @@
-//! (in work)
+//! Files become documents: dumps, lines, pages and tables, whatever their compression, one item at a time.
+//!
+//! A broken record is an [`Item::Failed`] and reading goes on; a file that is not what it should be is an error.
+
+mod bytes;
+mod html;
+mod lines;
+mod mediawiki;
+
+use crate::error::{Error, Result};
+use crate::io::table;
+use crate::wikitext::{self, Site};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A MediaWiki XML export.
+    Mediawiki,
+    /// One JSON object a line.
+    Jsonl,
+    /// The whole file is one document.
+    TextFile,
+    /// Every line is a document.
+    TextLines,
+    /// Documents are separated by blank lines.
+    TextParagraphs,
+    /// The file is one web page.
+    Html,
+    /// A Parquet table, one row a document.
+    Parquet,
+}
+
+impl Format {
+    /// By the name, a compression suffix set aside; none where the name says nothing.
+    ///
+    /// ```
+    /// use tongues_pipeline::read::Format;
+    /// assert_eq!(Format::guess("xywiki.xml.bz2".as_ref()), Some(Format::Mediawiki));
+    /// ```
+    pub fn guess(path: &Path) -> Option<Format> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let bare = [".bz2", ".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        match bare.rsplit_once('.')?.1 {
+            "xml" => Some(Format::Mediawiki),
+            "jsonl" | "ndjson" => Some(Format::Jsonl),
+            "txt" => Some(Format::TextFile),
+            "html" | "htm" | "xhtml" => Some(Format::Html),
+            "parquet" => Some(Format::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// How a source is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadSettings {
+    /// None: by the file's name.
+    pub format: Option<Format>,
+    /// Field (JSONL) or column (Parquet) that holds the text.
+    pub text_column: String,
+    /// Field or column of the id; none: the record's number.
+    pub id_column: Option<String>,
+    /// Field or column of the title.
+    pub title_column: Option<String>,
+    /// Field or column of the address.
+    pub url_column: Option<String>,
+    /// Cut from the beginning of every text that has it; `#` stands for one digit or more: `content_#` and a tab.
+    pub drop_prefix: Option<String>,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        ReadSettings {
+            format: None,
+            text_column: "text".to_owned(),
+            id_column: None,
+            title_column: None,
+            url_column: None,
+            drop_prefix: None,
+        }
+    }
+}
+
+/// A document as the file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raw {
+    /// Unique within the file.
+    pub id: String,
+    /// Title.
+    pub title: Option<String>,
+    /// Where a reader finds it.
+    pub url: Option<String>,
+    /// As the file has it; ISO 8601 in dumps.
+    pub timestamp: Option<String>,
+    /// What the format itself says of the licence.
+    pub licence: Option<String>,
+    /// The text.
+    pub body: Body,
+}
+
+impl Raw {
+    /// A document with nothing but a text.
+    fn plain(id: impl ToString, text: String) -> Raw {
+        Raw { id: id.to_string(), title: None, url: None, timestamp: None, licence: None, body: Body::Text(text) }
+    }
+}
+
+/// A text with its markup.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// Plain.
+    Text(String),
+    /// A web page.
+    Html(String),
+    /// A wiki page.
+    Wikitext(String),
+}
+
+/// What a reader comes upon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A document.
+    Document(Raw),
+    /// Something that is no document, by kind: `redirect`, `namespace`, `not_wikitext`, `empty`.
+    Skipped(&'static str),
+    /// A record that cannot be read.
+    Failed {
+        /// Line, row, or page and byte.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+enum Source {
+    Mediawiki(Box<mediawiki::Pages>),
+    Lines(lines::Lines),
+    Once(Option<Item>),
+    Table(Box<table::Rows>),
+}
+
+/// A file being read.
+pub struct Reader {
+    source: Source,
+    counter: bytes::Counter,
+    file_bytes: u64,
+    drop_prefix: Option<String>,
+}
+
+/// Opens `path`. An error: the file is missing, or not of the format at all.
+pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
+    let format = settings.format.or_else(|| Format::guess(path)).ok_or_else(|| Error::Input {
+        path: path.to_owned(),
+        place: String::new(),
+        found: "a name that tells no format".to_owned(),
+        expected: ".xml, .jsonl, .txt, .html or .parquet (may be compressed), or `format` in the source's settings"
+            .to_owned(),
+    })?;
+    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    if metadata.len() == 0 {
+        let expected = format!("a file of format {format:?}");
+        return Err(Error::Input {
+            path: path.to_owned(),
+            place: String::new(),
+            found: "an empty file".to_owned(),
+            expected,
+        });
+    }
+    let (source, counter) = if format == Format::Parquet {
+        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Counter::default())
+    } else {
+        let (text, counter) = bytes::open(path)?;
+        let source = match format {
+            Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
+            Format::Html => Source::Once(Some(html::page(path, text)?)),
+            _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
+        };
+        (source, counter)
+    };
+    Ok(Reader { source, counter, file_bytes: metadata.len(), drop_prefix: settings.drop_prefix.clone() })
+}
+
+impl Reader {
+    /// The next item; none at the end.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Item>> {
+        let mut item = match &mut self.source {
+            Source::Mediawiki(pages) => pages.next(),
+            Source::Lines(lines) => lines.next()?,
+            Source::Once(item) => item.take(),
+            Source::Table(rows) => rows.next()?,
+        };
+        if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
+            let (Body::Text(text) | Body::Html(text) | Body::Wikitext(text)) = &mut raw.body;
+            let cut = prefix_length(text, prefix);
+            text.drain(..cut);
+        }
+        Ok(item)
+    }
+
+    /// The wiki of a dump.
+    pub fn site(&self) -> Option<Arc<Site>> {
+        match &self.source {
+            Source::Mediawiki(pages) => Some(pages.site()),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the (compressed) file taken so far.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.source {
+            Source::Table(rows) => (rows.share_read() * self.file_bytes as f64) as u64,
+            _ => self.counter.get(),
+        }
+    }
+}
+
+/// Bytes of `text` that match `pattern` at its beginning; 0 where it does not.
+fn prefix_length(text: &str, pattern: &str) -> usize {
+    let mut rest = text;
+    for wanted in pattern.chars() {
+        let next = if wanted == '#' {
+            let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            (after.len() < rest.len()).then_some(after)
+        } else {
+            rest.strip_prefix(wanted)
+        };
+        match next {
+            Some(after) => rest = after,
+            None => return 0,
+        }
+    }
+    text.len() - rest.len()
+}
+
+/// Plain text of a body: paragraphs separated by blank lines. Pure; never fails.
+pub fn to_text(body: &Body, site: Option<&Site>) -> String {
+    match (body, site) {
+        (Body::Text(text), _) => text.clone(),
+        (Body::Html(source), _) => html::to_text(source),
+        (Body::Wikitext(source), Some(site)) => wikitext::to_text(source, site),
+        (Body::Wikitext(source), None) => wikitext::to_text(source, &Site::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_with_a_number_is_cut_only_where_it_stands() {
+        assert_eq!(prefix_length("content_12\tLobdīn", "content_#\t"), 11);
+        assert_eq!(prefix_length("content_\tLobdīn", "content_#\t"), 0);
+        assert_eq!(prefix_length("x", "content_#\t"), 0);
+    }
+
+    #[test]
+    fn names_tell_the_format() {
+        assert_eq!(Format::guess("a/b.jsonl.zst".as_ref()), Some(Format::Jsonl));
+        assert_eq!(Format::guess("a/b.HTM".as_ref()), Some(Format::Html));
+        assert_eq!(Format::guess("a/b".as_ref()), None);
+    }
+
+    #[test]
+    fn an_empty_or_nameless_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, said) in [("a.xml", "an empty file"), ("a.unknown", "tells no format")] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+            let error = open(&folder.path().join(name), &ReadSettings::default()).err().unwrap();
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+}

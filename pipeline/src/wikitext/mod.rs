@@ -1,1 +1,176 @@
-//! (in work)
+//! Wiki markup becomes plain text: what a reader of the page would read as running text, and nothing else.
+//!
+//! Three passes, each linear in the length of the page: [`markup`] takes the source apart with a stack of what is
+//! open (templates, tables, links), [`lines`] turns lines into paragraphs, headings and lists, [`debris`] cleans what
+//! dropped markup left behind. Templates are not expanded: those that only dress their text keep it ([`templates`]).
+
+mod debris;
+mod entities;
+mod lines;
+mod links;
+mod markup;
+mod site;
+mod tags;
+mod templates;
+
+pub use site::{Site, Target};
+
+/// Plain text of a page: paragraphs separated by a blank line, lists as lines with `- `, headings as lines.
+/// Never fails or panics, whatever the source.
+///
+/// ```
+/// use tongues_pipeline::wikitext::{Site, to_text};
+/// let source = "'''Lobs''' ({{lang|de|Bach}}) is a [[river]]s' name.<ref>A book</ref>\n\n== See also ==\n[[Category:X]]";
+/// assert_eq!(to_text(source, &Site::default()), "Lobs (Bach) is a rivers' name.");
+/// ```
+pub fn to_text(source: &str, site: &Site) -> String {
+    lines::arrange(&markup::strip(source, site))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(source: &str) -> String {
+        to_text(source, &Site::default())
+    }
+
+    #[test]
+    fn a_page_with_a_bit_of_everything() {
+        let source = "{{Infobox\n| name = X {{nested|[[a]]}}\n| b = {{{1|c}}}\n}}\n'''X''' ({{IPA|x}}, {{lang-lv|iks}}; ) is ''the'' \
+            [[letter (sign)|letter]] of [[File:x.jpg|thumb|A [[caption]] with {{t}}|alt]]it.<!-- no -->\nSame paragraph&nbsp;&mdash; \
+            A&amp;B.<ref name=\"a\">{{cite|x}}</ref><ref name=a />\n\n{| class=\"w\"\n|-\n! a !! b\n|-\n| c || d\n{| \n| inner\n|}\n|}\n\
+            == History ==\n* one\n** two [[c|d]]s\n# three\n; term : meaning\n: indented\n\n== Empty ==\n=== Also ===\n\n== Links ==\n\
+            [http://x.y/z A site] [http://x.y] http://bare.org<br/>next\n{{DEFAULTSORT:X}}\n__NOTOC__\n[[Category:Y]]\n[[en:X]]\n[[:Category:Z]]";
+        assert_eq!(
+            text(source),
+            "X (iks) is the letter of it. Same paragraph — A&B.\n\nHistory\n\n- one\n- two ds\n- three\n- term: meaning\n\n\
+             indented\n\nLinks\n\nA site http://bare.org\nnext Category:Z"
+        );
+    }
+
+    #[test]
+    fn templates_that_dress_their_text_keep_it() {
+        assert_eq!(
+            text("{{convert|5|km|mi}} to {{formatnum:1234.5}} {{nowrap|a b}} {{Lang|lv|upe}} {{unknown|x}}."),
+            "5 km to 1234.5 a b upe."
+        );
+        assert_eq!(text("a {{convert|5|to|7|km}}, {{lang|1=lv|2=upe}}"), "a 5 to 7 km, upe");
+    }
+
+    #[test]
+    fn raw_text_stays_raw() {
+        assert_eq!(text("a <nowiki>''b'' &lt;</nowiki> c"), "a ''b'' < c");
+        assert_eq!(text("<pre>a\n  b</pre>"), "a\n  b".replace("\n  ", "\n"));
+        assert_eq!(text("x <math>\\frac{{a}}{b}</math>y <syntaxhighlight lang=c>{|</syntaxhighlight>z"), "x y z");
+    }
+
+    #[test]
+    fn what_is_left_open_takes_nothing_else_with_it() {
+        assert_eq!(text("One [[broken link.\n\nTwo."), "One broken link.\n\nTwo.");
+        assert_eq!(text("One.\n\n{{Infobox\n| a = b\n\nTwo [[x|y]]."), "One.\n\nTwo y.");
+        assert_eq!(text("One.\n{| class=x\n|-\n| cell\n\nTwo."), "One.\n\nTwo.");
+        assert_eq!(text("One <ref>open\nTwo.<ref>shut</ref> Three."), "One Two. Three.");
+        assert_eq!(text("a }} b ]] c |} d </ref> e"), "a b c d e");
+    }
+
+    #[test]
+    fn small_things() {
+        assert_eq!(text("[[Foo (bar)|]] [[a|b]]s [[:en:X|X]] l'''''b''''' ''''q'''"), "Foo bs X lb 'q");
+        assert_eq!(text("== A ==\n=== B ===\ntext"), "A\n\nB\n\ntext");
+        assert_eq!(text("a\n----\nb"), "a\n\nb");
+        assert_eq!(
+            text("<gallery>\nFile:a.jpg|b\n</gallery><div style='x'>c</div><span>d</span> 1 < 2"),
+            "c\n\nd 1 < 2"
+        );
+        assert_eq!(text(""), "");
+    }
+
+    /// Sources put together at random from nasty pieces leave no debris, and take time in proportion.
+    #[test]
+    fn no_source_leaves_debris_or_panics() {
+        const PIECES: &[&str] = &[
+            "{{",
+            "}}",
+            "{{{",
+            "}}}",
+            "[[",
+            "]]",
+            "[",
+            "]",
+            "{|",
+            "|}",
+            "\n{|",
+            "\n|}",
+            "|",
+            "\n|-",
+            "\n!",
+            "||",
+            "<ref>",
+            "</ref>",
+            "<ref",
+            "/>",
+            "<!--",
+            "-->",
+            "<nowiki>",
+            "</nowiki>",
+            "<pre>",
+            "<math>",
+            "</div>",
+            "<br>",
+            "<table>",
+            "</table>",
+            "''",
+            "'''",
+            "==",
+            "\n==",
+            "\n\n",
+            "\n",
+            "*",
+            ":",
+            ";",
+            "#",
+            "File:a.jpg",
+            "http://x",
+            "[http://x ",
+            "é",
+            "例",
+            "&lt;",
+            "&#91;",
+            "&#x7b;",
+            "&amp;",
+            "&",
+            "(",
+            ")",
+            ",",
+            " ",
+            "word",
+            "{{lang|xx|",
+            "__TOC__",
+            "_",
+            "<",
+            ">",
+            "{",
+            "}",
+        ];
+        let mut state = 1_u64;
+        let mut random = |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        for _ in 0..3000 {
+            let length = 1 + random(40);
+            let source: String = (0..length).map(|_| PIECES[random(PIECES.len())]).collect();
+            let got = text(&source);
+            for debris in ["{{", "}}", "[[", "]]", "{|", "|}", "<ref", "</ref", "<br", "<div", "<!--"] {
+                assert!(!got.contains(debris), "{debris} left\nof {source:?}\nin {got:?}");
+            }
+            assert!(!got.contains("\n\n\n") && got.trim() == got, "{source:?} gave {got:?}");
+        }
+        for piece in PIECES {
+            let started = std::time::Instant::now();
+            text(&piece.repeat(100_000));
+            assert!(started.elapsed().as_secs() < 5, "{piece:?}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Prints the documents of one file as JSON lines, and what was counted: `extract FILE [FORMAT]`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use tongues_pipeline::read::{self, Item, ReadSettings};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("which file? extract FILE [FORMAT]")?;
+    let format = arguments.next().map(|name| serde_json::from_value(name.into())).transpose()?;
+    let mut reader = read::open(path.as_ref(), &ReadSettings { format, ..ReadSettings::default() })?;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    while let Some(item) = reader.next()? {
+        let kind = match item {
+            Item::Document(raw) => {
+                let text = read::to_text(&raw.body, reader.site().as_deref());
+                let line = serde_json::json!({ "id": raw.id, "title": raw.title, "url": raw.url, "timestamp": raw.timestamp, "text": text });
+                writeln!(out, "{line}")?;
+                "document".to_owned()
+            }
+            Item::Skipped(kind) => kind.to_owned(),
+            Item::Failed { place, cause } => {
+                eprintln!("failed: {place}: {cause}");
+                "failed".to_owned()
+            }
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    out.flush()?;
+    eprintln!("{counts:?}, {} bytes read", reader.bytes_read());
+    Ok(())
+}

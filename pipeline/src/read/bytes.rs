@@ -1,0 +1,147 @@
+//! Bytes of a file as text: decompressed by magic bytes, decoded by byte order mark, counted as they are read.
+
+use crate::error::{Error, Result};
+use encoding_rs::{CoderResult, Decoder, UTF_8};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Buffer between the layers, in bytes.
+const BUFFER: usize = 1 << 16;
+
+/// How many bytes of the file itself have been taken, for a progress bar.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// Bytes so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    counter: Counter,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.counter.0.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// A file as valid UTF-8: bytes that are no text become U+FFFD, a byte order mark is dropped.
+pub type Text = Box<dyn BufRead + Send>;
+
+/// Opens `path`; compression is told by magic bytes and not by the name.
+pub fn open(path: &Path) -> Result<(Text, Counter)> {
+    let counter = Counter::default();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: file, counter: counter.clone() });
+    let magic = raw.fill_buf().map_err(Error::io("read", path))?;
+    let plain: Box<dyn Read + Send> = if magic.starts_with(b"BZh") {
+        Box::new(bzip2::read::MultiBzDecoder::new(raw))
+    } else if magic.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::read::MultiGzDecoder::new(raw))
+    } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw))
+    } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(Error::io("decompress", path))?)
+    } else {
+        Box::new(raw)
+    };
+    Ok((Box::new(decode(plain)), counter))
+}
+
+/// The text of `bytes`: UTF-16 where a byte order mark says so, else UTF-8.
+pub fn decode(bytes: impl Read) -> impl BufRead {
+    let source = BufReader::with_capacity(BUFFER, bytes);
+    BufReader::with_capacity(
+        BUFFER,
+        Decoded { source, decoder: UTF_8.new_decoder(), ready: Vec::new(), at: 0, ended: false },
+    )
+}
+
+struct Decoded<R> {
+    source: BufReader<R>,
+    decoder: Decoder,
+    ready: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.at == self.ready.len() && !self.ended {
+            self.ready.resize(BUFFER, 0);
+            let bytes = self.source.fill_buf()?;
+            let last = bytes.is_empty();
+            let (result, taken, written, _) = self.decoder.decode_to_utf8(bytes, &mut self.ready, last);
+            self.ended = last && result == CoderResult::InputEmpty;
+            self.source.consume(taken);
+            self.ready.truncate(written);
+            self.at = 0;
+        }
+        let n = buffer.len().min(self.ready.len() - self.at);
+        buffer[..n].copy_from_slice(&self.ready[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn read(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        let (mut text, counter) = open(&path).unwrap();
+        let mut all = String::new();
+        text.read_to_string(&mut all).unwrap();
+        assert_eq!(counter.get(), bytes.len() as u64);
+        all
+    }
+
+    #[test]
+    fn every_compression_gives_the_same_text_also_in_several_members() {
+        let whole = "Lobdīn! 例え".repeat(20_000);
+        let bz2 = |text: &str| {
+            let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            writer.write_all(text.as_bytes()).unwrap();
+            writer.finish().unwrap()
+        };
+        let gz = |text: &str| {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            writer.write_all(text.as_bytes()).unwrap();
+            writer.finish().unwrap()
+        };
+        let xz = |text: &str| {
+            let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 0);
+            writer.write_all(text.as_bytes()).unwrap();
+            writer.finish().unwrap()
+        };
+        let zst = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+        assert_eq!(read(whole.as_bytes()), whole);
+        assert_eq!(read(&[bz2(&whole), bz2("end")].concat()), format!("{whole}end"));
+        assert_eq!(read(&[gz(&whole), gz("end")].concat()), format!("{whole}end"));
+        assert_eq!(read(&[xz(&whole), xz("end")].concat()), format!("{whole}end"));
+        assert_eq!(read(&[zst(&whole), zst("end")].concat()), format!("{whole}end"));
+    }
+
+    #[test]
+    fn marks_choose_the_encoding_and_bad_bytes_are_replaced() {
+        assert_eq!(read(b"\xef\xbb\xbfab"), "ab");
+        assert_eq!(read(b"\xff\xfea\0\x07\x01"), "ać");
+        assert_eq!(read(b"\xfe\xff\0a\x01\x07"), "ać");
+        assert_eq!(read(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(read(b""), "");
+    }
+}

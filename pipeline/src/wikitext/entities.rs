@@ -1,0 +1,79 @@
+//! Character references: `&amp;`, `&#263;`, `&#x107;`, `&nbsp;`.
+
+use scraper::Html;
+
+/// Longest name looked at, in bytes; HTML knows few longer ones.
+const LONGEST: usize = 12;
+
+/// The characters that a reference at the beginning of `text` stands for, and its length in bytes.
+/// None where it is no reference. A no-break space becomes a space.
+pub(super) fn decode(text: &str) -> Option<(String, usize)> {
+    let body = text.strip_prefix('&')?;
+    let end = body.bytes().take(LONGEST + 1).position(|byte| byte == b';')?;
+    let name = &body[..end];
+    let length = end + 2;
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok()?,
+            None => number.parse().ok()?,
+        };
+        let c = char::from_u32(code)?;
+        let shown = match c {
+            '\u{a0}' => " ".to_owned(),
+            c if c.is_control() && c != '\n' && c != '\t' => String::new(),
+            c => c.to_string(),
+        };
+        return Some((shown, length));
+    }
+    let known = match name {
+        "nbsp" | "thinsp" | "ensp" | "emsp" => " ",
+        "amp" => "&",
+        "lt" => "<",
+        "gt" => ">",
+        "quot" => "\"",
+        "apos" => "'",
+        "ndash" => "–",
+        "mdash" => "—",
+        "shy" => "",
+        "minus" => "−",
+        "middot" => "·",
+        "bull" => "•",
+        "hellip" => "…",
+        "times" => "×",
+        "deg" => "°",
+        "laquo" => "«",
+        "raquo" => "»",
+        "zwnj" => "\u{200c}",
+        "zwj" => "\u{200d}",
+        _ => return unusual(name).map(|shown| (shown, length)),
+    };
+    Some((known.to_owned(), length))
+}
+
+/// The rare ones are known to the HTML parser.
+fn unusual(name: &str) -> Option<String> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let written = format!("&{name};");
+    let shown: String = Html::parse_fragment(&written).root_element().text().collect();
+    (shown != written && !shown.is_empty()).then_some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_of_every_kind() {
+        let decoded = |text| decode(text).map(|(shown, length)| (shown, length));
+        assert_eq!(decoded("&amp;x"), Some(("&".to_owned(), 5)));
+        assert_eq!(decoded("&#263;"), Some(("ć".to_owned(), 6)));
+        assert_eq!(decoded("&#x107;"), Some(("ć".to_owned(), 7)));
+        assert_eq!(decoded("&cacute;"), Some(("ć".to_owned(), 8)));
+        assert_eq!(decoded("&nothing;"), None);
+        assert_eq!(decoded("& x;"), None);
+        assert_eq!(decoded("&#xD800;"), None);
+        assert_eq!(decoded("&"), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! The second pass: lines become paragraphs, headings and list items; headings over nothing go.
+
+use super::debris;
+
+/// Parts of a page in their order.
+enum Block {
+    Heading(usize, String),
+    Paragraph(String),
+    Item(String),
+}
+
+/// Text of a page whose templates, tables, links and tags are gone.
+pub(super) fn arrange(stripped: &str) -> String {
+    let mut page = Page::default();
+    for line in stripped.split('\n') {
+        let line = line.trim_end();
+        let bare = line.trim_start();
+        if bare.is_empty() || bare.starts_with("----") {
+            page.end_paragraph();
+        } else if bare.starts_with('|') {
+            // A row whose table is gone.
+            page.end_paragraph();
+        } else if let Some((level, title)) = heading(bare) {
+            page.end_paragraph();
+            page.add(Block::Heading(level, debris::clean(title)));
+        } else if let Some(item) = item(line) {
+            page.end_paragraph();
+            page.add(item);
+        } else {
+            if !page.paragraph.is_empty() {
+                page.paragraph.push(' ');
+            }
+            page.paragraph.push_str(bare);
+        }
+    }
+    page.end_paragraph();
+    debris::finish(&page.out)
+}
+
+fn heading(line: &str) -> Option<(usize, &str)> {
+    let before = line.bytes().take_while(|byte| *byte == b'=').count();
+    let after = line.bytes().rev().take_while(|byte| *byte == b'=').count();
+    let level = before.min(after).min(6);
+    (level > 0 && line.len() > 2 * level).then(|| (level, &line[level..line.len() - level]))
+}
+
+fn item(line: &str) -> Option<Block> {
+    let marks = line.bytes().take_while(|byte| matches!(byte, b'*' | b'#' | b':' | b';')).count();
+    if marks == 0 {
+        return None;
+    }
+    let (marks, rest) = line.split_at(marks);
+    Some(if marks.ends_with(';') {
+        let (term, meaning) = rest.split_once(" :").or_else(|| rest.split_once(": ")).unwrap_or((rest, ""));
+        let (term, meaning) = (debris::clean(term), debris::clean(meaning));
+        Block::Item(if meaning.is_empty() { term } else { format!("{term}: {meaning}") })
+    } else if marks.ends_with(':') && !marks.contains(['*', '#']) {
+        Block::Paragraph(debris::clean(rest))
+    } else {
+        Block::Item(debris::clean(rest))
+    })
+}
+
+#[derive(Default)]
+struct Page {
+    out: String,
+    paragraph: String,
+    /// Headings that nothing has followed yet, the outer before the inner.
+    headings: Vec<(usize, String)>,
+    after_item: bool,
+}
+
+impl Page {
+    fn end_paragraph(&mut self) {
+        if !self.paragraph.is_empty() {
+            let paragraph = debris::clean(&std::mem::take(&mut self.paragraph));
+            self.add(Block::Paragraph(paragraph));
+        }
+    }
+
+    fn add(&mut self, block: Block) {
+        let (text, is_item) = match block {
+            Block::Heading(level, title) => {
+                while self.headings.last().is_some_and(|(last, _)| *last >= level) {
+                    self.headings.pop();
+                }
+                self.headings.push((level, title));
+                return;
+            }
+            Block::Paragraph(text) => (text, false),
+            Block::Item(text) => (text, true),
+        };
+        // What is left of a line of icons, flags or empty parentheses says nothing.
+        if !text.chars().any(char::is_alphanumeric) {
+            return;
+        }
+        for (_, title) in std::mem::take(&mut self.headings) {
+            if title.chars().any(char::is_alphanumeric) {
+                self.write(&title, false);
+            }
+        }
+        self.write(&text, is_item);
+    }
+
+    fn write(&mut self, text: &str, is_item: bool) {
+        if !self.out.is_empty() {
+            self.out.push_str(if is_item && self.after_item { "\n" } else { "\n\n" });
+        }
+        if is_item {
+            self.out.push_str("- ");
+        }
+        self.out.push_str(text);
+        self.after_item = is_item;
+    }
+}

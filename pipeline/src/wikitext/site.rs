@@ -1,0 +1,264 @@
+//! What a wiki calls its namespaces: by these names a link is a picture, a category or an article.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers of the namespaces that matter here, the same on every MediaWiki.
+const FILE: i32 = 6;
+const CATEGORY: i32 = 14;
+
+/// English names, which every wiki understands beside its own.
+const CANONICAL: &[(i32, &str)] = &[
+    (-2, "media"),
+    (-1, "special"),
+    (1, "talk"),
+    (2, "user"),
+    (3, "user talk"),
+    (4, "project"),
+    (4, "wikipedia"),
+    (5, "project talk"),
+    (6, "file"),
+    (6, "image"),
+    (7, "file talk"),
+    (8, "mediawiki"),
+    (9, "mediawiki talk"),
+    (10, "template"),
+    (11, "template talk"),
+    (12, "help"),
+    (13, "help talk"),
+    (14, "category"),
+    (15, "category talk"),
+    (100, "portal"),
+    (118, "draft"),
+    (828, "module"),
+    (829, "module talk"),
+];
+
+/// Names of pictures and categories that wikis took over from the language they were translated from;
+/// a dump does not list them.
+const ALIASES: &[(i32, &str)] = &[
+    (6, "bild"),
+    (6, "datei"),
+    (6, "fichier"),
+    (6, "archivo"),
+    (6, "imagen"),
+    (6, "ficheiro"),
+    (6, "imagem"),
+    (6, "immagine"),
+    (6, "plik"),
+    (6, "grafika"),
+    (6, "файл"),
+    (6, "изображение"),
+    (6, "зображення"),
+    (6, "attēls"),
+    (6, "vaizdas"),
+    (6, "bestand"),
+    (6, "afbeelding"),
+    (6, "fil"),
+    (6, "billede"),
+    (6, "soubor"),
+    (6, "súbor"),
+    (6, "slika"),
+    (6, "слика"),
+    (6, "dosya"),
+    (6, "berkas"),
+    (6, "चित्र"),
+    (6, "छवि"),
+    (6, "ছবি"),
+    (6, "चित्रम्"),
+    (14, "kategorie"),
+    (14, "catégorie"),
+    (14, "categoría"),
+    (14, "categoria"),
+    (14, "categorie"),
+    (14, "kategoria"),
+    (14, "kategori"),
+    (14, "kategorija"),
+    (14, "категория"),
+    (14, "категорія"),
+    (14, "категорија"),
+    (14, "वर्ग"),
+];
+
+/// First words of redirects; the English one counts on every wiki. A page that is nothing but `#WORD [[X]]`
+/// is a redirect whatever the word.
+const REDIRECT_WORDS: &[&str] = &[
+    "redirect",
+    "redirection",
+    "redirección",
+    "redirecionamento",
+    "rinvia",
+    "weiterleitung",
+    "doorverwijzing",
+    "omdirigering",
+    "omdiriger",
+    "przekieruj",
+    "patrz",
+    "přesměruj",
+    "presmeruj",
+    "перенаправление",
+    "перенаправлення",
+    "переадресація",
+    "перанакіраваньне",
+    "преусмјери",
+    "ohjaus",
+    "uudelleenohjaus",
+    "suuna",
+    "átirányítás",
+    "preusmeri",
+    "yönlendirme",
+    "alih",
+    "पुनर्निर्देशन",
+    "पुनर्प्रेषित",
+    "पुनर्निदेशन",
+    "تحويل",
+    "تغییرمسیر",
+    "הפניה",
+    "重定向",
+    "転送",
+    "넘겨주기",
+];
+
+/// Endings that only the name of a picture or recording has.
+const MEDIA_ENDINGS: &[&str] = &[
+    ".jpg", ".jpeg", ".png", ".svg", ".gif", ".tif", ".tiff", ".webp", ".ogg", ".oga", ".ogv", ".webm", ".mid", ".wav",
+];
+
+/// Prefixes that look like a language code and are none.
+const PROJECTS: &[&str] = &["voy", "mw", "wmf", "rfc", "doi", "isbn", "urn", "hdl"];
+
+/// What a link leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A page whose link is part of the text.
+    Page,
+    /// A picture, sound or film.
+    File,
+    /// A category of this page.
+    Category,
+    /// The same article in another language.
+    Language,
+}
+
+/// Names of one wiki.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Lower-case name to number.
+    names: BTreeMap<String, i32>,
+    redirect_words: BTreeSet<String>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Site::new(BTreeMap::new())
+    }
+}
+
+impl Site {
+    /// The dump's own names (number to name) beside the English ones.
+    pub fn new(own: BTreeMap<i32, String>) -> Site {
+        let mut names: BTreeMap<String, i32> =
+            ALIASES.iter().chain(CANONICAL).map(|(number, name)| (normal(name), *number)).collect();
+        for (number, name) in own {
+            if !name.is_empty() {
+                names.insert(normal(&name), number);
+            }
+        }
+        Site { names, redirect_words: REDIRECT_WORDS.iter().map(|word| normal(word)).collect() }
+    }
+
+    /// One more name of a namespace.
+    pub fn add_alias(&mut self, namespace: i32, name: &str) {
+        self.names.insert(normal(name), namespace);
+    }
+
+    /// One more word for redirects, without `#`.
+    pub fn add_redirect_word(&mut self, word: &str) {
+        self.redirect_words.insert(normal(word));
+    }
+
+    /// Number of the namespace a title is in; 0 for articles.
+    pub fn namespace_of(&self, title: &str) -> i32 {
+        title.split_once(':').and_then(|(prefix, _)| self.names.get(&normal(prefix))).copied().unwrap_or(0)
+    }
+
+    /// What a link without a leading colon leads to.
+    pub fn target(&self, link: &str) -> Target {
+        let Some((prefix, rest)) = link.split_once(':') else { return Target::Page };
+        match self.names.get(&normal(prefix)) {
+            Some(&FILE) => return Target::File,
+            Some(&CATEGORY) => return Target::Category,
+            Some(_) => return Target::Page,
+            None => {}
+        }
+        let ending = rest.rfind('.').map(|dot| rest[dot..].trim_end().to_lowercase());
+        if ending.is_some_and(|ending| MEDIA_ENDINGS.contains(&ending.as_str())) {
+            return Target::File;
+        }
+        if is_language_code(prefix.trim()) && !rest.starts_with(' ') { Target::Language } else { Target::Page }
+    }
+
+    /// Whether a page's source does nothing but send the reader on.
+    pub fn is_redirect(&self, source: &str) -> bool {
+        let Some(rest) = source.trim_start().strip_prefix('#') else { return false };
+        let end = rest.find(|c: char| c == '[' || c == ':' || c == '\n').unwrap_or(rest.len());
+        let (word, after) = (normal(&rest[..end]), rest[end..].trim_start_matches([':', ' ']));
+        if !after.starts_with("[[") || word.is_empty() {
+            return false;
+        }
+        let alone = after.split_once("]]").is_some_and(|(_, tail)| tail.trim().is_empty());
+        self.redirect_words.contains(&word) || alone && !rest.starts_with(' ') && !word.contains(' ')
+    }
+}
+
+fn is_language_code(prefix: &str) -> bool {
+    let mut parts = prefix.split('-');
+    let first = parts.next().unwrap_or_default();
+    let letters =
+        |part: &str| !part.is_empty() && part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    (prefix == "simple" || (2..=3).contains(&first.len()) && letters(first) && parts.all(letters))
+        && !PROJECTS.contains(&prefix)
+}
+
+/// Names are compared without case, and an underscore is a space.
+fn normal(name: &str) -> String {
+    name.replace('_', " ").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_by_the_names_of_the_wiki() {
+        let mut site = Site::new(BTreeMap::from([(6, "Fails".to_owned()), (14, "Kategoreja".to_owned())]));
+        site.add_alias(6, "Bylds");
+        for (link, target) in [
+            ("Lobs", Target::Page),
+            ("fails:A b", Target::File),
+            ("BYLDS:x", Target::File),
+            ("Image:x.png", Target::File),
+            ("Nazynoms:x.PNG", Target::File),
+            ("Kategoreja:X", Target::Category),
+            ("en:Article", Target::Language),
+            ("be-x-old:Артыкул", Target::Language),
+            ("Re: answer", Target::Page),
+            ("iso: 9", Target::Page),
+            ("Help:X", Target::Page),
+            ("wikt:word", Target::Page),
+            ("voy:place", Target::Page),
+        ] {
+            assert_eq!(site.target(link), target, "{link}");
+        }
+    }
+
+    #[test]
+    fn redirects_by_word_and_by_shape() {
+        let site = Site::default();
+        assert!(site.is_redirect("#REDIRECT [[A]] {{R from B}}"));
+        assert!(site.is_redirect("#перенаправление: [[A]]"));
+        assert!(site.is_redirect("#NAZYNOMS [[A]]\n"));
+        assert!(!site.is_redirect("# [[A]]\n# [[B]]"));
+        assert!(!site.is_redirect("#one [[A]] and more"));
+        assert!(!site.is_redirect("text"));
+    }
+}

@@ -1,1 +1,15 @@
-//! placeholder
+//! Language models on candle: layers that keep their gradients, the decoder, training, and bits per byte.
+//!
+//! Axes, used as written in every file: `B` sequences in a batch, `T` tokens in a window, `D` hidden width,
+//! `H` attention heads, `K` = `D / H` width of a head, `F` feed-forward width, `V` vocabulary, `N` = `B·T` rows.
+
+pub mod batch;
+pub mod error;
+pub mod models;
+pub mod nn;
+pub mod optimiser;
+pub mod parameters;
+pub mod random;
+pub mod schedule;
+
+pub use error::{Error, Result};

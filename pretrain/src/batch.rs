@@ -1,0 +1,194 @@
+//! What the model reads at a step: windows of packed documents, drawn as a function of (seed, step) and of nothing else.
+
+use crate::error::{Error, Result};
+use crate::random::Key;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tongues_languages::Tag;
+
+/// Which part of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// What the model learns from.
+    Train,
+    /// What decides when to stop.
+    Validation,
+    /// What is measured at the end.
+    Test,
+}
+
+/// Documents as token ids, by language and split. No beginning or end token is stored.
+pub trait TokenSource: Send + Sync {
+    /// Languages, in tag order.
+    fn languages(&self) -> Vec<Tag>;
+    /// How many documents.
+    fn documents(&self, language: Tag, split: Split) -> usize;
+    /// The ids of one document.
+    fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32>;
+    /// UTF-8 bytes of its text.
+    fn bytes(&self, language: Tag, split: Split, document: usize) -> u32;
+    /// Ids are below this.
+    fn vocabulary_size(&self) -> usize;
+}
+
+/// Documents in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemory {
+    /// Ids and bytes of every document.
+    pub documents: BTreeMap<(Tag, Split), Vec<(Vec<u32>, u32)>>,
+    /// Ids are below this.
+    pub vocabulary_size: usize,
+}
+
+impl TokenSource for InMemory {
+    fn languages(&self) -> Vec<Tag> {
+        let mut tags: Vec<Tag> = self.documents.keys().map(|(tag, _)| *tag).collect();
+        tags.dedup();
+        tags
+    }
+    fn documents(&self, language: Tag, split: Split) -> usize {
+        self.documents.get(&(language, split)).map_or(0, Vec::len)
+    }
+    fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32> {
+        self.documents[&(language, split)][document].0.clone()
+    }
+    fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
+        self.documents[&(language, split)][document].1
+    }
+    fn vocabulary_size(&self) -> usize {
+        self.vocabulary_size
+    }
+}
+
+/// One language's training text as a chain of windows: `<s>` document `</s>` after document, cut every T tokens.
+#[derive(Debug, Clone)]
+struct Stream {
+    tag: Tag,
+    ids: Vec<u32>,
+    share: f64,
+}
+
+/// Draws batches.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    streams: Vec<Stream>,
+    window: usize,
+    key: Key,
+}
+
+/// One batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// (B, T), row by row.
+    pub ids: Vec<u32>,
+    /// The token after each, (B, T), row by row.
+    pub targets: Vec<u32>,
+    /// The language of each row.
+    pub languages: Vec<Tag>,
+}
+
+impl Sampler {
+    /// Packs the training documents of all languages. A language is drawn in proportion to its tokens to the power
+    /// `alpha` (1: as they come; 0: all alike). `window` is T.
+    pub fn new(
+        source: &dyn TokenSource,
+        (beginning, end): (u32, u32),
+        window: usize,
+        alpha: f64,
+        seed: u64,
+    ) -> Result<Sampler> {
+        let key = Key::new(seed).named("batches");
+        let mut streams = Vec::new();
+        for tag in source.languages() {
+            let order = key.named(tag.as_str()).permutation(source.documents(tag, Split::Train));
+            let mut ids = Vec::new();
+            for document in order {
+                ids.push(beginning);
+                ids.extend(source.tokens(tag, Split::Train, document as usize));
+                ids.push(end);
+            }
+            if ids.len() > window {
+                let share = (ids.len() as f64).powf(alpha);
+                streams.push(Stream { tag, ids, share });
+            }
+        }
+        if streams.is_empty() {
+            return Err(Error::Settings(format!("no language has the {} training tokens of one window", window + 1)));
+        }
+        let total: f64 = streams.iter().map(|stream| stream.share).sum();
+        streams.iter_mut().for_each(|stream| stream.share /= total);
+        Ok(Sampler { streams, window, key })
+    }
+
+    /// The share of rows each language gets.
+    pub fn shares(&self) -> Vec<(Tag, f64)> {
+        self.streams.iter().map(|stream| (stream.tag, stream.share)).collect()
+    }
+
+    /// Training tokens, `<s>` and `</s>` included.
+    pub fn tokens(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.ids.len() as u64).sum()
+    }
+
+    /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's chain.
+    pub fn batch(&self, number: u64, rows: usize) -> Batch {
+        let mut batch = Batch { ids: Vec::new(), targets: Vec::new(), languages: Vec::new() };
+        let key = self.key.stream(number);
+        for row in 0..rows as u64 {
+            let mut left = key.uniform(2 * row);
+            let chosen = self.streams.iter().position(|stream| {
+                left -= stream.share;
+                left < 0.0
+            });
+            let stream = &self.streams[chosen.unwrap_or(self.streams.len() - 1)]; // rounding can leave a crumb above the last
+            let start = key.below(2 * row + 1, (stream.ids.len() - self.window) as u64) as usize;
+            batch.ids.extend_from_slice(&stream.ids[start..start + self.window]);
+            batch.targets.extend_from_slice(&stream.ids[start + 1..start + self.window + 1]);
+            batch.languages.push(stream.tag);
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> InMemory {
+        let mut source = InMemory { vocabulary_size: 20, ..Default::default() };
+        for (tag, documents) in [("ltg_Latn", 30), ("lvs_Latn", 120)] {
+            let texts = (0..documents).map(|i| (vec![3 + i % 7, 4, 5 + i % 11], 9)).collect();
+            source.documents.insert((tag.parse().unwrap(), Split::Train), texts);
+        }
+        source
+    }
+
+    #[test]
+    fn shares_follow_the_power_and_rows_the_shares() {
+        // 150 and 600 tokens: at alpha 0.5 the shares are 1 : 2.
+        let sampler = Sampler::new(&source(), (1, 2), 8, 0.5, 1).unwrap();
+        assert!((sampler.shares()[0].1 - 1.0 / 3.0).abs() < 1e-12);
+        let batch = sampler.batch(0, 3000);
+        let first = batch.languages.iter().filter(|tag| tag.as_str() == "ltg_Latn").count();
+        assert!((900..1100).contains(&first), "{first} of 3000");
+    }
+
+    #[test]
+    fn a_batch_depends_on_its_number_alone_and_targets_are_next() {
+        let make = |seed| Sampler::new(&source(), (1, 2), 8, 1.0, seed).unwrap();
+        assert_eq!(make(1).batch(5, 4), make(1).batch(5, 4));
+        assert_ne!(make(1).batch(5, 4), make(1).batch(6, 4));
+        assert_ne!(make(1).batch(5, 4), make(2).batch(5, 4));
+        let batch = make(1).batch(0, 4);
+        for row in 0..4 {
+            assert_eq!(batch.ids[row * 8 + 1..row * 8 + 8], batch.targets[row * 8..row * 8 + 7]);
+        }
+        assert!(batch.ids.windows(2).any(|pair| pair == [2, 1]), "documents are packed one after another");
+    }
+
+    #[test]
+    fn too_little_text_is_refused() {
+        assert!(Sampler::new(&source(), (1, 2), 600, 1.0, 1).is_err());
+    }
+}

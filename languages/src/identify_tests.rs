@@ -60,6 +60,8 @@ fn held_out_lines_are_not_trained_on_and_equal_lines_count_once() {
     twice.extend(examples());
     let collected = collect(&mut twice.into_iter(), 100);
     assert_eq!(collected.values().map(BTreeMap::len).collect::<Vec<_>>(), [100, 60]);
+    // Kept as the model will see them when it predicts.
+    assert!(collected.values().flat_map(BTreeMap::values).all(|line| *line == clean(line)));
 }
 
 #[test]

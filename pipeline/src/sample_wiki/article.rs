@@ -54,15 +54,19 @@ impl Article {
     }
 
     fn paragraph(&mut self, lexicon: &'static Lexicon, count: usize, random: &mut Random) {
-        let sentences = (0..count)
-            .map(|_| {
-                if random.chance(22) {
-                    Sentence::filler(lexicon, &self.name, random)
-                } else {
-                    Sentence::on_topic(lexicon, self.topic, &self.name, random)
-                }
-            })
-            .collect();
+        let mut sentences: Vec<Sentence> = Vec::with_capacity(count);
+        while sentences.len() < count {
+            let sentence = if random.chance(22) {
+                Sentence::filler(lexicon, &self.name, random)
+            } else {
+                Sentence::on_topic(lexicon, self.topic, &self.name, random)
+            };
+            let repeated = sentences.iter().any(|before| before.text == sentence.text)
+                || self.sentences().any(|before| before == sentence.text);
+            if !repeated {
+                sentences.push(sentence);
+            }
+        }
         self.blocks.push(Block::Paragraph(sentences));
     }
 

@@ -46,10 +46,12 @@ impl Sentence {
     fn fill(lexicon: &'static Lexicon, pattern: &str, topic: usize, subject: &str, random: &mut Random) -> Sentence {
         let words = &lexicon.topics[topic];
         let thing = phrase(words.things, random);
-        let kind = phrase(words.kinds, random);
+        // What a subject is and how many live there follow from its name, so that a page does not contradict itself.
+        let mut facts = Random::new(topic as u64, subject);
+        let kind = phrase(words.kinds, &mut facts);
         let act = phrase(words.acts, random);
         let other = Name::draw(random).write(lexicon.tag);
-        let text = pattern
+        let mut text = pattern
             .replace("{N}", subject)
             .replace("{M}", &other)
             .replace("{k}", kind)
@@ -59,8 +61,14 @@ impl Sentence {
             .replace("{b}", another(words.acts, act, random))
             .replace("{p}", phrase(words.places, random))
             .replace("{y}", &(1820 + random.below(200)).to_string())
-            .replace("{d}", &(10 * (40 + random.below(900))).to_string())
+            .replace("{d}", &(10 * (40 + facts.below(900))).to_string())
             .replace("{h}", &(5 + random.below(15)).to_string());
+        if lexicon.code == "be" {
+            // After a vowel, Belarusian writes u as its short form.
+            for vowel in "аеёіоуыэюя".chars() {
+                text = text.replace(&format!("{vowel} у"), &format!("{vowel} ў"));
+            }
+        }
         let phrase = if pattern.contains("{k}") {
             Some(kind)
         } else if pattern.contains("{t}") {
@@ -83,6 +91,21 @@ mod tests {
     use super::super::lexicon::LEXICONS;
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn a_subject_is_one_kind_of_thing() {
+        let mut random = Random::new(2, "kind");
+        let mut draw = || Sentence::fill(LEXICONS[0], "{N} es {k}, {d}.", 0, "Tolu", &mut random).text;
+        assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn belarusian_shortens_u_after_a_vowel() {
+        let belarusian = LEXICONS[5];
+        let mut random = Random::new(2, "u");
+        let text = Sentence::fill(belarusian, "{N} жыве у лесе у {p}.", 0, "Толу", &mut random).text;
+        assert!(text.starts_with("Толу жыве ў лесе ў "), "{text}");
+    }
 
     #[test]
     fn no_slot_is_left_over_in_any_language() {

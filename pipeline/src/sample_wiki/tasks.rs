@@ -81,3 +81,70 @@ impl SampleWiki {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample_wiki::Kind;
+
+    #[test]
+    fn fresh_sentences_are_on_no_page_and_in_no_two_splits() {
+        let wiki = SampleWiki::generate(11, 300);
+        for language in &wiki.languages {
+            let texts: Vec<&str> = language.pages.iter().filter_map(|page| page.truth.clean_text.as_deref()).collect();
+            let all_text = texts.join("\n");
+            let mut seen = HashSet::new();
+            let mut check = |text: String| {
+                assert!(!all_text.contains(&text), "{}: {text} is on a page", language.tag);
+                assert!(seen.insert(text.clone()), "{}: {text} came twice", language.tag);
+            };
+            for (split, count) in [(Split::Train, 60), (Split::Validation, 30), (Split::Test, 120)] {
+                let labelled = wiki.labelled(language.tag, split, count);
+                for topic in TOPICS {
+                    let share = labelled.iter().filter(|(_, label)| *label == topic).count();
+                    assert!(share >= count / 4, "{split:?} has {share} of {topic}");
+                }
+                labelled.into_iter().for_each(|(text, _)| check(text));
+            }
+            wiki.identification_lines(language.tag, 400).into_iter().for_each(check);
+        }
+    }
+
+    #[test]
+    fn the_files_have_the_promised_lines() {
+        let wiki = SampleWiki::generate(11, 20);
+        let folder = tempfile::tempdir().unwrap();
+        wiki.write_tasks(folder.path()).unwrap();
+        wiki.write_identification(folder.path()).unwrap();
+        let task = std::fs::read_to_string(folder.path().join("sample_topics/glg_Latn/test.tsv")).unwrap();
+        assert_eq!(task.lines().count(), 121);
+        assert!(task.lines().all(|line| line.split('\t').count() == 3));
+        let lines = std::fs::read_to_string(folder.path().join("identification/mar_Deva.txt")).unwrap();
+        assert_eq!(lines.lines().count(), 400);
+    }
+
+    #[test]
+    fn every_language_has_every_kind_and_no_title_twice() {
+        for (seed, count) in [(1, crate::sample_wiki::FEWEST_PAGES), (2, 300)] {
+            for language in SampleWiki::generate(seed, count).languages {
+                let kinds: HashSet<_> =
+                    language.pages.iter().map(|page| std::mem::discriminant(&page.truth.kind)).collect();
+                assert_eq!(kinds.len(), 9, "{}", language.tag);
+                let titles: HashSet<&str> = language.pages.iter().map(|page| page.title.as_str()).collect();
+                assert_eq!(titles.len(), language.pages.len(), "{}", language.tag);
+                for page in &language.pages {
+                    let twin = |id: u64| &language.pages[id as usize - 1];
+                    match page.truth.kind {
+                        Kind::Duplicate { of } => {
+                            assert_eq!(page.wikitext, twin(of).wikitext);
+                            assert_eq!(page.truth.clean_text, twin(of).truth.clean_text);
+                        }
+                        Kind::NearDuplicate { of } => assert_ne!(page.truth.clean_text, twin(of).truth.clean_text),
+                        Kind::Redirect { to } => assert!(page.wikitext.contains(&twin(to).title)),
+                        _ => assert!(!page.wikitext.is_empty()),
+                    }
+                }
+            }
+        }
+    }
+}

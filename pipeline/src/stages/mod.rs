@@ -1,1 +1,5 @@
-//! (in work)
+//! Stages: a folder in, a folder out, `manifest.json` last.
+
+pub mod documents;
+mod reduce;
+mod units;

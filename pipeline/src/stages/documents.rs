@@ -1,0 +1,214 @@
+//! The stage `documents`: sources become clean documents, kept or rejected with a reason.
+//!
+//! Map: every 2,000 items of a file are a unit, converted, normalised and judged on all cores and written under
+//! `.work/` as Parquet; a unit that is there is not computed again. Reduce: duplicates over all units, then
+//! `kept/LANG/` and `rejected/LANG/`, the sums checked, the manifest. Units and parts are functions of settings and
+//! inputs, so neither the number of threads nor a kill at any moment changes a byte.
+
+use super::{reduce, units};
+use crate::contamination::Index;
+use crate::error::{Error, Result};
+use crate::filter::FilterSettings;
+use crate::filter::language::Identify;
+use crate::io::atomic;
+use crate::io::manifest::{FileRecord, Manifest, record};
+use crate::progress::Progress;
+use crate::read::{self, Item, ReadSettings};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tongues_languages::identify::Identifier;
+use tongues_languages::{Tag, normalise};
+
+/// Version of what the stage writes.
+const FORMAT: u32 = 1;
+/// Name of the folder of units inside the output.
+const WORK: &str = ".work";
+
+/// A file of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The language its texts are claimed to be in.
+    pub language: Tag,
+}
+
+/// Files of one origin and one licence, read the same way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Written into every document; unique.
+    pub name: String,
+    /// For documents whose format states none.
+    pub licence: Option<String>,
+    /// How the files are read.
+    #[serde(default)]
+    pub read: ReadSettings,
+    /// The files in order: of equal texts the first stays.
+    pub files: Vec<SourceFile>,
+}
+
+/// Texts that must not be in the training documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationSet {
+    /// Named in the reasons.
+    pub name: String,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// How they are read.
+    #[serde(default)]
+    pub read: ReadSettings,
+    /// For words and sentences; none takes the rules common to all languages.
+    #[serde(default)]
+    pub language: Option<Tag>,
+}
+
+/// Settings of the stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DocumentsSettings {
+    /// In order: of equal texts the first stays.
+    pub sources: Vec<Source>,
+    /// Limits of the filters.
+    pub filter: FilterSettings,
+    /// Folder or file of the identification model; none identifies nothing.
+    pub identifier: Option<PathBuf>,
+    /// What to keep out.
+    pub evaluation: Vec<EvaluationSet>,
+    /// Items of a unit.
+    pub unit_items: usize,
+    /// Bytes of text (before compression) after which a part ends.
+    pub part_bytes: usize,
+}
+
+impl Default for DocumentsSettings {
+    fn default() -> Self {
+        DocumentsSettings {
+            sources: Vec::new(),
+            filter: FilterSettings::default(),
+            identifier: None,
+            evaluation: Vec::new(),
+            unit_items: 2_000,     // items; some seconds of work, the most a kill can cost
+            part_bytes: 256 << 20, // bytes; a part is read by one core in a few seconds
+        }
+    }
+}
+
+/// Runs the stage into `output`; a finished one with the same settings and inputs is left as it is.
+pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress) -> Result<Manifest> {
+    check(settings)?;
+    let inputs = inputs(settings)?;
+    let settings_value = serde_json::to_value(settings).map_err(|error| Error::Settings(error.to_string()))?;
+    let key = Manifest::key_of("documents", FORMAT, &settings_value, &inputs);
+    if let Some(manifest) = Manifest::read(output)? {
+        if manifest.key == key {
+            return Ok(manifest);
+        }
+        let path = output.join(crate::io::manifest::FILE);
+        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    let work = output.join(WORK);
+    prepare(&work, &key)?;
+
+    let identifier = settings.identifier.as_deref().map(Identifier::load).transpose()?;
+    let known: BTreeSet<Tag> = identifier.iter().flat_map(|identifier| identifier.languages()).collect();
+    let top = |text: &str| identifier.as_ref().map(|identifier| identifier.top(text, 1)).unwrap_or_default();
+    let knows = |tag: Tag| known.contains(&tag);
+    let evaluation = evaluation(settings)?;
+    let judge = units::Judge {
+        filter: &settings.filter,
+        identify: identifier.is_some().then_some(Identify { top: &top, knows: &knows }),
+        evaluation: &evaluation,
+    };
+    let files = units::map(settings, &judge, &work, progress)?;
+    let (outputs, counts) = reduce::reduce(settings, &files, evaluation.texts(), output, progress)?;
+
+    let manifest = Manifest {
+        stage: "documents".to_owned(),
+        format: FORMAT,
+        key,
+        settings: settings_value,
+        inputs,
+        counts,
+        outputs,
+    };
+    manifest.write(output)?;
+    fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
+    Ok(manifest)
+}
+
+/// What cannot work is refused before any work.
+fn check(settings: &DocumentsSettings) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for source in &settings.sources {
+        if source.name.is_empty() {
+            wrong.push("a source without a name".to_owned());
+        }
+        if !names.insert(&source.name) {
+            wrong.push(format!("two sources named `{}`; names are part of document ids", source.name));
+        }
+        if source.files.is_empty() {
+            wrong.push(format!("source `{}` has no files", source.name));
+        }
+    }
+    if settings.sources.is_empty() {
+        wrong.push("no sources".to_owned());
+    }
+    if settings.unit_items == 0 || settings.part_bytes == 0 {
+        wrong.push("`unit_items` and `part_bytes` are 1 or more".to_owned());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Settings(wrong.join("; "))) }
+}
+
+fn inputs(settings: &DocumentsSettings) -> Result<Vec<FileRecord>> {
+    let sources = settings.sources.iter().flat_map(|source| source.files.iter().map(|file| &file.path));
+    let evaluation = settings.evaluation.iter().flat_map(|set| &set.files);
+    let files = sources.chain(evaluation).chain(settings.identifier.iter().filter(|path| path.is_file()));
+    files.map(|path| record(path, &path.to_string_lossy())).collect()
+}
+
+/// Keeps the units of a run with the same key, throws away those of another.
+fn prepare(work: &Path, key: &str) -> Result<()> {
+    let marker = work.join("key");
+    if fs::read_to_string(&marker).is_ok_and(|found| found == key) {
+        return Ok(());
+    }
+    if work.exists() {
+        fs::remove_dir_all(work).map_err(Error::io("remove", work))?;
+    }
+    atomic::write(&marker, key.as_bytes())
+}
+
+/// Reads the evaluation sets; a record of theirs that cannot be read stops the run, because what is not looked for
+/// stays in.
+fn evaluation(settings: &DocumentsSettings) -> Result<Index> {
+    let mut index = Index::default();
+    for set in &settings.evaluation {
+        for path in &set.files {
+            let mut reader = read::open(path, &set.read)?;
+            while let Some(item) = reader.next()? {
+                match item {
+                    Item::Document(raw) => {
+                        let text = read::to_text(&raw.body, reader.site().as_deref());
+                        index.add(&set.name, &normalise::normalise(&text).0, set.language.unwrap_or(Tag::UNDETERMINED));
+                    }
+                    Item::Skipped(_) => {}
+                    Item::Failed { place, cause } => {
+                        let expected = "evaluation texts that can all be read".to_owned();
+                        return Err(Error::Input { path: path.clone(), place, found: cause, expected });
+                    }
+                }
+            }
+        }
+    }
+    Ok(index)
+}
+
+#[cfg(test)]
+#[path = "documents_tests.rs"]
+mod tests;

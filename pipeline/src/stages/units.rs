@@ -1,0 +1,269 @@
+//! The map phase: units of items, judged and written one by one.
+//!
+//! A unit is `SOURCE-FILE-CHUNK.parquet` with all its documents, kept or not, and `SOURCE-FILE-CHUNK.json` with what
+//! was no document. The Parquet file is written last: where it is, the unit is done.
+
+use super::documents::{DocumentsSettings, Source, SourceFile};
+use crate::contamination::Index;
+use crate::document::{Document, Verdict};
+use crate::error::{Error, Result};
+use crate::filter::language::{self, Identify};
+use crate::filter::{self, FilterSettings};
+use crate::io::atomic;
+use crate::io::documents::{FileWriter, Row};
+use crate::progress::Progress;
+use crate::read::{self, Item, Raw, Reader};
+use crate::wikitext::Site;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tongues_languages::{Tag, normalise};
+
+/// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
+const SMALL_FILE_BYTES: u64 = 1 << 20;
+
+/// All that judges a document by itself.
+pub(super) struct Judge<'a> {
+    pub filter: &'a FilterSettings,
+    pub identify: Option<Identify<'a>>,
+    pub evaluation: &'a Index,
+}
+
+/// An item that could not be read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Failure {
+    pub place: String,
+    pub cause: String,
+}
+
+/// What a unit holds besides its documents.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct UnitCard {
+    /// Documents in the Parquet file.
+    pub documents: u64,
+    /// By kind.
+    pub skipped: BTreeMap<String, u64>,
+    pub failed: Vec<Failure>,
+    /// Whether the file ends with this unit.
+    pub last: bool,
+    /// Whether the file is a dump of a wiki.
+    pub wiki: bool,
+}
+
+/// A file whose units are all done.
+pub(super) struct MappedFile {
+    /// Index of the source.
+    pub source: usize,
+    /// Index of the file in the source.
+    pub file: usize,
+    pub language: Tag,
+    /// In order.
+    pub units: Vec<(PathBuf, UnitCard)>,
+}
+
+/// Maps all files; the result is in the order of the settings.
+pub(super) fn map(
+    settings: &DocumentsSettings,
+    judge: &Judge,
+    work: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<MappedFile>> {
+    let mut jobs = Vec::new();
+    for (s, source) in settings.sources.iter().enumerate() {
+        for (f, file) in source.files.iter().enumerate() {
+            let bytes = std::fs::metadata(&file.path).map_err(Error::io("read", &file.path))?.len();
+            jobs.push(Job {
+                source,
+                file,
+                indices: (s, f),
+                bytes,
+                unit_items: settings.unit_items,
+                judge,
+                work,
+                progress,
+            });
+        }
+    }
+    progress.begin("documents", Some(jobs.iter().map(|job| job.bytes).sum()), "bytes");
+    let small = |job: &&Job| job.bytes < SMALL_FILE_BYTES;
+    let mut mapped: Vec<MappedFile> = jobs.par_iter().filter(small).map(|job| job.run(false)).collect::<Result<_>>()?;
+    for job in jobs.iter().filter(|job| !small(job)) {
+        mapped.push(job.run(true)?);
+    }
+    progress.end();
+    mapped.sort_by_key(|file| (file.source, file.file));
+    Ok(mapped)
+}
+
+struct Job<'a> {
+    source: &'a Source,
+    file: &'a SourceFile,
+    indices: (usize, usize),
+    bytes: u64,
+    unit_items: usize,
+    judge: &'a Judge<'a>,
+    work: &'a Path,
+    progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    fn run(&self, parallel: bool) -> Result<MappedFile> {
+        let units = match self.finished()? {
+            Some(units) => units,
+            None => self.compute(parallel)?,
+        };
+        let documents: u64 = units.iter().map(|(_, card)| card.documents + card.failed.len() as u64).sum();
+        if documents == 0 && units.iter().any(|(_, card)| card.wiki) {
+            return Err(Error::Input {
+                path: self.file.path.clone(),
+                place: String::new(),
+                found: "a dump without an article".to_owned(),
+                expected: format!(
+                    "articles for the source `{}` (pages in namespace 0 that are no redirects)",
+                    self.source.name
+                ),
+            });
+        }
+        let (source, file) = self.indices;
+        Ok(MappedFile { source, file, language: self.file.language, units })
+    }
+
+    fn path(&self, chunk: usize, extension: &str) -> PathBuf {
+        self.work.join(format!("{:03}-{:06}-{chunk:06}.{extension}", self.indices.0, self.indices.1))
+    }
+
+    /// The unit, if it is done.
+    fn card(&self, chunk: usize) -> Result<Option<UnitCard>> {
+        if !self.path(chunk, "parquet").exists() {
+            return Ok(None);
+        }
+        let path = self.path(chunk, "json");
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        serde_json::from_slice(&bytes).map(Some).map_err(Error::format(&path))
+    }
+
+    /// The file's units if all are done.
+    fn finished(&self) -> Result<Option<Vec<(PathBuf, UnitCard)>>> {
+        let mut units = Vec::new();
+        while let Some(card) = self.card(units.len())? {
+            let last = card.last;
+            units.push((self.path(units.len(), "parquet"), card));
+            if last {
+                self.progress.advance(self.bytes);
+                return Ok(Some(units));
+            }
+        }
+        Ok(None)
+    }
+
+    fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
+        let mut reader = read::open(&self.file.path, &self.source.read)?;
+        let site = reader.site();
+        let (mut units, mut told, mut last) = (Vec::new(), 0, false);
+        let mut ahead = reader.next()?;
+        while !last {
+            if self.progress.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let (raws, mut card) = self.gather(&mut reader, &mut ahead)?;
+            card.wiki = site.is_some();
+            last = card.last;
+            let path = self.path(units.len(), "parquet");
+            match self.card(units.len())? {
+                Some(done) => card = done,
+                None => self.write(raws, site.as_deref(), parallel, &card, units.len())?,
+            }
+            units.push((path, card));
+            let read = reader.bytes_read().min(self.bytes);
+            self.progress.advance(read.saturating_sub(told));
+            told = told.max(read);
+        }
+        self.progress.advance(self.bytes - told);
+        Ok(units)
+    }
+
+    /// The next items, as many as a unit has. `ahead` is the item after them, so that the last unit is known.
+    fn gather(&self, reader: &mut Reader, ahead: &mut Option<Item>) -> Result<(Vec<Raw>, UnitCard)> {
+        let (mut raws, mut card) = (Vec::new(), UnitCard::default());
+        for _ in 0..self.unit_items {
+            match ahead.take() {
+                None => break,
+                Some(Item::Document(raw)) => raws.push(raw),
+                Some(Item::Skipped(kind)) => *card.skipped.entry(kind.to_owned()).or_default() += 1,
+                Some(Item::Failed { place, cause }) => {
+                    tracing::warn!(file = %self.file.path.display(), %place, %cause, "cannot be read, left out");
+                    card.failed.push(Failure { place, cause });
+                }
+            }
+            *ahead = reader.next()?;
+        }
+        card.documents = raws.len() as u64;
+        card.last = ahead.is_none();
+        Ok((raws, card))
+    }
+
+    fn write(&self, raws: Vec<Raw>, site: Option<&Site>, parallel: bool, card: &UnitCard, chunk: usize) -> Result<()> {
+        let rows: Vec<Row> = if parallel {
+            raws.into_par_iter().map(|raw| self.row(raw, site)).collect()
+        } else {
+            raws.into_iter().map(|raw| self.row(raw, site)).collect()
+        };
+        let bytes = serde_json::to_vec(card).expect("a card is plain data");
+        atomic::write(&self.path(chunk, "json"), &bytes)?;
+        let mut writer = FileWriter::create(&self.path(chunk, "parquet"), true)?;
+        rows.into_iter().try_for_each(|row| writer.push(row))?;
+        writer.finish().map(drop)
+    }
+
+    fn row(&self, raw: Raw, site: Option<&Site>) -> Row {
+        let text = read::to_text(&raw.body, site);
+        let text = normalise::normalise(&text).0.trim().to_owned();
+        let id = match self.source.files.len() {
+            1 => format!("{}:{}", self.source.name, raw.id),
+            _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
+        };
+        let mut document = Document {
+            id,
+            language: self.file.language,
+            title: raw.title,
+            signals: filter::measure(&text, self.file.language),
+            text,
+            source: self.source.name.clone(),
+            url: raw.url,
+            timestamp: raw.timestamp,
+            licence: raw.licence.or_else(|| self.source.licence.clone()),
+            identified: None,
+            identification_score: None,
+            cluster_id: None,
+            cluster_size: 1,
+        };
+        let reason = match self.judge.judge(&mut document) {
+            Verdict::Keep => None,
+            Verdict::Drop(reason) => Some(reason),
+        };
+        Row { document, reason }
+    }
+}
+
+impl Judge<'_> {
+    /// Filters, then the language, then contamination; the first that says no decides.
+    fn judge(&self, document: &mut Document) -> Verdict {
+        let verdict = filter::judge(&document.signals, self.filter);
+        if verdict != Verdict::Keep {
+            return verdict;
+        }
+        if let Some(identify) = self.identify
+            && let Some((tag, score)) = language::identify(&document.text, identify)
+        {
+            (document.identified, document.identification_score) = (Some(tag), Some(score));
+            let known = (identify.knows)(document.language);
+            let characters = document.signals.characters;
+            let verdict = language::judge(document.language, (tag, score), known, characters, self.filter);
+            if verdict != Verdict::Keep {
+                return verdict;
+            }
+        }
+        self.evaluation.judge(&document.text, document.language)
+    }
+}

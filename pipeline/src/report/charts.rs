@@ -77,7 +77,7 @@ pub fn lines(across: &str, up: &str, series: &[(String, Vec<(f64, f64)>)]) -> Op
     let y_high = y_high.max(*y_ticks.last().unwrap_or(&y_high));
     let x = |value: f64| round(LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT));
     let y = |value: f64| round(TOP + (y_high - value) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM));
-    let (x_ticks, x_digits) = ticks(x_low, x_high, 5);
+    let (x_ticks, x_digits) = ticks(x_low, x_high, 8);
     let inside = |value: &f64| *value >= x_low && *value <= x_high;
     let lines = series.iter().map(|(name, points)| {
         let dots: Vec<(f64, f64)> = points.iter().map(|point| (x(point.0), y(point.1))).collect();

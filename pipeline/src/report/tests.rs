@@ -137,7 +137,7 @@ fn a_whole_run_shows_every_part() {
         "other language",
         "found <bdi>2 words</bdi>, limit <bdi>5 words</bdi>",
         "1.85", // 18,500 tokens / 10,000 words
-        "1 lines of the log",
+        "as a killed run leaves one: 1.",
         "3.244", // unigram of ltg_Latn: 1.944 + 1.3
         "61.3 ± 2.1",
         "--share:81", // the first row of the confusion is 80, 3, 6, 9, 1: 80 / 99 = 0.81

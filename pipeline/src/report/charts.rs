@@ -5,11 +5,11 @@ use serde::Serialize;
 /// Width of the drawing in its own units.
 pub const WIDTH: f64 = 640.0;
 /// Height of the drawing in its own units.
-pub const HEIGHT: f64 = 260.0;
+pub const HEIGHT: f64 = 264.0;
 const LEFT: f64 = 48.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 18.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = 36.0;
+const BOTTOM: f64 = 40.0;
 /// A line is drawn with no more points than this; more are averaged in groups.
 const POINTS: usize = 320;
 
@@ -149,7 +149,7 @@ mod tests {
     fn points_land_where_the_scale_says() {
         let chart = lines("step", "loss", &[("a".into(), vec![(0.0, 10.0), (100.0, 0.0)])]).unwrap();
         // ticks 0..10 by 2, so the line runs from the upper left to the lower right corner of the area
-        assert_eq!(chart.lines[0].points, "48,12 628,224");
+        assert_eq!(chart.lines[0].points, "48,12 622,224");
         assert_eq!(chart.up_ticks.iter().map(|tick| tick.text.as_str()).collect::<Vec<_>>().join(" "), "0 2 4 6 8 10");
     }
 

@@ -167,7 +167,9 @@ mod tests {
         let texts = |tag: &str, n: usize| {
             (0..n).map(|i| Text { id: format!("{tag}:{i}"), text: format!("{tag} line {i}") }).collect()
         };
-        Memory([("lit_Latn".parse().unwrap(), texts("a", big)), ("ltg_Latn".parse().unwrap(), texts("b", small))].into())
+        Memory(
+            [("lit_Latn".parse().unwrap(), texts("a", big)), ("ltg_Latn".parse().unwrap(), texts("b", small))].into(),
+        )
     }
 
     #[test]
@@ -187,7 +189,8 @@ mod tests {
         let of = |mark: &str| sample.iter().filter(|line| line.starts_with(mark)).count();
         assert_eq!((of("a"), of("b")), (133, 67));
         assert_eq!((shares[0].taken, shares[1].taken), (133, 67));
-        let distinct: std::collections::BTreeSet<&String> = sample.iter().filter(|line| line.starts_with('b')).collect();
+        let distinct: std::collections::BTreeSet<&String> =
+            sample.iter().filter(|line| line.starts_with('b')).collect();
         assert_eq!(distinct.len(), 40, "every line of the small language is there");
         let other = plan(&source, 0.5, u64::MAX, 8, &Silent).unwrap();
         let other: Vec<String> = Sample::new(&source, &other, 8, &Silent).map(Result::unwrap).collect();

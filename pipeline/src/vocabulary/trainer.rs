@@ -90,7 +90,9 @@ pub fn train(arguments: &[(&str, String)], sentences: &mut dyn Iterator<Item = R
 fn explanation(message: &str) -> String {
     if let Some((_, limit)) = message.split_once("set it to a value <= ") {
         let limit: String = limit.chars().take_while(char::is_ascii_digit).collect();
-        return format!("vocabulary size: the text has too few distinct pieces; the largest size that works is {limit}");
+        return format!(
+            "vocabulary size: the text has too few distinct pieces; the largest size that works is {limit}"
+        );
     }
     if let Some((_, counts)) = message.split_once("Vocabulary size is smaller than required_chars. ") {
         let counts = counts.split(". ").next().unwrap_or(counts);

@@ -4,7 +4,7 @@
 //! Whatever is left out is still encoded, byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use unicode_script::{Script, UnicodeScript};
+use tongues_languages::script;
 
 /// Counts characters.
 #[derive(Debug, Default)]
@@ -23,17 +23,17 @@ impl Counts {
     pub fn kept(&self, coverage: f64, coverage_han: f64, script_floor: f64) -> Kept {
         let mut scripts: BTreeMap<&'static str, Vec<(u64, char)>> = BTreeMap::new();
         for (&c, &count) in &self.0 {
-            scripts.entry(c.script().short_name()).or_default().push((count, c));
+            scripts.entry(script::of(c)).or_default().push((count, c));
         }
         let all: u64 = self.0.values().sum();
         let mut kept = BTreeSet::new();
-        for (script, mut characters) in scripts {
+        for (name, mut characters) in scripts {
             let total: u64 = characters.iter().map(|(count, _)| count).sum();
             if (total as f64) < script_floor * all as f64 {
                 continue;
             }
             characters.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            let share = if script == Script::Han.short_name() { coverage_han } else { coverage };
+            let share = if name == "Hani" { coverage_han } else { coverage };
             let mut covered = 0;
             for (count, c) in characters {
                 if covered as f64 >= share * total as f64 {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tongues_languages::Tag;
+use tongues_languages::{Tag, segment};
 
 /// One row of `fertility.json`, counted on all documents of the language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Fertility {
     pub language: Tag,
     /// Documents.
     pub documents: u64,
-    /// Words: what white space separates.
+    /// Words by the language's segmentation.
     pub words: u64,
     /// UTF-8 bytes.
     pub bytes: u64,
@@ -62,7 +62,7 @@ pub fn measure(
             .map(|text| {
                 let ids = vocabulary.encode(&text.text);
                 Sums {
-                    words: text.text.split_whitespace().count() as u64,
+                    words: segment::words(&text.text, language).len() as u64,
                     bytes: text.text.len() as u64,
                     tokens: ids.len() as u64,
                     fallback: ids.iter().filter(|id| vocabulary.is_byte(**id) && !line_break.contains(id)).count()

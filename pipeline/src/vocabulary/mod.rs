@@ -72,7 +72,6 @@ pub fn train_on(
     let mut table = serde_json::to_vec_pretty(&fertility).expect("plain data");
     table.push(b'\n');
     let lines: String = vocabulary.pieces().iter().map(|piece| format!("{}\t{}\n", piece.text, piece.score)).collect();
-    manifest::Manifest::remove(output)?;
     source::withdraw_manifest(output)?;
     atomic::write(&model_path, &model)?;
     atomic::write(&output.join("tokenizer.vocab"), lines.as_bytes())?;
@@ -123,6 +122,7 @@ fn fit(
         .map(|sentence| sentence.map(|sentence| characters.apply(&sentence)))
         .filter(|sentence| !sentence.as_ref().is_ok_and(String::is_empty));
     let model = trainer::train(&settings.arguments(), &mut sentences);
+    drop(sentences);
     progress.end();
     Ok((model?, shares, characters))
 }

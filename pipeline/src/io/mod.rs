@@ -2,5 +2,6 @@
 
 pub mod atomic;
 pub mod documents;
+pub mod ipc;
 pub mod manifest;
 pub mod table;

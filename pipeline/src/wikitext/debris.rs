@@ -117,11 +117,15 @@ fn without_pairs(line: &str) -> String {
     for c in line.chars() {
         let pair = matches!(
             (out.as_bytes().last(), c),
-            (Some(b'{'), '{' | '|') | (Some(b'}' | b'|'), '}') | (Some(b'['), '[') | (Some(b']'), ']')
+            (Some(b'{'), '{' | '|')
+                | (Some(b'}' | b'|'), '}')
+                | (Some(b'['), '[')
+                | (Some(b']'), ']')
+                | (Some(b'<'), '!')
         );
         if pair {
             out.pop();
-        } else {
+        } else if c != ' ' || !out.ends_with(' ') {
             out.push(c);
         }
     }

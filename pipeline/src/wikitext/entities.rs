@@ -57,7 +57,7 @@ fn unusual(name: &str) -> Option<String> {
     }
     let written = format!("&{name};");
     let shown: String = Html::parse_fragment(&written).root_element().text().collect();
-    (shown != written && !shown.is_empty()).then_some(shown)
+    (!shown.is_empty() && !shown.ends_with(';')).then_some(shown)
 }
 
 #[cfg(test)]

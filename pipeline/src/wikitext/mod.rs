@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(
             text(source),
             "X (iks) is the letter of it. Same paragraph — A&B.\n\nHistory\n\n- one\n- two ds\n- three\n- term: meaning\n\n\
-             indented\n\nLinks\n\nA site http://bare.org\nnext Category:Z"
+             indented\n\nLinks\n\nA site http://bare.org\nnext\n\nCategory:Z"
         );
     }
 
@@ -162,7 +162,7 @@ mod tests {
             let length = 1 + random(40);
             let source: String = (0..length).map(|_| PIECES[random(PIECES.len())]).collect();
             let got = text(&source);
-            for debris in ["{{", "}}", "[[", "]]", "{|", "|}", "<ref", "</ref", "<br", "<div", "<!--"] {
+            for debris in ["{{", "}}", "[[", "]]", "{|", "|}", "<ref>", "<ref ", "</ref>", "<br>", "<div", "<!--"] {
                 assert!(!got.contains(debris), "{debris} left\nof {source:?}\nin {got:?}");
             }
             assert!(!got.contains("\n\n\n") && got.trim() == got, "{source:?} gave {got:?}");

@@ -1,2 +1,70 @@
-//! placeholder
-fn main() {}
+//! The command line of `tongues`: the only place that parses arguments, prints and exits.
+
+mod args;
+mod bars;
+mod commands;
+mod exit;
+mod plan;
+mod recipe;
+
+use clap::Parser;
+use exit::Exit;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    let level = if arguments.quiet { tracing::Level::WARN } else { tracing::Level::INFO };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .without_time()
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    if let Some(threads) = arguments.threads {
+        let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        built.expect("the pool is built once, here");
+    }
+    stop_on_signal();
+    match commands::run(arguments.verb) {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => complain(&error).into(),
+    }
+}
+
+/// The first Ctrl-C or SIGTERM asks long work to stop at the next safe place, the second ends at once.
+fn stop_on_signal() {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])
+        .expect("these two signals can be handled");
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if tongues_pipeline::progress::STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+        }
+    });
+}
+
+/// The message with its causes, each once, and the exit code that fits.
+#[expect(clippy::print_stderr, reason = "this is where errors are printed")]
+fn complain(error: &anyhow::Error) -> Exit {
+    let mut said = error.to_string();
+    eprintln!("error: {said}");
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if text != said {
+            eprintln!("  caused by: {text}");
+        }
+        said = text;
+    }
+    let has = |kind: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(kind);
+    if has(|cause| cause.is::<recipe::Mistakes>()) {
+        Exit::Wrong
+    } else if has(|cause| {
+        matches!(cause.downcast_ref::<tongues_pipeline::Error>(), Some(tongues_pipeline::Error::Interrupted))
+    }) {
+        Exit::Interrupted
+    } else {
+        Exit::Failed
+    }
+}

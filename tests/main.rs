@@ -1,1 +1,5 @@
-//! placeholder
+//! The whole, driven through the binary in a temporary folder.
+
+mod errors;
+mod harness;
+mod slice;

@@ -1,0 +1,113 @@
+//! What was typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// From a Wikipedia dump of a small language to a classifier that works in it.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example: tongues run recipes/latgalian.toml --data DIR")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Threads; all cores otherwise. The output does not depend on it.
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Say only what went wrong.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// The verbs: one a stage, and a few beside.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a small synthetic wiki and run every stage on it; needs no network and no other file.
+    #[command(after_help = "Example: tongues quickstart --output quickstart")]
+    Quickstart {
+        /// Folder for the wiki and the run.
+        #[arg(long, default_value = "quickstart", value_name = "DIR")]
+        output: PathBuf,
+    },
+    /// Run every stage of a recipe that is not done yet.
+    #[command(after_help = "Example: tongues run recipes/latgalian.toml --data DIR --output runs/ltg")]
+    Run(RecipeArguments),
+    /// Read, clean, judge and shard the documents of a recipe.
+    Pipeline(RecipeArguments),
+    /// Train the SentencePiece vocabulary of a recipe and write token shards.
+    Vocabulary(RecipeArguments),
+    /// Write report.html of a run.
+    #[command(after_help = "Example: tongues report runs/latgalian")]
+    Report {
+        /// Folder of a run.
+        run: PathBuf,
+    },
+    /// Download a Wikipedia dump, with resume and checksum.
+    Fetch {
+        /// Where from.
+        #[command(subcommand)]
+        from: From,
+    },
+    /// Look at language profiles; train an identifier.
+    Languages {
+        /// What about them.
+        #[command(subcommand)]
+        what: Languages,
+    },
+}
+
+/// A recipe and what overrides it.
+#[derive(Debug, Args)]
+pub struct RecipeArguments {
+    /// The recipe.
+    pub recipe: PathBuf,
+    /// Folder that the recipe's paths start from [default: the current folder].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Folder of the run [default: the recipe's `output`, else runs/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Fill a `${KEY}` of the recipe.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print what would be done, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Places to download from.
+#[derive(Debug, Subcommand)]
+pub enum From {
+    /// pages-articles-multistream dumps by wiki code.
+    #[command(after_help = "Example: tongues fetch wikipedia ltg tn lg --output dumps")]
+    Wikipedia {
+        /// Wiki codes, as in ltg.wikipedia.org.
+        #[arg(required = true)]
+        codes: Vec<String>,
+        /// Folder for the dumps.
+        #[arg(long, default_value = "dumps", value_name = "DIR")]
+        output: PathBuf,
+        /// A mirror with the same layout.
+        #[arg(long, default_value = "https://dumps.wikimedia.org", value_name = "URL")]
+        mirror: String,
+        /// Date of the dump, as 20261101 [default: the latest].
+        #[arg(long)]
+        date: Option<String>,
+    },
+}
+
+/// About languages.
+#[derive(Debug, Subcommand)]
+pub enum Languages {
+    /// One line a profile: tag, name, own name, family.
+    List,
+    /// Train a fastText identifier from labelled text.
+    #[command(after_help = "Example: tongues languages train 'text/{language}.txt' --output identifier")]
+    Train {
+        /// Files of one sentence a line; `{language}` stands for the tag in the name.
+        #[arg(required = true)]
+        texts: Vec<String>,
+        /// Folder for identifier.bin and card.json.
+        #[arg(long, default_value = "identifier", value_name = "DIR")]
+        output: PathBuf,
+    },
+}

@@ -1,0 +1,36 @@
+//! The verbs: each builds a plan, calls a crate, and prints.
+
+mod fetch;
+mod languages;
+mod quickstart;
+mod run;
+
+use crate::args::{From, Verb};
+use crate::bars::Bars;
+use anyhow::{Context, Result};
+
+/// Does what was typed.
+pub fn run(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Quickstart { output } => quickstart::run(&output),
+        Verb::Run(arguments) => run::run(&arguments, run::Until::Tasks),
+        Verb::Pipeline(arguments) => run::run(&arguments, run::Until::Documents),
+        Verb::Vocabulary(arguments) => run::run(&arguments, run::Until::Tokens),
+        Verb::Report { run } => {
+            let path =
+                tongues_pipeline::report::write(&run).with_context(|| format!("cannot report on {}", run.display()))?;
+            print(&path.display().to_string());
+            Ok(())
+        }
+        Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
+            fetch::wikipedia(&codes, output, mirror, date, &Bars::new())
+        }
+        Verb::Languages { what } => languages::run(what, &Bars::new()),
+    }
+}
+
+/// A line of data on stdout.
+#[expect(clippy::print_stdout, reason = "stdout is for data, and this is where it is printed")]
+pub fn print(line: &str) {
+    println!("{line}");
+}

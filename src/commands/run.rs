@@ -1,0 +1,158 @@
+//! `tongues run`, `pipeline`, `vocabulary`: the stages of a recipe, in order, those that are not done yet.
+
+use super::print;
+use crate::args::RecipeArguments;
+use crate::bars::Bars;
+use crate::plan::{Overrides, Plan, PlannedTask};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use tongues_finetune::{baselines, results, task};
+use tongues_languages::identify;
+use tongues_pipeline::io::atomic;
+use tongues_pipeline::io::manifest::{Manifest, record};
+use tongues_pipeline::progress::Progress;
+use tongues_pipeline::{report, stages, tokens, vocabulary};
+
+/// The last stage to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// Clean documents.
+    Documents,
+    /// Vocabulary and token shards.
+    Tokens,
+    /// Labelled tasks, and the report.
+    Tasks,
+}
+
+/// Runs a recipe's stages up to `until`.
+pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
+    let overrides =
+        Overrides { data: arguments.data.clone(), output: arguments.output.clone(), set: arguments.set.clone() };
+    let plan = Plan::read(&arguments.recipe, &overrides)?;
+    if arguments.dry_run {
+        print(&describe(&plan));
+        return Ok(());
+    }
+    let bars = Bars::new();
+    save(&plan).context("cannot start the run")?;
+    let documents = plan.output.join("documents");
+    let mut settings = plan.documents.clone();
+    if !plan.identification.is_empty() {
+        settings.identifier = Some(identifier(&plan, &bars).context("cannot make `identifier`")?);
+    }
+    let manifest = stages::documents::run(&settings, &documents, &bars).context("cannot make `documents`")?;
+    funnel(&manifest);
+    if until >= Until::Tokens {
+        let kept = documents.join("kept");
+        let folder = plan.output.join("vocabulary");
+        vocabulary::train(&kept, &plan.vocabulary, &folder, &bars).context("cannot make `vocabulary`")?;
+        tokens::write(&kept, &folder, &plan.tokens, &plan.output.join("tokens"), &bars)
+            .context("cannot make `tokens`")?;
+    }
+    if until >= Until::Tasks {
+        for task in &plan.tasks {
+            baselines_of(task, &plan.output).with_context(|| format!("cannot do the task `{}`", task.name))?;
+        }
+        let path = report::write(&plan.output).context("cannot write the report")?;
+        print(&format!("report: {}", path.display()));
+    }
+    Ok(())
+}
+
+/// Trains the identifier from the recipe's `[[identification]]` texts, unless it is there for the same texts.
+fn identifier(plan: &Plan, progress: &dyn Progress) -> Result<PathBuf> {
+    const FORMAT: u32 = 1;
+    let folder = plan.output.join("identifier");
+    let files: Vec<_> = plan.identification.iter().flat_map(|source| &source.files).collect();
+    let inputs: Vec<_> =
+        files.iter().map(|file| record(&file.path, &file.path.to_string_lossy())).collect::<Result<_, _>>()?;
+    let train = identify::TrainSettings::default();
+    let settings = serde_json::to_value(&train)?;
+    let key = Manifest::key_of("identifier", FORMAT, &settings, &inputs);
+    if Manifest::read(&folder)?.is_some_and(|manifest| manifest.key == key) {
+        return Ok(folder);
+    }
+    let mut lines = Vec::new();
+    for file in &files {
+        let text = std::fs::read_to_string(&file.path).with_context(|| file.path.display().to_string())?;
+        lines.extend(text.lines().map(|line| (file.language, line.to_owned())));
+    }
+    progress.begin("identifier", Some(lines.len() as u64), "lines");
+    let count = lines.len() as u64;
+    let card = identify::train(&mut lines.into_iter(), &train, &folder)?;
+    progress.advance(count);
+    progress.end();
+    let outputs = ["card.json", "identifier.bin"].map(|name| record(&folder.join(name), name));
+    let outputs = outputs.into_iter().collect::<Result<_, _>>()?;
+    let counts = serde_json::to_value(&card)?;
+    Manifest { stage: "identifier".into(), format: FORMAT, key, settings, inputs, counts, outputs }.write(&folder)?;
+    Ok(folder)
+}
+
+/// `plan.json`: what will happen, kept beside what happened.
+fn save(plan: &Plan) -> Result<()> {
+    let json = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "notice": plan.notice,
+        "documents": plan.documents,
+        "vocabulary": plan.vocabulary,
+        "tokens": plan.tokens,
+    });
+    Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
+}
+
+fn describe(plan: &Plan) -> String {
+    let mut lines = vec![format!("output  {}", plan.output.display())];
+    for source in &plan.documents.sources {
+        for file in &source.files {
+            let bytes = std::fs::metadata(&file.path).map(|meta| meta.len()).unwrap_or_default();
+            lines.push(format!("source  {}  {}  {}  {bytes} bytes", source.name, file.language, file.path.display()));
+        }
+    }
+    for set in &plan.documents.evaluation {
+        lines.push(format!("never   {}  {} files", set.name, set.files.len()));
+    }
+    for task in &plan.tasks {
+        lines.push(format!("task    {}  {}  {}", task.name, task.language, task.files[0].display()));
+    }
+    lines.push(format!("{} languages", plan.languages().len()));
+    lines.join("\n")
+}
+
+/// One line a language: in, kept, and why not.
+fn funnel(manifest: &Manifest) {
+    let Some(languages) = manifest.counts.get("languages").and_then(|value| value.as_object()) else { return };
+    for (language, counts) in languages {
+        let number = |key: &str| counts.get(key).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let dropped = counts.get("dropped").map(ToString::to_string).unwrap_or_default();
+        let (came, kept, failed) = (number("in"), number("kept"), number("failed"));
+        tracing::info!("{language}: {came} documents in, {kept} kept, {failed} failed, dropped {dropped}");
+    }
+}
+
+/// Majority class and character n-grams: the bars that a pretrained model has to clear.
+fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<()> {
+    let task = task::Task::load(&task::TaskSettings {
+        name: planned.name.clone(),
+        language: planned.language,
+        train: planned.files[0].clone(),
+        validation: Some(planned.files[1].clone()),
+        test: planned.files[2].clone(),
+        text_column: planned.text_column.clone(),
+        label_column: planned.label_column.clone(),
+    })?;
+    let methods = baselines::run(&task, &baselines::BaselineSettings::default())?;
+    for method in &methods {
+        tracing::info!(
+            "{} {}: {:?} accuracy {:.1} %, macro-F1 {:.1} %, {} labels",
+            task.name,
+            task.language,
+            method.method,
+            100.0 * method.accuracy_mean,
+            100.0 * method.macro_f1_mean,
+            method.labels_used
+        );
+    }
+    results::Results::new(&task, methods).write(&output.join("classifier").join(&planned.name))?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! What will happen: the recipe with its files found, its tags checked and its stages' settings filled in.
+
+use crate::recipe::{Document, Evaluation, Mistakes, Source, Task};
+use std::path::{Path, PathBuf};
+use tongues_languages::Tag;
+use tongues_pipeline::filter::FilterSettings;
+use tongues_pipeline::read::ReadSettings;
+use tongues_pipeline::stages::documents::{self, DocumentsSettings};
+use tongues_pipeline::tokens::TokenSettings;
+use tongues_pipeline::vocabulary::VocabularySettings;
+
+/// Everything a run needs to know.
+pub struct Plan {
+    /// The run's folder.
+    pub output: PathBuf,
+    /// Shown at the top of the report.
+    pub notice: Option<String>,
+    /// Labelled text that the language identifier is trained on; none, and nothing is identified.
+    pub identification: Vec<documents::Source>,
+    /// Sources, filters, evaluation sets.
+    pub documents: DocumentsSettings,
+    /// SentencePiece.
+    pub vocabulary: VocabularySettings,
+    /// Splits.
+    pub tokens: TokenSettings,
+    /// Labelled tasks with their files.
+    pub tasks: Vec<PlannedTask>,
+}
+
+/// A task whose files are there.
+pub struct PlannedTask {
+    /// Name of its folder.
+    pub name: String,
+    /// Its language.
+    pub language: Tag,
+    /// Train, validation, test.
+    pub files: [PathBuf; 3],
+    /// Column of the text.
+    pub text_column: Option<String>,
+    /// Column of the label.
+    pub label_column: Option<String>,
+}
+
+/// Where the command line overrides the recipe.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Folder that relative paths start from.
+    pub data: Option<PathBuf>,
+    /// The run's folder.
+    pub output: Option<PathBuf>,
+    /// `key=value` for `${key}`.
+    pub set: Vec<String>,
+}
+
+impl Plan {
+    /// Reads a recipe and finds all its files; every mistake at once.
+    pub fn read(path: &Path, overrides: &Overrides) -> Result<Plan, Mistakes> {
+        let mut recipe = Document::read(path, &overrides.set)?;
+        let base = overrides.data.clone().unwrap_or_else(|| PathBuf::from("."));
+        let name = recipe.top("name");
+        let notice = recipe.top("notice");
+        let output = recipe.top("output").map(PathBuf::from);
+        let sources: Vec<Source> = recipe.sections("source");
+        let identification: Vec<Source> = recipe.sections("identification");
+        let evaluation: Vec<Evaluation> = recipe.sections("evaluation");
+        let filter: FilterSettings = recipe.section("filter");
+        let vocabulary: VocabularySettings = recipe.section("vocabulary");
+        let tokens: TokenSettings = recipe.section("tokens");
+        let tasks: Vec<Task> = recipe.sections("task");
+
+        if sources.is_empty() {
+            recipe.wrong("", 0, "source", "no `[[source]]`: a run needs text to learn from");
+        }
+        let identification = find_sources(&mut recipe, "identification", &identification, &base);
+        let documents = DocumentsSettings {
+            sources: find_sources(&mut recipe, "source", &sources, &base),
+            evaluation: evaluation
+                .iter()
+                .enumerate()
+                .map(|(i, set)| documents::EvaluationSet {
+                    name: set.name.clone(),
+                    files: files(&mut recipe, "evaluation", i, &set.path, &base),
+                    read: reading(set.format, set.text_column.as_deref()),
+                    language: None,
+                })
+                .collect(),
+            filter,
+            ..DocumentsSettings::default()
+        };
+        let tasks = tasks.iter().enumerate().filter_map(|(i, task)| find_task(&mut recipe, i, task, &base)).collect();
+        recipe.finish()?;
+        let name = name.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        let output = overrides.output.clone().or(output).unwrap_or_else(|| Path::new("runs").join(name));
+        Ok(Plan { output, notice, identification, documents, vocabulary, tokens, tasks })
+    }
+
+    /// Languages of the sources, sorted.
+    pub fn languages(&self) -> Vec<Tag> {
+        let files = self.documents.sources.iter().flat_map(|source| &source.files);
+        let mut tags: Vec<Tag> = files.map(|file| file.language).collect();
+        tags.sort();
+        tags.dedup();
+        tags
+    }
+}
+
+fn reading(format: Option<tongues_pipeline::read::Format>, text_column: Option<&str>) -> ReadSettings {
+    let mut read = ReadSettings { format, ..ReadSettings::default() };
+    if let Some(column) = text_column {
+        read.text_column = column.to_owned();
+    }
+    read
+}
+
+fn tag(recipe: &mut Document, section: &str, index: usize, key: &str, text: &str) -> Option<Tag> {
+    tongues_languages::profile::known(text).map_err(|error| recipe.wrong(section, index, key, error.to_string())).ok()
+}
+
+/// Files of a pattern, sorted; none at all is a mistake.
+fn files(recipe: &mut Document, section: &str, index: usize, pattern: &str, base: &Path) -> Vec<PathBuf> {
+    let whole = base.join(pattern);
+    let found: Vec<PathBuf> = match glob::glob(&whole.to_string_lossy()) {
+        Ok(paths) => paths.filter_map(std::result::Result::ok).filter(|path| path.is_file()).collect(),
+        Err(error) => {
+            recipe.wrong(section, index, "path", format!("`{pattern}`: {error}"));
+            return Vec::new();
+        }
+    };
+    if found.is_empty() {
+        recipe.wrong(section, index, "path", format!("{}: no such file; is `--data` right?", whole.display()));
+    }
+    found
+}
+
+fn find_sources(recipe: &mut Document, section: &str, sources: &[Source], base: &Path) -> Vec<documents::Source> {
+    sources.iter().enumerate().map(|(index, source)| find_source(recipe, section, index, source, base)).collect()
+}
+
+fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Source, base: &Path) -> documents::Source {
+    if source.name.is_empty() {
+        recipe.wrong(section, index, "name", "a source needs a `name`");
+    }
+    let mut found = Vec::new();
+    match (source.path.contains("{language}"), &source.language) {
+        (true, Some(_)) => {
+            recipe.wrong(section, index, "language", "the path has `{language}` already; give one of the two");
+        }
+        (true, None) => {
+            let only: Vec<Tag> =
+                source.languages.iter().filter_map(|text| tag(recipe, section, index, "languages", text)).collect();
+            let (before, after) = source.path.split_once("{language}").expect("checked above");
+            let prefix = base.join(before).to_string_lossy().into_owned();
+            for path in files(recipe, section, index, &format!("{before}???_????{after}"), base) {
+                let text = path.to_string_lossy();
+                let Some(language) = text.get(prefix.len()..prefix.len() + 8).and_then(|tag| tag.parse().ok()) else {
+                    continue;
+                };
+                if only.is_empty() || only.contains(&language) {
+                    found.push(documents::SourceFile { path: path.clone(), language });
+                }
+            }
+            for language in only.iter().filter(|tag| !found.iter().any(|file| file.language == **tag)) {
+                recipe.wrong(section, index, "languages", format!("no file for `{language}` under {prefix}"));
+            }
+        }
+        (false, Some(text)) => {
+            if let Some(language) = tag(recipe, section, index, "language", text) {
+                let paths = files(recipe, section, index, &source.path, base);
+                found.extend(paths.into_iter().map(|path| documents::SourceFile { path, language }));
+            }
+        }
+        (false, None) => {
+            let remedy = "give `language = \"xxx_Yyyy\"`, or write `{language}` where the path has the tag";
+            recipe.wrong(section, index, "language", remedy);
+        }
+    }
+    documents::Source {
+        name: source.name.clone(),
+        licence: source.licence.clone(),
+        read: reading(source.format, source.text_column.as_deref()),
+        files: found,
+    }
+}
+
+fn find_task(recipe: &mut Document, index: usize, task: &Task, base: &Path) -> Option<PlannedTask> {
+    if task.name.is_empty() {
+        recipe.wrong("task", index, "name", "a task needs a `name`");
+    }
+    let language = tag(recipe, "task", index, "language", &task.language);
+    let mut there = |key: &str, path: &str| {
+        let whole = base.join(path);
+        if path.is_empty() || !whole.is_file() {
+            recipe.wrong("task", index, key, format!("{}: no such file", whole.display()));
+        }
+        whole
+    };
+    let files = [there("train", &task.train), there("validation", &task.validation), there("test", &task.test)];
+    Some(PlannedTask {
+        name: task.name.clone(),
+        language: language?,
+        files,
+        text_column: task.text_column.clone(),
+        label_column: task.label_column.clone(),
+    })
+}

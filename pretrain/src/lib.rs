@@ -4,12 +4,16 @@
 //! `H` attention heads, `K` = `D / H` width of a head, `F` feed-forward width, `V` vocabulary, `N` = `B·T` rows.
 
 pub mod batch;
+pub mod checkpoint;
 pub mod error;
+pub mod evaluate;
 pub mod models;
+pub mod ngram;
 pub mod nn;
 pub mod optimiser;
 pub mod parameters;
 pub mod random;
 pub mod schedule;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -32,11 +32,14 @@ pub trait TokenSource: Send + Sync {
     fn vocabulary_size(&self) -> usize;
 }
 
+/// Ids of a document and the bytes of its text.
+pub type Tokens = (Vec<u32>, u32);
+
 /// Documents in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemory {
     /// Ids and bytes of every document.
-    pub documents: BTreeMap<(Tag, Split), Vec<(Vec<u32>, u32)>>,
+    pub documents: BTreeMap<(Tag, Split), Vec<Tokens>>,
     /// Ids are below this.
     pub vocabulary_size: usize,
 }

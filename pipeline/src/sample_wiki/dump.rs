@@ -152,16 +152,15 @@ mod tests {
         loop {
             match reader.read_event().unwrap() {
                 Event::Eof => return texts,
-                Event::Start(start) if start.name().as_ref() == b"text" => {
+                Event::Start(start) if start.name().as_ref() == "text" => {
                     inside = true;
                     texts.push(String::new());
                 }
-                Event::End(end) if end.name().as_ref() == b"text" => inside = false,
-                Event::Text(text) if inside => texts.last_mut().unwrap().push_str(&text.decode().unwrap()),
+                Event::End(end) if end.name().as_ref() == "text" => inside = false,
+                Event::Text(text) if inside => texts.last_mut().unwrap().push_str(&text.xml10_content()),
                 Event::GeneralRef(name) if inside => {
-                    let name = name.decode().unwrap();
-                    let resolved = quick_xml::escape::unescape(&format!("&{name};")).unwrap().into_owned();
-                    texts.last_mut().unwrap().push_str(&resolved);
+                    let resolved = quick_xml::escape::resolve_xml_entity(&name).unwrap();
+                    texts.last_mut().unwrap().push_str(resolved);
                 }
                 _ => {}
             }

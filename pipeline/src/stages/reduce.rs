@@ -85,12 +85,10 @@ fn compare(files: &[MappedFile], progress: &dyn Progress) -> Result<(Clusters, V
                 rows.collect()
             })
             .collect::<Result<_>>()?;
-        let mut number = 0;
-        for (print, id) in units.iter().flatten() {
+        for (number, (print, id)) in (0..).zip(units.iter().flatten()) {
             if let Some(print) = print {
                 clusters.add(*print, position(file, number), id);
             }
-            number += 1;
         }
         all.push(units.into_iter().map(|unit| unit.into_iter().map(|(print, _)| print).collect()).collect());
         if progress.interrupted() {

@@ -200,7 +200,7 @@ impl Site {
     /// Whether a page's source does nothing but send the reader on.
     pub fn is_redirect(&self, source: &str) -> bool {
         let Some(rest) = source.trim_start().strip_prefix('#') else { return false };
-        let end = rest.find(|c: char| c == '[' || c == ':' || c == '\n').unwrap_or(rest.len());
+        let end = rest.find(['[', ':', '\n']).unwrap_or(rest.len());
         let (word, after) = (normal(&rest[..end]), rest[end..].trim_start_matches([':', ' ']));
         if !after.starts_with("[[") || word.is_empty() {
             return false;

@@ -39,20 +39,17 @@ pub(crate) mod check {
             let gradient: Vec<f64> = gradient.flatten_all().unwrap().to_vec1().unwrap();
             assert!(gradient.iter().any(|g| *g != 0.0), "variable {number} has a zero gradient");
             let values: Vec<f64> = var.copy().unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(gradient.len(), values.len());
             let at = |i: usize, delta: f64| {
                 let mut moved = values.clone();
                 moved[i] += delta;
                 var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
                 loss().to_scalar::<f64>().unwrap()
             };
-            for i in 0..values.len() {
+            for (i, found) in gradient.iter().enumerate() {
                 let expected = (at(i, step) - at(i, -step)) / (2.0 * step);
-                let error = (gradient[i] - expected).abs();
-                assert!(
-                    error <= 1e-6 * (1.0 + expected.abs()),
-                    "variable {number}[{i}]: {} for {expected}",
-                    gradient[i]
-                );
+                let error = (found - expected).abs();
+                assert!(error <= 1e-6 * (1.0 + expected.abs()), "variable {number}[{i}]: {found} for {expected}");
             }
             at(0, 0.0);
         }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         .with_max_level(level)
         .without_time()
         .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
     if let Some(threads) = arguments.threads {

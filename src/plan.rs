@@ -133,6 +133,12 @@ fn files(recipe: &mut Document, section: &str, index: usize, pattern: &str, base
 }
 
 fn find_sources(recipe: &mut Document, section: &str, sources: &[Source], base: &Path) -> Vec<documents::Source> {
+    for (index, source) in sources.iter().enumerate() {
+        if sources[..index].iter().any(|other| other.name == source.name) {
+            let message = format!("two of `[[{section}]]` are named `{}`; names are part of document ids", source.name);
+            recipe.wrong(section, index, "name", message);
+        }
+    }
     sources.iter().enumerate().map(|(index, source)| find_source(recipe, section, index, source, base)).collect()
 }
 

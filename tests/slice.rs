@@ -9,7 +9,8 @@ fn sample(place: &Place) -> String {
     for dump in wiki.write(&place.path("wiki")).unwrap() {
         let path = dump.path.display().to_string();
         text += &format!(
-            "[[source]]\nname = \"wiki\"\npath = \"{path}\"\nlanguage = \"{}\"\nformat = \"mediawiki\"\n",
+            "[[source]]\nname = \"wiki_{}\"\npath = \"{path}\"\nlanguage = \"{}\"\nformat = \"mediawiki\"\n",
+            dump.language.language(),
             dump.language
         );
     }

@@ -70,7 +70,7 @@ fn identifier(plan: &Plan, progress: &dyn Progress) -> Result<PathBuf> {
     let settings = serde_json::to_value(&train)?;
     let key = Manifest::key_of("identifier", FORMAT, &settings, &inputs);
     if Manifest::read(&folder)?.is_some_and(|manifest| manifest.key == key) {
-        return Ok(folder);
+        return Ok(folder.join(identify::MODEL));
     }
     let mut lines = Vec::new();
     for file in &files {
@@ -82,11 +82,11 @@ fn identifier(plan: &Plan, progress: &dyn Progress) -> Result<PathBuf> {
     let card = identify::train(&mut lines.into_iter(), &train, &folder)?;
     progress.advance(count);
     progress.end();
-    let outputs = ["card.json", "identifier.bin"].map(|name| record(&folder.join(name), name));
+    let outputs = [identify::CARD, identify::MODEL].map(|name| record(&folder.join(name), name));
     let outputs = outputs.into_iter().collect::<Result<_, _>>()?;
     let counts = serde_json::to_value(&card)?;
     Manifest { stage: "identifier".into(), format: FORMAT, key, settings, inputs, counts, outputs }.write(&folder)?;
-    Ok(folder)
+    Ok(folder.join(identify::MODEL))
 }
 
 /// `plan.json`: what will happen, kept beside what happened.

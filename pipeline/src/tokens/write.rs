@@ -35,7 +35,7 @@ pub fn write(
     write_from(&source, source.inputs(), &Vocabulary::load(vocabulary)?, settings, output, progress)
 }
 
-/// [`write`] from any source; `inputs` identify it in the manifest.
+/// [`write()`] from any source; `inputs` identify it in the manifest.
 pub fn write_from(
     source: &dyn Source,
     mut inputs: Vec<FileRecord>,

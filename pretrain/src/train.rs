@@ -101,7 +101,7 @@ pub fn run(
     loop {
         let due = state.step > first || state.step == 0;
         if due && (state.step.is_multiple_of(settings.evaluate_every) || state.step == settings.steps) {
-            look(&decoder, source, settings, &mut state, folder, progress)?;
+            look(&decoder, source, settings, &mut state, folder)?;
         }
         let stop =
             state.step >= settings.steps || settings.patience.is_some_and(|most| state.without_improvement >= most);
@@ -163,21 +163,30 @@ fn step(
     Ok((loss, optimiser.step(&decoder.parameters, &gradients, rate)?, tokens))
 }
 
-/// Held-out bits per byte; a model better than all before it is written to `folder`.
+/// Says nothing and is not stopped.
+struct Uninterrupted;
+
+impl Progress for Uninterrupted {
+    fn begin(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, _: u64) {}
+    fn note(&self, _: &str) {}
+    fn end(&self) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Held-out bits per byte; a model better than all before it is written to `folder`. Never interrupted half-way: a
+/// checkpoint without this look would go on differently from a run that had it.
 fn look(
     decoder: &Decoder,
     source: &dyn TokenSource,
     settings: &TrainSettings,
     state: &mut State,
     folder: &Path,
-    progress: &dyn Progress,
 ) -> Result<()> {
-    let by_language =
-        evaluate::bits_per_byte(decoder, source, Split::Validation, Some(settings.evaluate_documents), progress);
-    let by_language = match by_language {
-        Err(Error::Interrupted) => return Ok(()), // the loop writes a checkpoint and stops
-        other => other?,
-    };
+    let documents = Some(settings.evaluate_documents);
+    let by_language = evaluate::bits_per_byte(decoder, source, Split::Validation, documents, &Uninterrupted)?;
     if by_language.is_empty() {
         return decoder.save(folder); // nothing held out: the last model is the best
     }

@@ -6,12 +6,13 @@
 //! - Dropped: an English paragraph in `ltg_Latn`, taken for `eng_Latn` with 0.98.
 //! - Near miss, kept: a Latgalian sentence full of Latvian names, taken for `lvs_Latn` with 0.4; any text claimed to
 //!   be of a language the identifier was not trained on, because it can only be taken for another one.
-//! - Threshold: the profile's, or `identification_threshold`. Texts under `identification_minimum_characters` are not
+//! - Threshold: the identifier's own for the language found (its card has it from held-out text), or
+//!   `identification_threshold`. Texts under `identification_minimum_characters` are not
 //!   judged: identifiers are bad on a few words (the GlotLID card says so of the best one).
 
 use super::{FilterSettings, share};
 use crate::document::{Reason, Verdict};
-use tongues_languages::{Tag, profile};
+use tongues_languages::Tag;
 
 /// Characters shown to the identifier: more changes no answer and costs time.
 const SHOWN_CHARACTERS: usize = 4_000;
@@ -23,6 +24,8 @@ pub struct Identify<'a> {
     pub top: &'a (dyn Fn(&str) -> Vec<(Tag, f32)> + Sync),
     /// Whether it was trained on a language.
     pub knows: &'a (dyn Fn(Tag) -> bool + Sync),
+    /// Probability from which it is to be believed about a language.
+    pub threshold: &'a (dyn Fn(Tag) -> f32 + Sync),
 }
 
 /// What a text is taken for; `None` where nothing is said.
@@ -32,13 +35,20 @@ pub fn identify(text: &str, identify: Identify) -> Option<(Tag, f32)> {
 }
 
 /// Judges a text of `characters` characters claimed to be `claimed` and taken for `found`.
-pub fn judge(claimed: Tag, found: (Tag, f32), known: bool, characters: u32, settings: &FilterSettings) -> Verdict {
-    let threshold = settings
-        .identification_threshold
-        .or_else(|| profile::find(claimed).map(|profile| profile.thresholds.identification))
-        .unwrap_or(super::DEFAULT_IDENTIFICATION_THRESHOLD);
+pub fn judge(
+    claimed: Tag,
+    found: (Tag, f32),
+    identify: Identify,
+    characters: u32,
+    settings: &FilterSettings,
+) -> Verdict {
     let (tag, score) = found;
-    if tag == claimed || !known || score < threshold || characters < settings.identification_minimum_characters {
+    let threshold = settings.identification_threshold.unwrap_or_else(|| (identify.threshold)(tag));
+    if tag == claimed
+        || !(identify.knows)(claimed)
+        || score < threshold
+        || characters < settings.identification_minimum_characters
+    {
         return Verdict::Keep;
     }
     Verdict::Drop(Reason {
@@ -55,21 +65,32 @@ mod tests {
 
     #[test]
     fn only_a_sure_other_language_is_dropped() {
-        let settings = FilterSettings { identification_threshold: Some(0.5), ..FilterSettings::default() };
         let (ltg, eng) = ("ltg_Latn".parse().unwrap(), "eng_Latn".parse().unwrap());
-        let kept = |found, known, characters| judge(ltg, found, known, characters, &settings) == Verdict::Keep;
+        let top = |_: &str| Vec::new();
+        let threshold = |tag: Tag| if tag == eng { 0.5 } else { 0.9 };
+        let kept_at = |identification_threshold, found, known: bool, characters| {
+            let settings = FilterSettings { identification_threshold, ..FilterSettings::default() };
+            let knows = |_| known;
+            let identify = Identify { top: &top, knows: &knows, threshold: &threshold };
+            judge(ltg, found, identify, characters, &settings) == Verdict::Keep
+        };
+        let kept = |found, known, characters| kept_at(None, found, known, characters);
         assert!(kept((ltg, 0.9), true, 100));
         assert!(kept((eng, 0.49), true, 100));
         assert!(kept((eng, 0.9), false, 100));
         assert!(kept((eng, 0.9), true, 10));
         assert!(!kept((eng, 0.5), true, 100));
+        assert!(kept_at(Some(0.6), (eng, 0.5), true, 100));
+        let lvs = "lvs_Latn".parse().unwrap();
+        assert!(kept((lvs, 0.89), true, 100)); // the threshold is that of the language found
+        assert!(!kept((lvs, 0.9), true, 100));
     }
 
     #[test]
     fn a_long_text_is_shown_in_part() {
         let shown = |text: &str| vec![(Tag::UNDETERMINED, text.chars().count() as f32)];
         let knows = |_| true;
-        let found = identify(&"ā".repeat(9_000), Identify { top: &shown, knows: &knows });
+        let found = identify(&"ā".repeat(9_000), Identify { top: &shown, knows: &knows, threshold: &|_| 0.5 });
         assert_eq!(found, Some((Tag::UNDETERMINED, 4_000.0)));
     }
 }

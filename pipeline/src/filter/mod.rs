@@ -25,7 +25,7 @@ pub struct FilterSettings {
     pub minimum_script_share: f32,
     /// Limits on repetition.
     pub repetition: RepetitionSettings,
-    /// Probability from which another language counts as found, 0 to 1; none takes the profile's.
+    /// Probability from which another language counts as found, 0 to 1; none takes the identifier's own for that language.
     pub identification_threshold: Option<f32>,
     /// Characters from which a text is long enough for the identifier's word to count.
     pub identification_minimum_characters: u32,
@@ -38,7 +38,7 @@ impl Default for FilterSettings {
             minimum_letter_share: 0.5, // share; lists of dates stay, tables of figures go
             minimum_script_share: 0.5, // share; more foreign than own letters is another language
             repetition: RepetitionSettings::default(),
-            identification_threshold: None, // probability; the profile knows the language's near relatives
+            identification_threshold: None, // probability; the identifier's card has one a language
             identification_minimum_characters: 50, // characters; about eight words
         }
     }
@@ -80,9 +80,6 @@ impl Default for RepetitionSettings {
         }
     }
 }
-
-/// Where neither settings nor a profile say when another language counts as found.
-pub const DEFAULT_IDENTIFICATION_THRESHOLD: f32 = 0.7;
 
 /// The filters that judge by [`Signals`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

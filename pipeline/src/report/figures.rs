@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::report::samples::{self, Sample};
+use crate::vocabulary::Fertility;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -90,29 +91,6 @@ pub struct Contamination {
     pub exact: u64,
     /// Documents with thirteen words in a row.
     pub ngram_13: u64,
-}
-
-/// One row of `vocabulary/fertility.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Fertility {
-    /// Tag.
-    pub language: String,
-    /// Documents measured.
-    pub documents: u64,
-    /// Words measured.
-    pub words: u64,
-    /// UTF-8 bytes measured.
-    pub bytes: u64,
-    /// Tokens they became.
-    pub tokens: u64,
-    /// Fertility proper.
-    pub tokens_per_word: f64,
-    /// Compression.
-    pub bytes_per_token: f64,
-    /// Tokens that are single bytes, 0 to 1.
-    pub byte_fallback_share: f64,
-    /// Sentences the vocabulary was trained on.
-    pub training_sentences: u64,
 }
 
 /// `model/training/metrics.jsonl`; after a resume, the last word on each step counts.

@@ -42,7 +42,7 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
             "fertility",
             figures.fertility.found.as_ref().map(|rows| {
                 vec![
-                    ("language", text(rows, |row| &row.language)),
+                    ("language", text(rows, |row| row.language.as_str())),
                     ("documents", count(rows, |row| row.documents)),
                     ("words", count(rows, |row| row.words)),
                     ("bytes", count(rows, |row| row.bytes)),

@@ -118,10 +118,11 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
     let known: BTreeSet<Tag> = identifier.iter().flat_map(|identifier| identifier.languages()).collect();
     let top = |text: &str| identifier.as_ref().map(|identifier| identifier.top(text, 1)).unwrap_or_default();
     let knows = |tag: Tag| known.contains(&tag);
+    let threshold = |tag: Tag| identifier.as_ref().map_or(1.0, |identifier| identifier.threshold(tag));
     let evaluation = evaluation(settings)?;
     let judge = units::Judge {
         filter: &settings.filter,
-        identify: identifier.is_some().then_some(Identify { top: &top, knows: &knows }),
+        identify: identifier.is_some().then_some(Identify { top: &top, knows: &knows, threshold: &threshold }),
         evaluation: &evaluation,
     };
     let files = units::map(settings, &judge, &work, progress)?;

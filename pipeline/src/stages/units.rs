@@ -257,9 +257,8 @@ impl Judge<'_> {
             && let Some((tag, score)) = language::identify(&document.text, identify)
         {
             (document.identified, document.identification_score) = (Some(tag), Some(score));
-            let known = (identify.knows)(document.language);
             let characters = document.signals.characters;
-            let verdict = language::judge(document.language, (tag, score), known, characters, self.filter);
+            let verdict = language::judge(document.language, (tag, score), identify, characters, self.filter);
             if verdict != Verdict::Keep {
                 return verdict;
             }

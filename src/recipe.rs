@@ -54,11 +54,11 @@ pub struct Source {
     pub language: Option<String>,
     /// Only these, where the path has `{language}`; all that are there otherwise.
     pub languages: Vec<String>,
-    /// `mediawiki`, `jsonl`, `text_file`, `text_lines`, `text_paragraphs`, `html`, `parquet`; guessed from the name otherwise.
+    /// `mediawiki`, `jsonl`, `text_file`, `text_lines`, `text_paragraphs`, `html`, `parquet`, `tsv`, `csv`; guessed from the name otherwise.
     pub format: Option<Format>,
     /// As stated by the source.
     pub licence: Option<String>,
-    /// Column of the text in JSONL and Parquet; `text` otherwise.
+    /// Column of the text in JSONL, Parquet and tables; `text` otherwise.
     pub text_column: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct Evaluation {
     pub path: String,
     /// As for a source.
     pub format: Option<Format>,
-    /// As for a source; also the column of a `.tsv`.
+    /// As for a source.
     pub text_column: Option<String>,
 }
 

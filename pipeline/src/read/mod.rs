@@ -6,6 +6,7 @@ mod bytes;
 mod html;
 mod lines;
 mod mediawiki;
+mod separated;
 
 use crate::error::{Error, Result};
 use crate::io::table;
@@ -32,6 +33,10 @@ pub enum Format {
     Html,
     /// A Parquet table, one row a document.
     Parquet,
+    /// Values separated by tabs, names of the columns first, one row a document.
+    Tsv,
+    /// The same, separated by commas.
+    Csv,
 }
 
 impl Format {
@@ -50,6 +55,8 @@ impl Format {
             "txt" => Some(Format::TextFile),
             "html" | "htm" | "xhtml" => Some(Format::Html),
             "parquet" => Some(Format::Parquet),
+            "tsv" => Some(Format::Tsv),
+            "csv" => Some(Format::Csv),
             _ => None,
         }
     }
@@ -61,7 +68,7 @@ impl Format {
 pub struct ReadSettings {
     /// None: by the file's name.
     pub format: Option<Format>,
-    /// Field (JSONL) or column (Parquet) that holds the text.
+    /// Field (JSONL) or column (Parquet, TSV, CSV) that holds the text.
     pub text_column: String,
     /// Field or column of the id; none: the record's number.
     pub id_column: Option<String>,
@@ -142,6 +149,7 @@ enum Source {
     Lines(lines::Lines),
     Once(Option<Item>),
     Table(Box<table::Rows>),
+    Separated(Box<separated::Rows>),
 }
 
 /// A file being read.
@@ -158,7 +166,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
         path: path.to_owned(),
         place: String::new(),
         found: "a name that tells no format".to_owned(),
-        expected: ".xml, .jsonl, .txt, .html or .parquet (may be compressed), or `format` in the source's settings"
+        expected: ".xml, .jsonl, .txt, .html, .parquet, .tsv or .csv (may be compressed), or `format` in the source's settings"
             .to_owned(),
     })?;
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
@@ -178,6 +186,9 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
         let source = match format {
             Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
             Format::Html => Source::Once(Some(html::page(path, text)?)),
+            Format::Tsv | Format::Csv => {
+                Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?))
+            }
             _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
         };
         (source, counter)
@@ -194,6 +205,7 @@ impl Reader {
             Source::Lines(lines) => lines.next()?,
             Source::Once(item) => item.take(),
             Source::Table(rows) => rows.next()?,
+            Source::Separated(rows) => rows.next(),
         };
         if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
             let (Body::Text(text) | Body::Html(text) | Body::Wikitext(text)) = &mut raw.body;

@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 
 quickstart: install-missing
-	cargo run --release --quiet -- quickstart
+	cargo run --release -- quickstart
 
 build: install-missing
 	cargo build --release

@@ -1,4 +1,4 @@
-//! Two columns out of a TSV, CSV or JSONL file.
+//! Columns out of a TSV, CSV or JSONL file: the text and, where it is wanted, the label.
 //!
 //! Fields may be quoted and a quoted field may hold line breaks (MasakhaNEWS); a byte order mark is skipped.
 
@@ -9,11 +9,36 @@ use std::path::Path;
 /// Text and label of a row; `None` where the row has no such field.
 pub type Row = (Option<String>, Option<String>);
 
-/// Reads all rows of `path`.
+/// A column to find: what it holds, its name where one is given, the names tried otherwise.
+struct Wanted<'a> {
+    role: &'static str,
+    given: Option<&'a str>,
+    guesses: &'a [&'a str],
+}
+
+/// The fields of a row, one for each column wanted.
+type Fields<const N: usize> = [Option<String>; N];
+
+/// Text and label of all rows of `path`.
 ///
 /// # Errors
 /// A file that cannot be read, is not UTF-8, has an unknown ending or lacks a column.
 pub fn read(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Vec<Row>> {
+    let text = Wanted { role: "text", given: text, guesses: &TEXT_COLUMNS };
+    let label = Wanted { role: "label", given: label, guesses: &LABEL_COLUMNS };
+    Ok(fields(path, [text, label])?.into_iter().map(|[text, label]| (text, label)).collect())
+}
+
+/// The text of all rows of `path`, which needs no labels; `None` where a row has none.
+///
+/// # Errors
+/// As [`read`].
+pub fn texts(path: &Path, text: Option<&str>) -> Result<Vec<Option<String>>> {
+    let text = Wanted { role: "text", given: text, guesses: &TEXT_COLUMNS };
+    Ok(fields(path, [text])?.into_iter().map(|[text]| text).collect())
+}
+
+fn fields<const N: usize>(path: &Path, wanted: [Wanted; N]) -> Result<Vec<Fields<N>>> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let content = std::str::from_utf8(&bytes).map_err(|error| {
@@ -22,33 +47,37 @@ pub fn read(path: &Path, text: Option<&str>, label: Option<&str>) -> Result<Vec<
     })?;
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     if content.trim().is_empty() {
-        return Err(wrong(path, String::new(), "an empty file".to_owned(), "a table of labelled texts"));
+        return Err(wrong(path, String::new(), "an empty file".to_owned(), "a table of texts"));
     }
     match ending.as_str() {
-        "tsv" => separated(path, content, b'\t', text, label),
-        "csv" => separated(path, content, b',', text, label),
-        "jsonl" | "ndjson" => lines(path, content, text, label),
+        "tsv" => separated(path, content, b'\t', &wanted),
+        "csv" => separated(path, content, b',', &wanted),
+        "jsonl" | "ndjson" => lines(path, content, &wanted),
         other => Err(wrong(path, String::new(), format!("the ending `{other}`"), "`.tsv`, `.csv` or `.jsonl`")),
     }
 }
 
-fn separated(path: &Path, content: &str, delimiter: u8, text: Option<&str>, label: Option<&str>) -> Result<Vec<Row>> {
+fn separated<const N: usize>(
+    path: &Path,
+    content: &str,
+    delimiter: u8,
+    wanted: &[Wanted; N],
+) -> Result<Vec<Fields<N>>> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(content.as_bytes());
     let unreadable = |error: csv::Error| wrong(path, String::new(), error.to_string(), "a table");
     let columns: Vec<String> =
         reader.headers().map_err(unreadable)?.iter().map(|name| name.trim().to_owned()).collect();
-    let text = column(path, &columns, "text", text, &TEXT_COLUMNS)?;
-    let label = column(path, &columns, "label", label, &LABEL_COLUMNS)?;
+    let places = wanted.iter().map(|wanted| column(path, &columns, wanted)).collect::<Result<Vec<usize>>>()?;
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
-        rows.push((record.get(text).map(str::to_owned), record.get(label).map(str::to_owned)));
+        rows.push(std::array::from_fn(|i| record.get(places[i]).map(str::to_owned)));
     }
     Ok(rows)
 }
 
-fn lines(path: &Path, content: &str, text: Option<&str>, label: Option<&str>) -> Result<Vec<Row>> {
-    let mut names: Option<(String, String)> = None;
+fn lines<const N: usize>(path: &Path, content: &str, wanted: &[Wanted; N]) -> Result<Vec<Fields<N>>> {
+    let mut names: Option<Vec<String>> = None;
     let mut rows = Vec::new();
     for (number, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_str(line) {
@@ -58,19 +87,18 @@ fn lines(path: &Path, content: &str, text: Option<&str>, label: Option<&str>) ->
                 return Err(wrong(path, place, error.to_string(), "one JSON object per line"));
             }
             Err(_) => {
-                rows.push((None, None));
+                rows.push(std::array::from_fn(|_| None));
                 continue;
             }
         };
         // The first line says what the columns are.
         if names.is_none() {
             let columns: Vec<String> = object.keys().cloned().collect();
-            let text = column(path, &columns, "text", text, &TEXT_COLUMNS)?;
-            let label = column(path, &columns, "label", label, &LABEL_COLUMNS)?;
-            names = Some((columns[text].clone(), columns[label].clone()));
+            let found = wanted.iter().map(|wanted| Ok(columns[column(path, &columns, wanted)?].clone()));
+            names = Some(found.collect::<Result<_>>()?);
         }
-        let (text, label) = names.as_ref().expect("set by the first line");
-        rows.push((string(object.get(text)), string(object.get(label))));
+        let names = names.as_ref().expect("set by the first line");
+        rows.push(std::array::from_fn(|i| string(object.get(&names[i]))));
     }
     Ok(rows)
 }
@@ -85,8 +113,9 @@ fn string(value: Option<&serde_json::Value>) -> Option<String> {
 }
 
 /// Index of the given column, or of the first of `guesses` there is.
-fn column(path: &Path, columns: &[String], role: &'static str, given: Option<&str>, guesses: &[&str]) -> Result<usize> {
-    let wanted: Vec<&str> = given.map_or_else(|| guesses.to_vec(), |given| vec![given]);
+fn column(path: &Path, columns: &[String], wanted: &Wanted) -> Result<usize> {
+    let role = wanted.role;
+    let wanted: Vec<&str> = wanted.given.map_or_else(|| wanted.guesses.to_vec(), |given| vec![given]);
     if let Some(index) = wanted.iter().find_map(|name| columns.iter().position(|column| column == name)) {
         return Ok(index);
     }
@@ -161,6 +190,16 @@ mod tests {
         assert!(error.contains("a.tsv: ") && error.ends_with(tail), "{error}");
         let error = rows("a.tsv", b"id\ttext\tcategory\n1\tt\tc\n", Some("txt"), None).unwrap_err().to_string();
         assert!(error.ends_with("expected `txt`; did you mean `text`?"), "{error}");
+    }
+
+    #[test]
+    fn texts_alone_need_no_label_and_keep_their_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, "{\"text\":\"a\"}\n{\"other\":1}\n{\"text\":\"b\"}\n").unwrap();
+        assert_eq!(texts(&path, None).unwrap(), [Some("a".to_owned()), None, Some("b".to_owned())]);
+        let error = texts(&path, Some("txt")).unwrap_err().to_string();
+        assert!(error.ends_with("no text column: found `text`; expected `txt`; did you mean `text`?"), "{error}");
     }
 
     #[test]

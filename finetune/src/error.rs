@@ -55,9 +55,26 @@ pub enum Error {
     /// Settings that cannot work.
     #[error("{0}")]
     Settings(String),
-    /// A file that could not be written.
-    #[error(transparent)]
+    /// A model folder whose parts do not belong together, or a task it was not made for.
+    #[error("{place}: found {found}; expected {expected}")]
+    Mismatch {
+        /// File and key.
+        place: String,
+        /// What came.
+        found: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A file that could not be written, a vocabulary that could not be read, an interruption.
+    // Not `transparent`: who looks for an interruption walks the chain of sources and has to meet it there.
+    #[error("{0}")]
     Pipeline(#[from] tongues_pipeline::Error),
+    /// The decoder or its training said no.
+    #[error("{0}")]
+    Pretrain(#[from] tongues_pretrain::Error),
+    /// The tensor library said no.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
 }
 
 impl Error {

@@ -1,6 +1,6 @@
 //! The files of a finished task: `results.json` with all methods side by side and `predictions.jsonl`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::{Scores, deviation, mean};
 use crate::task::{Example, Task};
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,16 @@ impl Results {
         }
     }
 
+    /// Reads `results.json` in `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is something else.
+    pub fn read(folder: &Path) -> Result<Results> {
+        let path = folder.join("results.json");
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        Ok(serde_json::from_slice(&bytes).map_err(tongues_pipeline::Error::format(&path))?)
+    }
+
     /// Writes `results.json` into `folder`, whole or not at all.
     ///
     /// # Errors
@@ -143,21 +153,30 @@ pub fn write_predictions(
     Ok(atomic::write(&folder.join("predictions.jsonl"), text.as_bytes())?)
 }
 
-/// One prediction as a JSON object: `text`, `label`, `probabilities`.
+/// One prediction as a JSON object: `text`, `label`, `probabilities` to six decimals.
 ///
 /// # Panics
 /// When there is not one probability for each label.
 pub fn prediction(text: &str, labels: &[String], probabilities: &[f32]) -> serde_json::Map<String, serde_json::Value> {
     assert_eq!(labels.len(), probabilities.len(), "one probability for each label");
-    let best =
-        (0..labels.len()).fold(0, |best, label| if probabilities[label] > probabilities[best] { label } else { best });
-    let shares: serde_json::Map<String, serde_json::Value> =
-        labels.iter().cloned().zip(probabilities.iter().map(|&share| share.into())).collect();
+    let best = most_probable(probabilities);
+    let shares: serde_json::Map<String, serde_json::Value> = labels
+        .iter()
+        .cloned()
+        .zip(probabilities.iter().map(|&share| (f64::from(share) * 1e6).round() / 1e6))
+        .map(|(label, share)| (label, share.into()))
+        .collect();
     let mut line = serde_json::Map::new();
     line.insert("text".to_owned(), text.into());
     line.insert("label".to_owned(), labels[best].as_str().into());
     line.insert("probabilities".to_owned(), shares.into());
     line
+}
+
+/// Index of the largest probability; of equal ones the first. 0 of nothing.
+pub fn most_probable(probabilities: &[f32]) -> usize {
+    let larger = |best, label| if probabilities[label] > probabilities[best] { label } else { best };
+    (0..probabilities.len()).fold(0, larger)
 }
 
 #[cfg(test)]
@@ -216,13 +235,13 @@ mod tests {
     fn a_prediction_is_one_line() {
         let folder = tempfile::tempdir().unwrap();
         let task = task();
-        let shares = [vec![0.75f32, 0.25], vec![0.5, 0.5], vec![0.125, 0.875]];
+        let shares = [vec![0.9f32, 0.1], vec![0.5, 0.5], vec![0.125, 0.875]];
         write_predictions(folder.path(), &task.labels, &task.test, &shares).unwrap();
         let text = std::fs::read_to_string(folder.path().join("predictions.jsonl")).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],
-            r#"{"text":"wings","truth":"birds","label":"birds","probabilities":{"birds":0.75,"boats":0.25}}"#
+            r#"{"text":"wings","truth":"birds","label":"birds","probabilities":{"birds":0.9,"boats":0.1}}"#
         );
         assert!(lines.len() == 3 && lines[1].contains(r#""label":"birds""#) && lines[2].contains(r#""label":"boats""#));
     }

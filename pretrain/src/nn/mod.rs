@@ -11,9 +11,9 @@ pub use basic::{dropout, embedding, linear, rms_norm, swiglu};
 pub use cross_entropy::cross_entropy;
 pub use rope::Rope;
 
-#[cfg(test)]
-pub(crate) mod check {
-    //! Finite differences in f64.
+#[doc(hidden)]
+pub mod check {
+    //! Finite differences in f64, for the tests of this crate and of those that build on it.
 
     use crate::random::Key;
     use candle_core::{DType, Device, Tensor, Var};

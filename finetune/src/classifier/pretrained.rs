@@ -1,0 +1,56 @@
+//! The folder of a pretrained model, opened and checked.
+
+use super::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
+use candle_core::Device;
+use std::path::Path;
+use std::sync::Arc;
+use tongues_pipeline::io::manifest::{FileRecord, record};
+use tongues_pipeline::vocabulary::encoder;
+use tongues_pretrain::models::decoder::Decoder;
+
+/// Files of the folder that fine-tuning depends on.
+const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];
+/// Says which vocabulary the model learnt with.
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// A decoder and its vocabulary.
+#[derive(Debug)]
+pub struct Pretrained {
+    /// The weights to start from.
+    pub decoder: Decoder,
+    /// Shared by every classifier made from them.
+    pub tokenizer: Arc<Tokenizer>,
+}
+
+impl Pretrained {
+    /// Reads `config.json`, `model.safetensors` and `tokenizer.model`. Where `tokenizer_config.json` has a
+    /// `vocabulary_sha256`, the vocabulary has to be that one.
+    ///
+    /// # Errors
+    /// A file that is missing or broken, a vocabulary of another size or hash.
+    pub fn load(folder: &Path, device: &Device) -> Result<Pretrained> {
+        let decoder = Decoder::load(folder, device)?;
+        let tokenizer = Tokenizer::load(folder)?;
+        let path = folder.join(TOKENIZER_CONFIG);
+        let config: serde_json::Value = match std::fs::read(&path) {
+            // Other programs write the file without our key, or not at all: then the size is all there is to check.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => serde_json::Value::Null,
+            other => {
+                let bytes = other.map_err(Error::io("read", &path))?;
+                serde_json::from_slice(&bytes).map_err(tongues_pipeline::Error::format(&path))?
+            }
+        };
+        tokenizer.check(decoder.config.vocabulary_size, config["vocabulary_sha256"].as_str(), &path)?;
+        Ok(Pretrained { decoder, tokenizer: Arc::new(tokenizer) })
+    }
+
+    /// The files as inputs of a stage.
+    pub fn records(folder: &Path) -> Result<Vec<FileRecord>> {
+        let of = |name: &str| {
+            let path = folder.join(name);
+            Ok(record(&path, &path.to_string_lossy())?)
+        };
+        FILES.iter().map(|name| of(name)).collect()
+    }
+}

@@ -1,0 +1,63 @@
+//! The vocabulary of a model: texts to ids, and the file itself, which goes with every model made from this one.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+use tongues_pipeline::io::atomic;
+use tongues_pipeline::vocabulary::{Vocabulary, encoder};
+
+/// A vocabulary and the bytes it came from.
+#[derive(Debug)]
+pub struct Tokenizer {
+    vocabulary: Vocabulary,
+    bytes: Vec<u8>,
+    path: PathBuf,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.model` in `folder`.
+    pub fn load(folder: &Path) -> Result<Tokenizer> {
+        let path = folder.join(encoder::MODEL);
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        Ok(Tokenizer { vocabulary: Vocabulary::from_bytes(&bytes, &path)?, bytes, path })
+    }
+
+    /// Writes `tokenizer.model` into `folder`, the same bytes.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        Ok(atomic::write(&folder.join(encoder::MODEL), &self.bytes)?)
+    }
+
+    /// SHA-256 of the file, lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        self.vocabulary.sha256()
+    }
+
+    /// Refuses a vocabulary of another size than the model's, or another one than the model learnt with. `place` is the
+    /// file that says which that was.
+    pub fn check(&self, size: usize, sha256: Option<&str>, place: &Path) -> Result<()> {
+        if self.vocabulary.size() != size {
+            return Err(Error::Mismatch {
+                place: self.path.display().to_string(),
+                found: format!("{} pieces", self.vocabulary.size()),
+                expected: format!("{size}, the vocabulary size in config.json"),
+            });
+        }
+        match sha256.filter(|expected| *expected != self.sha256()) {
+            None => Ok(()),
+            Some(expected) => Err(Error::Mismatch {
+                place: self.path.display().to_string(),
+                found: format!("the vocabulary {}", self.sha256()),
+                expected: format!("{expected}, the one in {}", place.display()),
+            }),
+        }
+    }
+
+    /// Ids of `text` without the white space at its ends: `<s>`, its pieces, `</s>`; at most `maximum` in all, cut before
+    /// the `</s>`, which is where the decoder has seen everything.
+    pub fn encode(&self, text: &str, maximum: usize) -> Vec<u32> {
+        let mut ids = vec![self.vocabulary.beginning()];
+        ids.extend(self.vocabulary.encode(text.trim()));
+        ids.truncate(maximum - 1);
+        ids.push(self.vocabulary.end());
+        ids
+    }
+}

@@ -30,13 +30,13 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Syncs and renames.
+    /// Syncs and renames. Where that fails (a full disk is often noticed only here), nothing is left behind either.
     pub fn commit(mut self) -> Result<()> {
-        let writer = self.file.take().expect("taken only here and in drop");
-        let file = writer.into_inner().map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
-        file.sync_all().map_err(Error::io("write", &self.path))?;
-        drop(file);
-        fs::rename(&self.beside, &self.path).map_err(Error::io("rename", &self.path))
+        let writer = self.file.as_mut().expect("open until committed");
+        let written = writer.flush().and_then(|()| writer.get_ref().sync_all());
+        written.and_then(|()| fs::rename(&self.beside, &self.path)).map_err(Error::io("write", &self.path))?;
+        self.file = None;
+        Ok(())
     }
 }
 
@@ -78,5 +78,19 @@ mod tests {
         drop(second);
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_noticed_at_the_end_leaves_nothing_and_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("file.part")).unwrap();
+        // Few bytes: they fit the buffer, and only `commit` hands them to the disk.
+        let error = write(&path, b"few").unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: cannot write", path.display()));
+        let Error::Io { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

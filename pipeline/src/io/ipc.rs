@@ -5,6 +5,7 @@ use crate::io::atomic::AtomicFile;
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, read_footer_length};
 use arrow::ipc::root_as_footer;
@@ -24,19 +25,27 @@ pub struct IpcWriter {
 impl IpcWriter {
     /// Begins a file; it appears when [`IpcWriter::finish`] is called.
     pub fn create(path: &Path, schema: &Schema) -> Result<IpcWriter> {
-        let writer = FileWriter::try_new(AtomicFile::create(path)?, schema).map_err(Error::format(path))?;
+        let writer = FileWriter::try_new(AtomicFile::create(path)?, schema).map_err(|error| refusal(error, path))?;
         Ok(IpcWriter { writer, path: path.to_owned() })
     }
 
     /// Adds a batch.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(Error::format(&self.path))
+        self.writer.write(batch).map_err(|error| refusal(error, &self.path))
     }
 
     /// Writes the footer and puts the file in place.
     pub fn finish(mut self) -> Result<()> {
-        self.writer.finish().map_err(Error::format(&self.path))?;
-        self.writer.into_inner().map_err(Error::format(&self.path))?.commit()
+        self.writer.finish().map_err(|error| refusal(error, &self.path))?;
+        self.writer.into_inner().map_err(|error| refusal(error, &self.path))?.commit()
+    }
+}
+
+/// A full disk is the system's error, anything else the format's.
+fn refusal(error: ArrowError, path: &Path) -> Error {
+    match error {
+        ArrowError::IoError(_, source) => Error::io("write", path)(source),
+        other => Error::format(path)(other),
     }
 }
 

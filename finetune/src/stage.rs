@@ -17,7 +17,6 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tongues_pipeline::io::manifest::{FileRecord, Manifest, record};
 use tongues_pipeline::progress::Progress;
-use tongues_pipeline::vocabulary::source::withdraw_manifest;
 
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
@@ -67,11 +66,11 @@ pub fn run(
         "text_column": task.text_column, "label_column": task.label_column, "finetune": settings,
     });
     let key = Manifest::key_of("classifier", FORMAT, &value, &inputs);
-    if Manifest::read(folder)?.is_some_and(|done| done.key == key) {
+    if Manifest::done(folder, &key)?.is_some() {
         return Results::read(folder);
     }
     let task = Task::load(task)?;
-    withdraw_manifest(folder)?;
+    Manifest::withdraw(folder)?;
     let mut counts = json!({
         "train": task.train.len(), "validation": task.validation.len(), "test": task.test.len(),
         "irregular": { "train": task.irregular[0], "validation": task.irregular[1], "test": task.irregular[2] },

@@ -46,13 +46,38 @@ pub const FILE: &str = "manifest.json";
 
 impl Manifest {
     /// Reads the manifest of a stage's folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no manifest; the message says how to begin anew.
     pub fn read(folder: &Path) -> Result<Option<Manifest>> {
         let path = folder.join(FILE);
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(Error::format(&path)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                spoilt(folder, &path, format!("no manifest ({error})"), "what a finished stage writes".to_owned())
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
+    }
+
+    /// The manifest of a stage that is done under `key`; `None` where it has to run.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`]; an output that is gone or has another size than the manifest promises. Sizes are looked at
+    /// and not the bytes, so that a finished run of many gigabytes is recognised at once.
+    pub fn done(folder: &Path, key: &str) -> Result<Option<Manifest>> {
+        let Some(manifest) = Manifest::read(folder)?.filter(|manifest| manifest.key == key) else { return Ok(None) };
+        for output in &manifest.outputs {
+            let path = folder.join(&output.path);
+            let found = match std::fs::metadata(&path) {
+                Ok(there) if there.len() == output.bytes => continue,
+                Ok(there) => format!("{} bytes", there.len()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file".to_owned(),
+                Err(error) => return Err(Error::io("read", &path)(error)),
+            };
+            return Err(spoilt(folder, &path, found, format!("{} bytes, as {FILE} says", output.bytes)));
+        }
+        Ok(Some(manifest))
     }
 
     /// Writes it; the last act of a stage.
@@ -60,6 +85,15 @@ impl Manifest {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a manifest is plain data");
         bytes.push(b'\n');
         atomic::write(&folder.join(FILE), &bytes)
+    }
+
+    /// Takes it away before a stage writes its files anew, so that a half-written folder never counts as done.
+    pub fn withdraw(folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// The key of settings and inputs: SHA-256 over both, first 32 hexadecimal digits.
@@ -74,6 +108,12 @@ impl Manifest {
         }
         hexadecimal(&hash.finalize())[..32].to_owned()
     }
+}
+
+/// A finished stage that was changed by somebody else.
+fn spoilt(folder: &Path, path: &Path, found: String, expected: String) -> Error {
+    let remedy = format!("delete the folder {} and run again", folder.display());
+    Error::Input { path: path.to_owned(), place: String::new(), found, expected: format!("{expected}; {remedy}") }
 }
 
 /// Size and SHA-256 of a file, recorded under `name`.

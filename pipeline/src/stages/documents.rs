@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::filter::FilterSettings;
 use crate::filter::language::Identify;
 use crate::io::atomic;
-use crate::io::manifest::{FileRecord, Manifest, record};
+use crate::io::manifest::{FILE, FileRecord, Manifest, record};
 use crate::progress::Progress;
 use crate::read::{self, Item, ReadSettings};
 use serde::{Deserialize, Serialize};
@@ -104,15 +104,15 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
     let inputs = inputs(settings)?;
     let settings_value = serde_json::to_value(settings).map_err(|error| Error::Settings(error.to_string()))?;
     let key = Manifest::key_of("documents", FORMAT, &settings_value, &inputs);
-    if let Some(manifest) = Manifest::read(output)? {
-        if manifest.key == key {
-            return Ok(manifest);
-        }
-        let path = output.join(crate::io::manifest::FILE);
-        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-    }
     let work = output.join(WORK);
+    if let Some(manifest) = Manifest::done(output, &key)? {
+        clear(&work)?; // A kill between the manifest and the last line of this function leaves it.
+        return Ok(manifest);
+    }
+    ours(output, &work)?;
+    // In this order: there is always a manifest or a folder of units, by which the output is known as ours.
     prepare(&work, &key)?;
+    Manifest::withdraw(output)?;
 
     let identifier = settings.identifier.as_deref().map(Identifier::load).transpose()?;
     let known: BTreeSet<Tag> = identifier.iter().flat_map(|identifier| identifier.languages()).collect();
@@ -138,7 +138,7 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
         outputs,
     };
     manifest.write(output)?;
-    fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
+    clear(&work)?;
     Ok(manifest)
 }
 
@@ -173,6 +173,22 @@ fn inputs(settings: &DocumentsSettings) -> Result<Vec<FileRecord>> {
     files.map(|path| record(path, &path.to_string_lossy())).collect()
 }
 
+/// Refuses a folder whose `kept` or `rejected`, which this stage would clear, is somebody else's.
+fn ours(output: &Path, work: &Path) -> Result<()> {
+    if output.join(FILE).exists() || work.exists() {
+        return Ok(());
+    }
+    match reduce::CLEARED.iter().map(|name| output.join(name)).find(|path| path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(Error::Input {
+            path,
+            place: String::new(),
+            found: "a folder without a manifest beside it, so not of this stage".to_owned(),
+            expected: "none, as it would be cleared; delete it or give another `--output`".to_owned(),
+        }),
+    }
+}
+
 /// Keeps the units of a run with the same key, throws away those of another.
 fn prepare(work: &Path, key: &str) -> Result<()> {
     let marker = work.join("key");
@@ -180,9 +196,16 @@ fn prepare(work: &Path, key: &str) -> Result<()> {
         return Ok(());
     }
     if work.exists() {
-        fs::remove_dir_all(work).map_err(Error::io("remove", work))?;
+        for entry in fs::read_dir(work).map_err(Error::io("read", work))? {
+            let path = entry.map_err(Error::io("read", work))?.path();
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
     }
     atomic::write(&marker, key.as_bytes())
+}
+
+fn clear(folder: &Path) -> Result<()> {
+    if folder.exists() { fs::remove_dir_all(folder).map_err(Error::io("remove", folder)) } else { Ok(()) }
 }
 
 /// Reads the evaluation sets; a record of theirs that cannot be read stops the run, because what is not looked for

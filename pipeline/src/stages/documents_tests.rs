@@ -125,6 +125,11 @@ fn every_document_is_accounted_for_with_its_reason() {
     let before = tree(&output);
     assert_eq!(run(&settings(folder.path()), &output, &StopAfter(AtomicI64::new(0))).unwrap(), manifest);
     assert_eq!(tree(&output), before);
+    // As a kill leaves it that comes after the manifest and before the units are gone.
+    atomic::write(&output.join(WORK).join("key"), manifest.key.as_bytes()).unwrap();
+    run(&settings(folder.path()), &output, &Silent).unwrap();
+    assert_eq!(tree(&output), before);
+    assert!(!output.join(WORK).exists());
 }
 
 #[test]

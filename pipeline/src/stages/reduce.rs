@@ -21,6 +21,9 @@ use tongues_languages::Tag;
 /// Name of the list of items that could not be read.
 const FAILED: &str = "failed.jsonl";
 
+/// Folders that are written anew each time.
+pub(super) const CLEARED: [&str; 2] = ["kept", "rejected"];
+
 /// What one language came to.
 #[derive(Default)]
 struct Sum {
@@ -39,7 +42,7 @@ pub(super) fn reduce(
     output: &Path,
     progress: &dyn Progress,
 ) -> Result<(Vec<FileRecord>, Value)> {
-    for name in ["kept", "rejected"] {
+    for name in CLEARED {
         let folder = output.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;

@@ -8,7 +8,7 @@ use crate::io::ipc::IpcWriter;
 use crate::io::manifest::{self, FileRecord, Manifest};
 use crate::progress::Progress;
 use crate::vocabulary::Vocabulary;
-use crate::vocabulary::source::{Folder, Source, groups, withdraw_manifest};
+use crate::vocabulary::source::{Folder, Source, groups};
 use arrow::array::{ArrayRef, ListArray, RecordBatch, StringArray, UInt16Array, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -48,15 +48,15 @@ pub fn write_from(
     inputs.push(vocabulary.record());
     let value = serde_json::to_value(settings).expect("settings are plain data");
     let key = Manifest::key_of("tokens", FORMAT, &value, &inputs);
-    if let Some(done) = Manifest::read(output)?.filter(|done| done.key == key) {
+    if let Some(done) = Manifest::done(output, &key)? {
         return Ok(done);
     }
-    withdraw_manifest(output)?;
+    Manifest::withdraw(output)?;
     let (mut outputs, mut counts) = (Vec::new(), serde_json::Map::new());
     progress.begin("tokens", None, "documents");
     let written = source.languages().and_then(|languages| {
+        clear(output)?;
         languages.into_iter().try_for_each(|language| {
-            clear(&output.join(language.as_str()))?;
             let of_language = write_language(source, language, vocabulary, settings, output, progress)?;
             let mut splits = serde_json::Map::new();
             for part in of_language {
@@ -220,14 +220,23 @@ impl Part {
     }
 }
 
-/// Takes away token files of an earlier run of the stage.
-fn clear(folder: &Path) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+/// Takes away token files of an earlier run of the stage, those of languages that are no longer there too.
+fn clear(output: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(output) else { return Ok(()) };
     for entry in entries {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "arrow") {
-            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        let folder = entry.map_err(Error::io("read", output))?.path();
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.parse::<Tag>().is_err() || !folder.is_dir() {
+            continue;
         }
+        for file in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+            let path = file.map_err(Error::io("read", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "arrow") {
+                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        // What is not ours stays, and its folder with it.
+        let _ = std::fs::remove_dir(&folder);
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub fn train_on(
     settings.check()?;
     let value = serde_json::to_value(settings).expect("settings are plain data");
     let key = Manifest::key_of("vocabulary", FORMAT, &value, &inputs);
-    if let Some(done) = Manifest::read(output)?.filter(|done| done.key == key) {
+    if let Some(done) = Manifest::done(output, &key)? {
         return Ok(done);
     }
     let (model, shares, characters) = fit(source, settings, progress)?;
@@ -72,7 +72,7 @@ pub fn train_on(
     let mut table = serde_json::to_vec_pretty(&fertility).expect("plain data");
     table.push(b'\n');
     let lines: String = vocabulary.pieces().iter().map(|piece| format!("{}\t{}\n", piece.text, piece.score)).collect();
-    source::withdraw_manifest(output)?;
+    Manifest::withdraw(output)?;
     atomic::write(&model_path, &model)?;
     atomic::write(&output.join("tokenizer.vocab"), lines.as_bytes())?;
     atomic::write(&output.join("fertility.json"), &table)?;

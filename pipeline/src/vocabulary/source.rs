@@ -53,13 +53,14 @@ impl Folder {
     /// # Errors
     /// A folder without any documents.
     pub fn open(path: &Path) -> Result<Folder> {
-        let languages = documents::languages(path)?;
+        let languages = if path.exists() { documents::languages(path)? } else { Vec::new() };
         if languages.is_empty() {
+            let remedy = "why documents were dropped stands in `rejected` beside it";
             return Err(Error::Input {
                 path: path.to_owned(),
                 place: String::new(),
-                found: "no folder with Parquet parts".to_owned(),
-                expected: "one folder a language, such as ltg_Latn/part-00000.parquet".to_owned(),
+                found: "no document was kept".to_owned(),
+                expected: format!("one folder a language, such as ltg_Latn/part-00000.parquet; {remedy}"),
             });
         }
         let mut inputs = Vec::new();
@@ -104,13 +105,4 @@ pub fn groups<'a>(mut texts: Texts<'a>, size: usize) -> impl Iterator<Item = Res
             other => Some(other),
         }
     })
-}
-
-/// Takes the manifest away before a stage writes its files anew, so that a half-written folder never counts as done.
-pub fn withdraw_manifest(folder: &Path) -> Result<()> {
-    let path = folder.join(manifest::FILE);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
-        _ => Ok(()),
-    }
 }

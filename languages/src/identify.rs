@@ -3,13 +3,13 @@
 use crate::card::{Card, Outcome};
 use crate::error::{Error, Result};
 use crate::tag::Tag;
-use fasttext::FastText;
 use fasttext::args::Args;
+use fasttext::{FastText, FastTextError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What stands before the tag in a model's labels.
 const LABEL: &str = "__label__";
@@ -156,10 +156,12 @@ pub fn train(
 
     fs::create_dir_all(output).map_err(io(output))?;
     let text = output.join("identifier.txt.part");
-    write_training_text(&trained, settings, &text).map_err(io(&text))?;
-    let result = FastText::train(arguments(settings, &text));
-    fs::remove_file(&text).map_err(io(&text))?;
-    let model = result.map_err(|error| wrong(format!("training: {error}")))?;
+    let written = write_training_text(&trained, settings, &text).map_err(io(&text));
+    let model = written.and_then(|()| {
+        FastText::train(arguments(settings, &text)).map_err(|error| wrong(format!("training: {error}")))
+    });
+    let _ = fs::remove_file(&text);
+    let model = model?;
 
     let outcomes: Vec<Outcome> = held_out
         .iter()
@@ -172,15 +174,26 @@ pub fn train(
     let counts: Vec<(Tag, usize)> = trained.iter().map(|(tag, lines)| (*tag, lines.len())).collect();
     let card = Card::new(&counts, &outcomes);
 
-    let part = output.join("identifier.bin.part");
-    model.save_model(&part).map_err(|error| wrong(format!("saving: {error}")))?;
-    fs::rename(&part, output.join(MODEL)).map_err(io(&part))?;
-    let part = output.join("card.json.part");
+    whole(&output.join(MODEL), |part| match model.save_model(part) {
+        Err(FastTextError::IoError(error)) => Err(error),
+        other => other.map_err(std::io::Error::other),
+    })?;
     let mut json = serde_json::to_string_pretty(&card).expect("a card has string keys and finite numbers");
     json.push('\n');
-    fs::write(&part, json).map_err(io(&part))?;
-    fs::rename(&part, output.join(CARD)).map_err(io(&part))?;
+    whole(&output.join(CARD), |part| fs::write(part, json))?;
     Ok(card)
+}
+
+/// A file that appears whole or not at all: written beside it, synced, renamed.
+fn whole(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let written = write(&part).and_then(|()| File::open(&part)?.sync_all()).and_then(|()| fs::rename(&part, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&part);
+        Error::Io { path: path.to_owned(), source }
+    })
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {

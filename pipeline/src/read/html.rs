@@ -3,6 +3,7 @@
 use super::bytes::Text;
 use super::{Body, Item, Raw};
 use crate::error::{Error, Result};
+use crate::wikitext::BLOCKS;
 use scraper::{Html, Node, Selector};
 use std::io::Read;
 use std::path::Path;
@@ -13,30 +14,8 @@ const DROPPED: &[&str] = &[
     "button", "select", "object", "canvas", "audio", "video",
 ];
 
-/// Elements that begin and end a line of their own.
-const BLOCKS: &[&str] = &[
-    "p",
-    "div",
-    "section",
-    "article",
-    "main",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "ul",
-    "ol",
-    "dl",
-    "blockquote",
-    "pre",
-    "table",
-    "figure",
-    "hr",
-    "address",
-    "center",
-];
+/// Elements that begin and end a line of their own, beside those that wiki pages have too ([`BLOCKS`]).
+const PAGE_BLOCKS: &[&str] = &["section", "article", "main", "pre", "table", "figure", "address"];
 
 /// Elements that begin a line.
 const LINES: &[&str] = &["br", "li", "tr", "dt", "dd"];
@@ -71,7 +50,7 @@ pub(super) fn to_text(source: &str) -> String {
         let mut at = node;
         while next.is_none() {
             if let Node::Element(element) = at.value()
-                && BLOCKS.contains(&element.name())
+                && is_block(element.name())
             {
                 out.boundary(element.name());
             }
@@ -86,6 +65,10 @@ pub(super) fn to_text(source: &str) -> String {
     out.text.trim().to_owned()
 }
 
+fn is_block(name: &str) -> bool {
+    BLOCKS.contains(&name) || PAGE_BLOCKS.contains(&name)
+}
+
 /// Text with white space collapsed and the breaks that are still owed.
 #[derive(Default)]
 struct Flow {
@@ -96,7 +79,7 @@ struct Flow {
 
 impl Flow {
     fn boundary(&mut self, name: &str) {
-        let breaks = if BLOCKS.contains(&name) { 2 } else { usize::from(LINES.contains(&name)) };
+        let breaks = if is_block(name) { 2 } else { usize::from(LINES.contains(&name)) };
         self.breaks = self.breaks.max(breaks);
     }
 

@@ -14,6 +14,7 @@ mod tags;
 mod templates;
 
 pub use site::{Site, Target};
+pub(crate) use tags::BLOCKS;
 
 /// Plain text of a page: paragraphs separated by a blank line, lists as lines with `- `, headings as lines.
 /// Never fails or panics, whatever the source.

@@ -34,29 +34,12 @@ const DROPPED: &[&str] = &[
     "googlemap",
 ];
 
-/// Elements that stand in lines of their own.
-const BLOCKS: &[&str] = &[
-    "p",
-    "div",
-    "blockquote",
-    "center",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "ul",
-    "ol",
-    "dl",
-    "hr",
-    "poem",
-    "tr",
-    "td",
-    "th",
-    "caption",
-    "onlyinclude",
-];
+/// Elements that stand in lines of their own, in wiki pages as in web pages.
+pub(crate) const BLOCKS: &[&str] =
+    &["p", "div", "blockquote", "center", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "hr"];
+
+/// The same, of wiki pages alone. Tables are taken out whole; their rows count where the table was never opened.
+const WIKI_BLOCKS: &[&str] = &["poem", "tr", "td", "th", "caption", "onlyinclude"];
 
 /// Other tags that vanish and leave their content.
 const INLINE: &[&str] = &[
@@ -161,7 +144,7 @@ pub(super) fn read(text: &str) -> Option<Tag> {
         "table" => Kind::Table,
         "nowiki" | "pre" => Kind::Raw,
         name if DROPPED.contains(&name) => Kind::Dropped,
-        name if BLOCKS.contains(&name) => Kind::Block,
+        name if BLOCKS.contains(&name) || WIKI_BLOCKS.contains(&name) => Kind::Block,
         name if INLINE.contains(&name) => Kind::Inline,
         _ => return None,
     };

@@ -110,7 +110,12 @@ impl Document {
     /// Parses `path` and lays `--set key=value` over it. A syntax error is the only mistake reported alone.
     pub fn read(path: &Path, set: &[String]) -> Result<Document, Mistakes> {
         let alone = |line, message: String| Mistakes { path: path.to_owned(), list: vec![Mistake { line, message }] };
-        let text = std::fs::read_to_string(path).map_err(|error| alone(None, format!("cannot read it: {error}")))?;
+        let bytes = std::fs::read(path).map_err(|error| alone(None, format!("cannot read it: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+            let line = bytes[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            alone(Some(line), format!("the byte 0x{:02x} is no UTF-8; save the recipe as UTF-8", bytes[at]))
+        })?;
         Document::parse(path, text, set)
     }
 

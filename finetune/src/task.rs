@@ -88,58 +88,101 @@ pub struct Task {
     pub irregular: [Irregular; 3],
 }
 
+/// The files of a task; [`Set::name`] is the key of a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// What is learnt from.
+    Train,
+    /// What the best is chosen by.
+    Validation,
+    /// What is counted.
+    Test,
+}
+
+impl Set {
+    /// All three.
+    pub const ALL: [Set; 3] = [Set::Train, Set::Validation, Set::Test];
+
+    /// `train`, `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Set::Train => "train",
+            Set::Validation => "validation",
+            Set::Test => "test",
+        }
+    }
+}
+
 impl Task {
     /// Reads and checks the files.
     ///
     /// # Errors
+    /// The first of [`Task::check`].
+    pub fn load(settings: &TaskSettings) -> Result<Task> {
+        let task = Task::check(settings).map_err(|mut wrong| wrong.swap_remove(0).1)?;
+        let files = [Some(&settings.train), settings.validation.as_ref(), Some(&settings.test)];
+        for (path, irregular) in files.into_iter().zip(&task.irregular) {
+            if let (Some(file), true) = (path, *irregular != Irregular::default()) {
+                tracing::warn!(file = %file.display(), empty = irregular.empty, broken = irregular.broken, "irregular rows");
+            }
+        }
+        Ok(task)
+    }
+
+    /// [`Task::load`] that says nothing and finds all that is wrong, at least one thing for every file that is: for the
+    /// list of mistakes in a recipe, before any work.
+    ///
+    /// # Errors
     /// A file that cannot be read or parsed, a column that is missing, a training set with fewer than two labels,
     /// an empty test set, or a validation or test label that training does not have.
-    pub fn load(settings: &TaskSettings) -> Result<Task> {
-        let [train_rows, test_rows] = [&settings.train, &settings.test].map(|path| Rows::read(path, settings));
-        let (train_rows, test_rows) = (train_rows?, test_rows?);
-        let validation_rows = settings.validation.as_ref().map(|path| Rows::read(path, settings)).transpose()?;
+    pub fn check(settings: &TaskSettings) -> std::result::Result<Task, Vec<(Set, Error)>> {
+        let mut wrong = Vec::new();
+        let mut read = |set, path: Option<&PathBuf>| {
+            let rows = path.map(|path| Rows::read(path, settings)).transpose();
+            rows.unwrap_or_else(|error| {
+                wrong.push((set, error));
+                None
+            })
+        };
+        let train = read(Set::Train, Some(&settings.train));
+        let validation = read(Set::Validation, settings.validation.as_ref());
+        let test = read(Set::Test, Some(&settings.test));
+        let irregular = [&train, &validation, &test].map(|rows| rows.as_ref().map(|rows| rows.irregular));
 
-        let labels: BTreeSet<&str> =
-            train_rows.rows.iter().filter(|(text, _)| !text.is_empty()).map(|(_, label)| label.as_str()).collect();
-        let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
-        if labels.len() < 2 {
-            let found = match labels.first() {
-                Some(only) => format!("one label only, `{only}`, in {} rows", train_rows.rows.len()),
-                None => format!(
-                    "no labelled text ({} empty, {} broken rows)",
-                    train_rows.irregular.empty, train_rows.irregular.broken
-                ),
-            };
-            return Err(Error::Input {
-                path: settings.train.clone(),
-                place: String::new(),
-                found,
-                expected: "texts with at least two different labels".to_owned(),
-            });
+        let labels = match train.as_ref().map(Rows::labels) {
+            Some(Ok(labels)) => Some(labels),
+            Some(Err(error)) => {
+                wrong.push((Set::Train, error));
+                None
+            }
+            None => None,
+        };
+        if let Some(rows) = test.as_ref().filter(|rows| rows.rows.is_empty()) {
+            let found = format!("no labelled row ({} broken)", rows.irregular.broken);
+            wrong.push((Set::Test, rows.wrong(found, "at least one labelled text to test on")));
         }
-        if test_rows.rows.is_empty() {
-            return Err(Error::Input {
-                path: settings.test.clone(),
-                place: String::new(),
-                found: format!("no labelled row ({} broken)", test_rows.irregular.broken),
-                expected: "at least one labelled text to test on".to_owned(),
-            });
+        let labels = labels.unwrap_or_default();
+        let mut examples = |set, rows: Option<Rows>| {
+            // Without labels to compare with, every label would be called unknown.
+            let examples = rows.filter(|_| !labels.is_empty()).map(|rows| rows.examples(&labels)).transpose();
+            examples.unwrap_or_else(|error| {
+                wrong.push((set, error));
+                None
+            })
+        };
+        let [train, validation, test] = [(Set::Train, train), (Set::Validation, validation), (Set::Test, test)]
+            .map(|(set, rows)| examples(set, rows).unwrap_or_default());
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
-        let irregular = [
-            train_rows.irregular,
-            validation_rows.as_ref().map(|rows| rows.irregular).unwrap_or_default(),
-            test_rows.irregular,
-        ];
-        let mut train = train_rows.examples(&labels)?;
-        train.retain(|example| !example.text.is_empty());
         Ok(Task {
             name: settings.name.clone(),
             language: settings.language,
-            train,
-            validation: validation_rows.map(|rows| rows.examples(&labels)).transpose()?.unwrap_or_default(),
-            test: test_rows.examples(&labels)?,
+            train: train.into_iter().filter(|example| !example.text.is_empty()).collect(),
+            validation,
+            test,
             labels,
-            irregular,
+            irregular: irregular.map(Option::unwrap_or_default),
         })
     }
 
@@ -191,10 +234,25 @@ impl Rows {
             irregular.empty += u64::from(text.is_empty());
             rows.push((text.to_owned(), label.to_owned()));
         }
-        if irregular != Irregular::default() {
-            tracing::warn!(file = %path.display(), empty = irregular.empty, broken = irregular.broken, "irregular rows");
-        }
         Ok(Rows { path: path.to_owned(), rows, irregular })
+    }
+
+    /// Labels that have a text, sorted; at least two.
+    fn labels(&self) -> Result<Vec<String>> {
+        let labels: BTreeSet<&str> =
+            self.rows.iter().filter(|(text, _)| !text.is_empty()).map(|(_, label)| label.as_str()).collect();
+        let found = match (labels.len(), labels.first()) {
+            (1, Some(only)) => format!("one label only, `{only}`, in {} rows", self.rows.len()),
+            (0, _) => {
+                format!("no labelled text ({} empty, {} broken rows)", self.irregular.empty, self.irregular.broken)
+            }
+            _ => return Ok(labels.into_iter().map(str::to_owned).collect()),
+        };
+        Err(self.wrong(found, "texts with at least two different labels"))
+    }
+
+    fn wrong(&self, found: String, expected: &str) -> Error {
+        Error::Input { path: self.path.clone(), place: String::new(), found, expected: expected.to_owned() }
     }
 
     fn examples(self, labels: &[String]) -> Result<Vec<Example>> {

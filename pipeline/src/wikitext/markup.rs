@@ -71,7 +71,7 @@ impl Scanner<'_> {
             _ => self.line_start = false,
         }
         match first {
-            b'<' => self.angle(rest),
+            b'<' => self.angle(rest, line_start),
             b'&' => match entities::decode(rest) {
                 Some((shown, length)) => {
                     self.literal(&shown);
@@ -89,7 +89,7 @@ impl Scanner<'_> {
             b'|' => self.pipe(),
             b'[' if rest.starts_with("[[[") => self.at += 1,
             b'[' if rest.starts_with("[[") => self.open(Open::Link, 2),
-            b'[' => self.address(),
+            b'[' => self.bracket(),
             b']' if self.top() == Open::External => {
                 self.close(1);
             }
@@ -147,7 +147,8 @@ impl Scanner<'_> {
         self.at += length;
         let Frame { open, mut parts } = self.frames.pop().expect("something is open");
         let text = match open {
-            Open::Page | Open::External => parts.swap_remove(0),
+            Open::Page => parts.swap_remove(0),
+            Open::External => self.label(&parts[0]),
             Open::Template => templates::text(&parts),
             Open::Argument => {
                 if parts.len() > 1 {
@@ -160,6 +161,15 @@ impl Scanner<'_> {
             Open::Link => links::text(&parts, self.site),
         };
         self.push(&text);
+    }
+
+    /// Text of a link to an address. In `[http://x | label]` the bar is one that parts a link to a page, and says nothing.
+    fn label(&self, text: &str) -> String {
+        let label = text.trim_start_matches([' ', '|']);
+        let before = self.frames.last().and_then(|frame| frame.parts.last());
+        // `PDF[http://x DJVU]`: two words, though the page shows only a small picture between them.
+        let apart = before.is_some_and(|before| before.ends_with(char::is_alphanumeric));
+        if apart && !label.is_empty() { format!(" {label}") } else { label.to_owned() }
     }
 
     /// Lets go of what is on top without its end: text that was not its own name or argument stays.
@@ -239,26 +249,32 @@ impl Scanner<'_> {
         }
     }
 
-    fn address(&mut self) {
+    /// A single bracket: an address, a link that lacks its first bracket (`[target|label]]`), or text.
+    fn bracket(&mut self) {
         let after = &self.lower[self.at + 1..];
         if !SCHEMES.iter().any(|scheme| after.starts_with(scheme)) {
-            return self.take(1);
+            let end = after.find(['[', ']', '\n']).unwrap_or(after.len());
+            let half = after[end..].starts_with("]]") && after[..end].contains('|') && self.top() != Open::Link;
+            return if half { self.open(Open::Link, 1) } else { self.take(1) };
         }
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, ']' | '[' | '<' | '{' | '|' | '}'));
+        // A bar is a character of the address, as the wiki itself sees it, unless it parts the arguments of a template.
+        let argument = self.frames.iter().any(|frame| matches!(frame.open, Open::Template | Open::Argument));
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, ']' | '[' | '<' | '{' | '}') || (c == '|' && argument));
         let length = end.unwrap_or(after.len());
         self.open(Open::External, 1 + length);
     }
 
-    fn angle(&mut self, rest: &str) {
+    fn angle(&mut self, rest: &str, line_start: bool) {
         if let Some(inside) = rest.strip_prefix("<!--") {
             match inside.find("-->") {
                 Some(end) => self.at += end + 7,
                 None => self.at = self.source.len(),
             }
+            self.line_start = line_start;
             return;
         }
         let Some(tag) = tags::read(rest) else { return self.take(1) };
-        let begin = self.at;
         self.at += tag.length;
         match (tag.kind, tag.closing) {
             (Kind::Break, _) => self.literal("\n"),
@@ -279,7 +295,7 @@ impl Scanner<'_> {
             (Kind::Raw, false) if !tag.empty => self.raw(&tag),
             _ => {
                 // A tag that vanishes does not end the beginning of a line: `<small>{|`.
-                self.line_start = self.source[..begin].ends_with('\n');
+                self.line_start = line_start;
             }
         }
     }

@@ -76,6 +76,30 @@ mod tests {
     }
 
     #[test]
+    fn bars_of_markup_go_and_bars_of_the_text_stay() {
+        // Found in dumps: an address with a bar and no space, a bar before the label, a link that lacks a bracket.
+        assert_eq!(text("a [http://x.y/?v=1|«Z» «Z» 2] b"), "a «Z» 2 b");
+        assert_eq!(text("a [http://x.y/?v=1|b]."), "a.");
+        assert_eq!(text("a ([http://x.y/z | label])"), "a (label)");
+        assert_eq!(text("«[http://x.y/z PDF][http://x.y/z DJVU]»"), "«PDF DJVU»");
+        assert_eq!(text("a [one|two]] b [one|two] c [[d|e [f]] g"), "a two b [one|two] c e [f g");
+        assert_eq!(text("{{quote|[http://x.y|a b]}}"), "a b");
+        // A bar is a danda, a sign of code or of metre, or parts the words of a title.
+        for own in ["मूलम् | असे ||२||", "a || b, |z| = 1", "[x|y] z", "M{0,3}(C|D)"] {
+            assert_eq!(text(own), own);
+        }
+        assert_eq!(text("[http://x.y Title | Site]"), "Title | Site");
+    }
+
+    #[test]
+    fn a_table_may_stand_behind_a_comment_or_tags_that_vanish() {
+        for before in ["<!-- x -->", "<small><b>", ":<!-- x -->", ": <small>", "<!-- x\n -->"] {
+            assert_eq!(text(&format!("One.\n{before}{{| class=x\n|-\n| cell\n|}}\nTwo.")), "One.\n\nTwo.", "{before}");
+        }
+        assert_eq!(text("so <!-- x -->{| is no table"), "so is no table");
+    }
+
+    #[test]
     fn small_things() {
         assert_eq!(text("[[Foo (bar)|]] [[a|b]]s [[:en:X|X]] l'''''b''''' ''''q'''"), "Foo bs X lb 'q");
         assert_eq!(text("== A ==\n=== B ===\ntext"), "A\n\nB\n\ntext");

@@ -22,11 +22,14 @@ pub enum Error {
         cause: String,
     },
     /// A file that could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot {action}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
+        /// `read`, `write` or `create`.
+        action: &'static str,
         /// What the system said.
+        #[source]
         source: std::io::Error,
     },
     /// An identification model that cannot be used or trained.

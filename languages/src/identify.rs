@@ -78,7 +78,7 @@ impl Identifier {
     pub fn load(path: &Path) -> Result<Identifier> {
         let wrong = |cause: String| Error::Identifier { path: path.to_owned(), cause };
         // Opened first: the library's own error for a missing file does not name it.
-        File::open(path).map_err(io(path))?;
+        File::open(path).map_err(io("read", path))?;
         let model = FastText::load_model(path).map_err(|error| wrong(format!("not a fastText model: {error}")))?;
         let (labels, _) = model.get_labels();
         if labels.is_empty() {
@@ -91,7 +91,7 @@ impl Identifier {
         }
         let card = match path.parent().map(|folder| folder.join(CARD)) {
             Some(beside) if beside.is_file() => {
-                let text = fs::read_to_string(&beside).map_err(io(&beside))?;
+                let text = fs::read_to_string(&beside).map_err(io("read", &beside))?;
                 let card = serde_json::from_str(&text)
                     .map_err(|error| Error::Identifier { path: beside, cause: format!("not a card: {error}") })?;
                 Some(card)
@@ -154,9 +154,9 @@ pub fn train(
         trained.push((tag, lines));
     }
 
-    fs::create_dir_all(output).map_err(io(output))?;
+    fs::create_dir_all(output).map_err(io("create", output))?;
     let text = output.join("identifier.txt.part");
-    let written = write_training_text(&trained, settings, &text).map_err(io(&text));
+    let written = write_training_text(&trained, settings, &text).map_err(io("write", &text));
     let model = written.and_then(|()| {
         FastText::train(arguments(settings, &text)).map_err(|error| wrong(format!("training: {error}")))
     });
@@ -192,13 +192,13 @@ fn whole(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Resul
     let written = write(&part).and_then(|()| File::open(&part)?.sync_all()).and_then(|()| fs::rename(&part, path));
     written.map_err(|source| {
         let _ = fs::remove_file(&part);
-        Error::Io { path: path.to_owned(), source }
+        io("write", path)(source)
     })
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
-    move |source| Error::Io { path, source }
+    move |source| Error::Io { path, action, source }
 }
 
 fn tag_of(label: &str) -> Option<Tag> {

@@ -5,6 +5,7 @@ use crate::args::Languages;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use tongues_languages::{Tag, identify, profile};
 use tongues_pipeline::progress::Progress;
 
@@ -18,20 +19,12 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
             Ok(())
         }
         Languages::Train { texts, output } => {
-            let files = labelled(&texts)?;
-            progress.begin("identifier", None, "lines");
-            let mut lines = files.into_iter().flat_map(|(tag, path)| {
-                let file = File::open(&path).map(BufReader::new).map(|file| file.lines());
-                let lines: Vec<String> = match file {
-                    Ok(lines) => lines.map_while(std::result::Result::ok).collect(),
-                    Err(error) => {
-                        tracing::warn!("{}: {error}", path.display());
-                        Vec::new()
-                    }
-                };
-                progress.advance(lines.len() as u64);
-                lines.into_iter().map(move |line| (tag, line))
-            });
+            let mut examples = Vec::new();
+            for (tag, path) in labelled(&texts)? {
+                examples.extend(lines(&path)?.into_iter().map(|line| (tag, line)));
+            }
+            progress.begin("identifier", Some(examples.len() as u64), "lines");
+            let mut lines = examples.into_iter().inspect(|_| progress.advance(1));
             let card = identify::train(&mut lines, &identify::TrainSettings::default(), &output)
                 .context("cannot train the identifier")?;
             progress.end();
@@ -39,6 +32,13 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Lines of a file; one that is not text would teach the wrong thing, or nothing.
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let file = File::open(path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let numbered = (1..).zip(BufReader::new(file).lines());
+    numbered.map(|(number, line)| line.with_context(|| format!("{}, line {number}", path.display()))).collect()
 }
 
 /// Files with the tag in their name where the pattern has `{language}`.

@@ -55,7 +55,8 @@ impl Pages {
     /// Reads up to the first page. An error: this is no dump, or has no page.
     pub(super) fn open(path: &Path, mut text: Text) -> Result<Pages> {
         let begin = text.fill_buf().map_err(Error::io("read", path))?;
-        let begin = String::from_utf8_lossy(&begin[..begin.len().min(1000)]).trim_start().to_lowercase();
+        let begin = String::from_utf8_lossy(&begin[..begin.len().min(1000)]).trim_start().to_owned();
+        let lower = begin.to_lowercase();
         let refuse = |place: String, found: &str| Error::Input {
             path: path.to_owned(),
             place,
@@ -65,7 +66,7 @@ impl Pages {
         if begin.is_empty() {
             return Err(refuse(String::new(), "an empty file"));
         }
-        if begin.starts_with("<!doctype html") || begin.starts_with("<html") || begin.contains("<html ") {
+        if lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.contains("<html ") {
             return Err(refuse(String::new(), "an HTML page (perhaps an error page of the server)"));
         }
         if !begin.starts_with('<') {
@@ -382,7 +383,7 @@ mod tests {
         };
         assert!(said("<!DOCTYPE html><html><body>404</body></html>").contains("found an HTML page"));
         assert!(said("").contains("an empty file"));
-        assert!(said("{\"a\":1}").contains("no XML"));
+        assert!(said("{\"Ab\":1}").contains("found \"{\\\"Ab\\\":1}\", which is no XML"));
         assert!(said("<mediawiki></mediawiki>").contains("found no <page>; expected a MediaWiki XML export"));
     }
 }

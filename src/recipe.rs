@@ -245,7 +245,7 @@ impl Document {
             match T::deserialize(toml::Value::Table(alone.clone())) {
                 Ok(_) => right.extend(alone),
                 Err(error) => {
-                    let message = format!("`{section}.{key}`: {}", error.to_string().trim());
+                    let message = format!("`{section}.{key}`: {}", error.message().trim());
                     self.wrong(section, index, key, message);
                 }
             }

@@ -9,6 +9,7 @@ pub mod letters;
 pub mod repetition;
 
 use crate::document::{Reason, Signals, Verdict};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use tongues_languages::{Tag, segment};
@@ -77,6 +78,31 @@ impl Default for RepetitionSettings {
             top_4gram_share: 0.16,
             repeated_5gram_share: 0.15,
             repeated_10gram_share: 0.10,
+        }
+    }
+}
+
+impl FilterSettings {
+    /// Shares and probabilities are 0 to 1: a limit of 7 would drop every document, one of −1 none, and say nothing.
+    pub fn check(&self) -> Result<()> {
+        let repetition = &self.repetition;
+        let shares = [
+            ("minimum_letter_share", self.minimum_letter_share),
+            ("minimum_script_share", self.minimum_script_share),
+            ("identification_threshold", self.identification_threshold.unwrap_or_default()),
+            ("repetition.repeated_line_share", repetition.repeated_line_share),
+            ("repetition.repeated_line_character_share", repetition.repeated_line_character_share),
+            ("repetition.top_2gram_share", repetition.top_2gram_share),
+            ("repetition.top_3gram_share", repetition.top_3gram_share),
+            ("repetition.top_4gram_share", repetition.top_4gram_share),
+            ("repetition.repeated_5gram_share", repetition.repeated_5gram_share),
+            ("repetition.repeated_10gram_share", repetition.repeated_10gram_share),
+        ];
+        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            None => Ok(()),
+            Some((name, share)) => {
+                Err(Error::Settings(format!("filter: `{name}` is {share}; expected a number from 0 to 1")))
+            }
         }
     }
 }

@@ -163,6 +163,7 @@ fn check(settings: &DocumentsSettings) -> Result<()> {
     if settings.unit_items == 0 || settings.part_bytes == 0 {
         wrong.push("`unit_items` and `part_bytes` are 1 or more".to_owned());
     }
+    wrong.extend(settings.filter.check().err().map(|error| error.to_string()));
     if wrong.is_empty() { Ok(()) } else { Err(Error::Settings(wrong.join("; "))) }
 }
 

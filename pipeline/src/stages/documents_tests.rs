@@ -179,6 +179,10 @@ fn what_cannot_work_is_refused_and_named() {
     twice.sources[1].name = "news".into();
     let error = run(&twice, folder.path(), &Silent).unwrap_err().to_string();
     assert!(error.contains("two sources named `news`"), "{error}");
+    let mut beyond = good.clone();
+    beyond.filter.repetition.top_2gram_share = f32::NAN;
+    let error = run(&beyond, folder.path(), &Silent).unwrap_err().to_string();
+    assert!(error.contains("`repetition.top_2gram_share` is NaN; expected a number from 0 to 1"), "{error}");
     let mut missing = good.clone();
     missing.sources[0].files[0].path = folder.path().join("nowhere.jsonl");
     let error = run(&missing, folder.path(), &Silent).unwrap_err().to_string();

@@ -59,7 +59,7 @@ impl Folder {
             return Err(Error::Input {
                 path: path.to_owned(),
                 place: String::new(),
-                found: "no document was kept".to_owned(),
+                found: "no kept document".to_owned(),
                 expected: format!("one folder a language, such as ltg_Latn/part-00000.parquet; {remedy}"),
             });
         }

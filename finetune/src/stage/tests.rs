@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::classifier::Classifier;
-use crate::classifier::training::Validation;
 use crate::results::Method;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tongues_pipeline::progress::Silent;
@@ -93,7 +92,7 @@ impl Place {
             batch_size: 8,
             learning_rate: 1e-2,
             from_scratch_learning_rate: 1e-2,
-            seeds: vec![2, 1],
+            seeds: vec![1, 2],
             ..Default::default()
         };
         let model = model.map(|name| self.at(name));
@@ -138,7 +137,7 @@ fn a_task_becomes_a_folder_and_the_folder_predicts_what_it_says() {
     let methods: Vec<Method> = results.methods.iter().map(|method| method.method).collect();
     assert_eq!(methods, [Method::Majority, Method::CharacterNgrams, Method::FromScratch, Method::Pretrained]);
     for method in &results.methods[2..] {
-        assert_eq!((method.seeds.as_slice(), method.labels_used), ([2, 1].as_slice(), 40));
+        assert_eq!((method.seeds.as_slice(), method.labels_used), ([1, 2].as_slice(), 40));
         assert!(method.accuracy_mean > 0.9, "{method:?}");
     }
     let manifest = Manifest::read(&place.at("out")).unwrap().unwrap();
@@ -149,10 +148,6 @@ fn a_task_becomes_a_folder_and_the_folder_predicts_what_it_says() {
     assert!(!place.at("out/units").exists());
     let counts = &manifest.counts["classifier"];
     assert_eq!(counts["pretrained"][0]["validation"].as_array().unwrap().len(), 4);
-    let [first, second]: [Validation; 2] =
-        [0, 1].map(|run: usize| serde_json::from_value(counts["pretrained"][run]["best"].clone()).unwrap());
-    assert!(second.is_better_than(&first), "choose other seeds: the first must not be the best\n{counts:#}");
-    assert_eq!(counts["best_seed"], 1);
 
     for folder in ["out", "out/model"] {
         let classifier = Classifier::load(&place.at(folder), &Device::Cpu).unwrap();
@@ -183,7 +178,7 @@ fn interrupted_is_uninterrupted_in_the_end_and_done_is_done() {
     for steps in [30, 30] {
         let error = place.run("parts", &Until(AtomicU64::new(0), steps)).unwrap_err();
         assert!(matches!(error, Error::Pipeline(tongues_pipeline::Error::Interrupted)), "{error}");
-        assert!(!place.at("parts/manifest.json").exists() && place.at("parts/units/pretrained-2.json").exists());
+        assert!(!place.at("parts/manifest.json").exists() && place.at("parts/units/pretrained-1.json").exists());
         let error = Classifier::load(&place.at("parts"), &Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("parts: found no manifest.json; expected a finished stage"), "{error}");
     }
@@ -195,6 +190,32 @@ fn interrupted_is_uninterrupted_in_the_end_and_done_is_done() {
     // A stage that is done asks nobody whether to go on.
     let again = place.run("whole", &Until(AtomicU64::new(0), 0)).unwrap();
     assert_eq!(again, Results::read(&place.at("whole")).unwrap());
+}
+
+#[test]
+fn the_seed_that_is_best_on_the_validation_set_is_the_classifier() {
+    let place = Place::new();
+    // What the first seed is said to have reached decides, and not whether these few steps favour it.
+    for (output, macro_f1, expected) in [("bad", -1.0, 2), ("good", 2.0, 1)] {
+        place.run(output, &Until(AtomicU64::new(0), 30)).unwrap_err();
+        let path = place.at(output).join("units/pretrained-1.json");
+        let mut unit: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for epoch in unit["history"].as_array_mut().unwrap() {
+            epoch["macro_f1"] = macro_f1.into();
+        }
+        std::fs::write(&path, unit.to_string()).unwrap();
+        place.run(output, &Silent).unwrap();
+        let manifest = Manifest::read(&place.at(output)).unwrap().unwrap();
+        assert_eq!(manifest.counts["classifier"]["best_seed"], expected);
+        let classifier = Classifier::load(&place.at(output), &Device::Cpu).unwrap();
+        assert_eq!(classifier.card().seed, expected);
+        let task = Task::load(&place.task).unwrap();
+        let texts: Vec<&str> = task.test.iter().map(|example| example.text.as_str()).collect();
+        let probabilities = classifier.predict(&texts).unwrap();
+        results::write_predictions(&place.at("again"), &task.labels, &task.test, &probabilities).unwrap();
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        assert_eq!(read(place.at("again/predictions.jsonl")), read(place.at(output).join(PREDICTIONS)));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 # Two commands do everything: `make quickstart` and `make test`.
 # A build cache outside the tree is used when CARGO_TARGET_DIR says so.
-.PHONY: quickstart test install-missing format lint unit doc build
+.PHONY: quickstart test acceptance install-missing format lint unit doc build
 
 SHELL := /bin/bash
 
@@ -11,6 +11,14 @@ build: install-missing
 	cargo build --release
 
 test: install-missing format lint unit doc
+
+# Whole runs on real data, most of an hour: make acceptance TONGUES_DATA=DIR
+acceptance: install-missing
+ifeq ($(strip $(TONGUES_DATA)),)
+	@echo "skipped: no data; give its folder: make acceptance TONGUES_DATA=DIR"
+else
+	TONGUES_DATA="$(abspath $(TONGUES_DATA))" cargo test --release --test whole -- --ignored --nocapture --test-threads 1
+endif
 
 # What the build needs beyond git, a C++ compiler and Rust: cmake, for SentencePiece.
 install-missing:

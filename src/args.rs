@@ -1,6 +1,6 @@
 //! What was typed.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
@@ -35,6 +35,10 @@ pub enum Verb {
     Pipeline(RecipeArguments),
     /// Train the SentencePiece vocabulary of a recipe and write token shards.
     Vocabulary(RecipeArguments),
+    /// Pretrain the language model of a recipe, after what it needs.
+    Pretrain(RecipeArguments),
+    /// Fine-tune on the labelled tasks of a recipe, after what they need.
+    Finetune(RecipeArguments),
     /// Write report.html of a run.
     #[command(after_help = "Example: tongues report runs/latgalian")]
     Report {
@@ -69,9 +73,24 @@ pub struct RecipeArguments {
     /// Fill a `${KEY}` of the recipe.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Where tensors live; auto: CUDA where binary and machine have it.
+    #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+    pub device: Device,
     /// Print what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Where tensors live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// CUDA where binary and machine have it, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first CUDA device.
+    Cuda,
 }
 
 /// Places to download from.

@@ -46,6 +46,14 @@ fn stop_on_signal() {
     });
 }
 
+/// Whether a library stopped because it was asked to.
+fn interrupted(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let pipeline = cause.downcast_ref::<tongues_pipeline::Error>();
+    let pretrain = cause.downcast_ref::<tongues_pretrain::Error>();
+    matches!(pipeline, Some(tongues_pipeline::Error::Interrupted))
+        || matches!(pretrain, Some(tongues_pretrain::Error::Interrupted))
+}
+
 /// The message with its causes, each once, and the exit code that fits.
 #[expect(clippy::print_stderr, reason = "this is where errors are printed")]
 fn complain(error: &anyhow::Error) -> Exit {
@@ -61,9 +69,7 @@ fn complain(error: &anyhow::Error) -> Exit {
     let has = |kind: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(kind);
     if has(|cause| cause.is::<recipe::Mistakes>()) {
         Exit::Wrong
-    } else if has(|cause| {
-        matches!(cause.downcast_ref::<tongues_pipeline::Error>(), Some(tongues_pipeline::Error::Interrupted))
-    }) {
+    } else if has(interrupted) {
         Exit::Interrupted
     } else {
         Exit::Failed

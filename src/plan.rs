@@ -1,16 +1,20 @@
 //! What will happen: the recipe with its files found, its tags checked and its stages' settings filled in.
 
-use crate::recipe::{Document, Evaluation, Mistakes, Source, Task};
+use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task};
 use std::path::{Path, PathBuf};
+use tongues_finetune::task::{Set, TaskSettings};
 use tongues_languages::Tag;
 use tongues_pipeline::filter::FilterSettings;
 use tongues_pipeline::read::ReadSettings;
 use tongues_pipeline::stages::documents::{self, DocumentsSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
+use tongues_pretrain::stage;
 
 /// Everything a run needs to know.
 pub struct Plan {
+    /// What the run is called.
+    pub name: String,
     /// The run's folder.
     pub output: PathBuf,
     /// Shown at the top of the report.
@@ -23,6 +27,8 @@ pub struct Plan {
     pub vocabulary: VocabularySettings,
     /// Splits.
     pub tokens: TokenSettings,
+    /// The language model and its training.
+    pub pretrain: stage::Settings,
     /// Labelled tasks with their files.
     pub tasks: Vec<PlannedTask>,
 }
@@ -66,10 +72,17 @@ impl Plan {
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
+        let pretrain = stage::Settings { model: recipe.section("model"), training: recipe.section("training") };
         let tasks: Vec<Task> = recipe.sections("task");
 
         if sources.is_empty() {
             recipe.wrong("", 0, "source", "no `[[source]]`: a run needs text to learn from");
+        }
+        if let Err(error) = pretrain.model.for_vocabulary(vocabulary.size as usize) {
+            recipe.wrong("model", 0, "", error.to_string());
+        }
+        if let Err(error) = pretrain.training.check() {
+            recipe.wrong("training", 0, "", error.to_string());
         }
         let identification = find_sources(&mut recipe, "identification", &identification, &base);
         let documents = DocumentsSettings {
@@ -87,11 +100,23 @@ impl Plan {
             filter,
             ..DocumentsSettings::default()
         };
+        unique(&mut recipe, "task", tasks.iter().map(|task| task.name.as_str()), "names are folders of results");
         let tasks = tasks.iter().enumerate().filter_map(|(i, task)| find_task(&mut recipe, i, task, &base)).collect();
+        let checks =
+            [("filter", documents.filter.check()), ("vocabulary", vocabulary.check()), ("tokens", tokens.check())];
+        for (section, check) in checks {
+            if let Err(error) = check {
+                recipe.wrong(section, 0, "", error.to_string());
+            }
+        }
+        if let Some(file) = overrides.output.as_ref().or(output.as_ref()).filter(|output| output.is_file()) {
+            let message = format!("output {}: found a file; expected a folder, or none yet", file.display());
+            recipe.mistakes.push(Mistake { line: None, message });
+        }
         recipe.finish()?;
         let name = name.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
-        let output = overrides.output.clone().or(output).unwrap_or_else(|| Path::new("runs").join(name));
-        Ok(Plan { output, notice, identification, documents, vocabulary, tokens, tasks })
+        let output = overrides.output.clone().or(output).unwrap_or_else(|| Path::new("runs").join(&name));
+        Ok(Plan { name, output, notice, identification, documents, vocabulary, tokens, pretrain, tasks })
     }
 
     /// Languages of the sources, sorted.
@@ -132,13 +157,19 @@ fn files(recipe: &mut Document, section: &str, index: usize, pattern: &str, base
     found
 }
 
-fn find_sources(recipe: &mut Document, section: &str, sources: &[Source], base: &Path) -> Vec<documents::Source> {
-    for (index, source) in sources.iter().enumerate() {
-        if sources[..index].iter().any(|other| other.name == source.name) {
-            let message = format!("two of `[[{section}]]` are named `{}`; names are part of document ids", source.name);
-            recipe.wrong(section, index, "name", message);
+/// Names of `[[section]]` that came before.
+fn unique<'a>(recipe: &mut Document, section: &str, names: impl Iterator<Item = &'a str>, why: &str) {
+    let mut seen = Vec::new();
+    for (index, name) in names.enumerate() {
+        if seen.contains(&name) {
+            recipe.wrong(section, index, "name", format!("two of `[[{section}]]` are named `{name}`; {why}"));
         }
+        seen.push(name);
     }
+}
+
+fn find_sources(recipe: &mut Document, section: &str, sources: &[Source], base: &Path) -> Vec<documents::Source> {
+    unique(recipe, section, sources.iter().map(|source| source.name.as_str()), "names are part of document ids");
     sources.iter().enumerate().map(|(index, source)| find_source(recipe, section, index, source, base)).collect()
 }
 
@@ -191,16 +222,33 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
 fn find_task(recipe: &mut Document, index: usize, task: &Task, base: &Path) -> Option<PlannedTask> {
     if task.name.is_empty() {
         recipe.wrong("task", index, "name", "a task needs a `name`");
+    } else if task.name.contains(['/', '\\']) || task.name.starts_with('.') {
+        let message =
+            format!("`{}`: the name is a folder of results; expected no slash, and no dot in front", task.name);
+        recipe.wrong("task", index, "name", message);
     }
     let language = tag(recipe, "task", index, "language", &task.language);
-    let mut there = |key: &str, path: &str| {
-        let whole = base.join(path);
-        if path.is_empty() || !whole.is_file() {
-            recipe.wrong("task", index, key, format!("{}: no such file", whole.display()));
-        }
-        whole
+    let files = [&task.train, &task.validation, &task.test].map(|path| base.join(path));
+    let missing: Vec<Set> =
+        Set::ALL.into_iter().zip(&files).filter(|(_, path)| !path.is_file()).map(|(set, _)| set).collect();
+    for set in &missing {
+        let message = format!("{}: no such file", files[*set as usize].display());
+        recipe.wrong("task", index, set.name(), message);
+    }
+    let settings = TaskSettings {
+        name: task.name.clone(),
+        language: language.unwrap_or(Tag::UNDETERMINED),
+        train: files[0].clone(),
+        validation: Some(files[1].clone()),
+        test: files[2].clone(),
+        text_column: task.text_column.clone(),
+        label_column: task.label_column.clone(),
     };
-    let files = [there("train", &task.train), there("validation", &task.validation), there("test", &task.test)];
+    for (set, error) in tongues_finetune::task::Task::check(&settings).err().into_iter().flatten() {
+        if !missing.contains(&set) {
+            recipe.wrong("task", index, set.name(), format!("{:#}", anyhow::Error::from(error)));
+        }
+    }
     Some(PlannedTask {
         name: task.name.clone(),
         language: language?,

@@ -1,5 +1,14 @@
 //! The whole, driven through the binary in a temporary folder.
 
+mod acceptance;
+mod download;
+mod dumps;
 mod errors;
+mod full_disk;
 mod harness;
+mod killed;
+mod old_output;
+mod samples;
 mod slice;
+mod tasks;
+mod tidy;

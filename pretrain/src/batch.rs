@@ -2,21 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::random::Key;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tongues_languages::Tag;
-
-/// Which part of the documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Split {
-    /// What the model learns from.
-    Train,
-    /// What decides when to stop.
-    Validation,
-    /// What is measured at the end.
-    Test,
-}
+use tongues_pipeline::tokens::{Corpus, Split};
 
 /// Documents as token ids, by language and split. No beginning or end token is stored.
 pub trait TokenSource: Send + Sync {
@@ -30,6 +18,24 @@ pub trait TokenSource: Send + Sync {
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32;
     /// Ids are below this.
     fn vocabulary_size(&self) -> usize;
+}
+
+impl TokenSource for Corpus {
+    fn languages(&self) -> Vec<Tag> {
+        Corpus::languages(self).to_vec()
+    }
+    fn documents(&self, language: Tag, split: Split) -> usize {
+        self.split(language, split).len()
+    }
+    fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32> {
+        self.split(language, split).tokens(document).collect()
+    }
+    fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
+        self.split(language, split).bytes(document)
+    }
+    fn vocabulary_size(&self) -> usize {
+        Corpus::vocabulary_size(self)
+    }
 }
 
 /// Ids of a document and the bytes of its text.
@@ -114,6 +120,8 @@ impl Sampler {
             if ids.len() > window {
                 let share = (ids.len() as f64).powf(alpha);
                 streams.push(Stream { tag, ids, share });
+            } else {
+                tracing::warn!("{tag}: {} training tokens, less than one window of {}; not trained on", ids.len(), window + 1);
             }
         }
         if streams.is_empty() {

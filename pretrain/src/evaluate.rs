@@ -1,6 +1,6 @@
 //! Bits per byte by language: comparable whatever the vocabulary.
 
-use crate::batch::{Split, TokenSource};
+use crate::batch::TokenSource;
 use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
 use crate::ngram::Ngrams;
@@ -9,8 +9,10 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tongues_languages::Tag;
+use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
+use tongues_pipeline::tokens::Split;
 
 /// `evaluation.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,12 @@ fn windows(tokens: &[u32], (beginning, end): (u32, u32), length: usize, out: &mu
     }
 }
 
+/// Which of `count` documents are measured when at most `limit` are: evenly spread, since neighbours have one source.
+fn chosen(count: usize, limit: Option<usize>) -> impl Iterator<Item = usize> {
+    let taken = count.min(limit.unwrap_or(usize::MAX));
+    (0..taken).map(move |number| number * count / taken)
+}
+
 /// Nats of a language's documents, at most `limit` of them, with their tokens and bytes: (nats, tokens, bytes, documents).
 fn measure(
     model: &Decoder,
@@ -73,32 +81,41 @@ fn measure(
     progress: &dyn Progress,
 ) -> Result<(f64, u64, u64, u64)> {
     let special = (model.config.beginning, model.config.end);
-    let count = source.documents(language, split).min(limit.unwrap_or(usize::MAX));
+    let documents: Vec<usize> = chosen(source.documents(language, split), limit).collect();
     let (mut waiting, mut nats, mut tokens, mut bytes) = (Vec::new(), 0.0, 0, 0);
-    for document in 0..count {
+    for (number, &document) in documents.iter().enumerate() {
         let ids = source.tokens(language, split, document);
         tokens += ids.len() as u64 + 1;
         bytes += source.bytes(language, split, document) as u64;
         windows(&ids, special, model.config.context_length, &mut waiting);
-        if waiting.len() >= 8 || document + 1 == count {
-            nats += score(model, &waiting)?;
-            waiting.clear();
+        if waiting.len() >= ROWS || number + 1 == documents.len() {
+            nats += score(model, &mut waiting)?;
         }
+        progress.advance(1);
         if progress.interrupted() {
             return Err(Error::Interrupted);
         }
     }
-    Ok((nats, tokens, bytes, count as u64))
+    Ok((nats, tokens, bytes, documents.len() as u64))
 }
 
-/// Summed nats; windows are filled up at the end, where a causal model does not look.
-fn score(model: &Decoder, windows: &[Window]) -> Result<f64> {
+/// Windows gathered before they are scored, so that batches hold windows of like length.
+const ROWS: usize = 64;
+/// Tokens in one forward pass, padding included.
+const TOKENS_AT_ONCE: usize = 2048;
+
+/// Summed nats; takes the windows out. Those of like length go together; they are filled up at the end, where a causal
+/// model does not look.
+fn score(model: &Decoder, windows: &mut Vec<Window>) -> Result<f64> {
+    windows.sort_by_key(|window| window.ids.len());
     let device: Device = model.head().device().clone();
     let mut nats = 0.0;
-    for group in windows.chunks(8) {
-        let longest = group.iter().map(|window| window.ids.len()).max().unwrap_or(0);
+    while !windows.is_empty() {
+        let longest = windows.last().map_or(0, |window| window.ids.len());
+        let rows = (TOKENS_AT_ONCE / longest).clamp(1, windows.len());
+        let group = windows.split_off(windows.len() - rows);
         let (mut ids, mut targets) = (Vec::new(), Vec::new());
-        for window in group {
+        for window in &group {
             ids.extend(window.ids.iter().copied().chain(std::iter::repeat(model.config.end)).take(longest));
             targets.extend(window.targets.iter().copied().chain(std::iter::repeat(NONE)).take(longest));
         }
@@ -128,24 +145,28 @@ pub fn bits_per_byte(
     Ok(all)
 }
 
-/// The decoder and both n-gram models on the same tokens and bytes.
+/// The decoder and both n-gram models on the same tokens and bytes, at most `limit` documents a language.
 pub fn evaluate(
     model: &Decoder,
     source: &dyn TokenSource,
     split: Split,
+    limit: Option<usize>,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
     let model = model.detached();
+    let count = |language: Tag| chosen(source.documents(language, split), limit).count() as u64;
+    let total = source.languages().into_iter().map(count).sum();
+    progress.begin("bits per byte", Some(total), "documents");
     let special = (model.config.beginning, model.config.end);
     let mut languages = Vec::new();
     for language in source.languages() {
-        let (nats, tokens, bytes, documents) = measure(&model, source, (language, split), None, progress)?;
+        let (nats, tokens, bytes, documents) = measure(&model, source, (language, split), limit, progress)?;
         if bytes == 0 {
             continue;
         }
         let ngrams = Ngrams::train(source, language, special);
         let (mut unigram, mut bigram) = (0.0, 0.0);
-        for document in 0..documents as usize {
+        for document in chosen(source.documents(language, split), limit) {
             let bits = ngrams.bits(&source.tokens(language, split, document), special.1);
             (unigram, bigram) = (unigram + bits.0, bigram + bits.1);
         }
@@ -159,10 +180,18 @@ pub fn evaluate(
             bigram_bits_per_byte: bigram / bytes as f64,
         });
     }
+    progress.end();
     Ok(Evaluation { split, languages })
 }
 
 impl Evaluation {
+    /// Reads `evaluation.json`.
+    pub fn read(folder: &Path) -> Result<Evaluation> {
+        let path = folder.join("evaluation.json");
+        let bytes = std::fs::read(&path).map_err(FileError::io("read", &path))?;
+        Ok(serde_json::from_slice(&bytes).map_err(FileError::format(&path))?)
+    }
+
     /// Writes `evaluation.json`.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(self).expect("figures are plain data");
@@ -189,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_takes_documents_from_everywhere() {
+        assert_eq!(chosen(10, Some(4)).collect::<Vec<_>>(), [0, 2, 5, 7]);
+        assert_eq!(chosen(3, Some(4)).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(chosen(0, None).count(), 0);
+    }
+
+    #[test]
     fn a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() {
         let sizes = DecoderConfig { vocabulary_size: 8, hidden_size: 8, layers: 1, heads: 2, ..Default::default() };
         let config = DecoderConfig { intermediate_size: 8, context_length: 4, ..sizes };
@@ -199,7 +235,7 @@ mod tests {
         let texts = vec![(vec![3, 4, 5, 6, 7], 6), (vec![3], 2)];
         let documents = [((tag, Split::Train), texts.clone()), ((tag, Split::Test), texts)].into();
         let source = InMemory { documents, vocabulary_size: 8 };
-        let result = evaluate(&model, &source, Split::Test, &Silent).unwrap();
+        let result = evaluate(&model, &source, Split::Test, None, &Silent).unwrap();
         let figures = &result.languages[0];
         assert_eq!((figures.documents, figures.bytes, figures.tokens), (2, 8, 8)); // 5 + 1 tokens, two ends
         assert!((figures.bits_per_byte - 3.0).abs() < 1e-6, "8 tokens of log2(8) bits over 8 bytes");

@@ -5,8 +5,10 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod metrics;
 pub mod models;
 pub mod ngram;
 pub mod nn;
@@ -14,6 +16,7 @@ pub mod optimiser;
 pub mod parameters;
 pub mod random;
 pub mod schedule;
+pub mod stage;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,8 +1,9 @@
 //! N-gram models over token ids: what a language model has to beat. Trained and measured on the tokens the decoder sees.
 
-use crate::batch::{Split, TokenSource};
+use crate::batch::TokenSource;
 use std::collections::HashMap;
 use tongues_languages::Tag;
+use tongues_pipeline::tokens::Split;
 
 /// Unigram counts with one added, and a bigram with absolute discounting (Ney, Essen, Kneser 1994) over continuation
 /// counts (Kneser and Ney 1995).

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Constants of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AdamWSettings {
     /// Decay of the first moment.
     pub beta1: f64,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Warm-up and cosine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Schedule {
     /// The highest rate.
     pub learning_rate: f64,

@@ -1,9 +1,10 @@
 //! The training loop.
 
-use crate::batch::{Sampler, Split, TokenSource};
+use crate::batch::{Sampler, TokenSource};
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 use crate::evaluate;
+use crate::metrics;
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::optimiser::{AdamW, AdamWSettings, Gradients};
 use crate::random::Key;
@@ -11,22 +12,21 @@ use crate::schedule::Schedule;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
-use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::progress::Progress;
+use tongues_pipeline::tokens::Split;
 
-/// What a training run is asked.
+/// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct TrainSettings {
-    /// The model; a vocabulary size of 0 is taken from the tokens.
-    pub model: DecoderConfig,
     /// Seed of initial values, batches and dropout.
     pub seed: u64,
-    /// Optimiser steps.
-    pub steps: u64,
+    /// Passes over as many tokens as there are; more than ten overfit a small corpus (Goldfish, Chang et al. 2024, table 4).
+    pub epochs: f64,
+    /// Optimiser steps, in place of `epochs`.
+    pub steps: Option<u64>,
     /// Windows in one backward pass.
     pub batch_size: usize,
     /// Backward passes for one step.
@@ -34,25 +34,29 @@ pub struct TrainSettings {
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// The learning rate.
+    #[serde(flatten)]
     pub schedule: Schedule,
     /// The optimiser.
+    #[serde(flatten)]
     pub optimiser: AdamWSettings,
     /// Steps between two looks at the held-out documents.
     pub evaluate_every: u64,
     /// Held-out documents of each language to look at.
     pub evaluate_documents: usize,
-    /// Looks without improvement before training stops; none: never.
-    pub patience: Option<u32>,
+    /// Looks without improvement before training stops; 0: never.
+    pub patience: u32,
     /// Steps between two checkpoints.
     pub save_every: u64,
+    /// Documents of each language's test split that are measured at the end.
+    pub test_documents: usize,
 }
 
 impl Default for TrainSettings {
     fn default() -> TrainSettings {
         TrainSettings {
-            model: DecoderConfig::default(),
             seed: 1,
-            steps: 1000,
+            epochs: 5.0,
+            steps: None,
             batch_size: 8,
             accumulation: 1,
             alpha: 0.5,
@@ -60,51 +64,74 @@ impl Default for TrainSettings {
             optimiser: AdamWSettings::default(),
             evaluate_every: 100,
             evaluate_documents: 64,
-            patience: Some(5),
+            patience: 5,
             save_every: 100,
+            test_documents: 500,
         }
     }
 }
 
+impl TrainSettings {
+    /// Refuses what cannot work, all faults together.
+    pub fn check(&self) -> Result<()> {
+        let sizes = [
+            ("batch_size", self.batch_size as u64),
+            ("accumulation", self.accumulation as u64),
+            ("evaluate_every", self.evaluate_every),
+            ("save_every", self.save_every),
+            ("steps", self.steps.unwrap_or(1)),
+        ];
+        let mut faults: Vec<String> =
+            sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
+        let numbers = [("epochs", self.epochs), ("learning_rate", self.schedule.learning_rate)];
+        faults.extend(
+            numbers.iter().filter(|(_, x)| !(*x > 0.0)).map(|(name, x)| format!("{name} is {x}; expected more than 0")),
+        );
+        if !(0.0..=1.0).contains(&self.alpha) {
+            faults.push(format!("alpha is {}; expected 0 to 1", self.alpha));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("training: {}", faults.join("; ")))) }
+    }
+
+    /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.
+    pub fn steps_over(&self, tokens: u64, window: usize) -> u64 {
+        let at_once = (self.batch_size * self.accumulation * window) as f64;
+        self.steps.unwrap_or_else(|| (self.epochs * tokens as f64 / at_once).ceil().max(1.0) as u64)
+    }
+}
+
 /// Trains into `folder` (goes on from the checkpoint there, if any); gives the best model by held-out bits per byte,
-/// which is also what `folder` holds in the end.
+/// which is also what `folder` holds in the end. A vocabulary size of 0 is taken from the tokens; `tokens_key` says in
+/// the checkpoint which tokens these are.
 pub fn run(
+    model: &DecoderConfig,
     settings: &TrainSettings,
-    source: &dyn TokenSource,
+    (source, tokens_key): (&dyn TokenSource, &str),
     folder: &Path,
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Decoder> {
-    let mut config = settings.model.clone();
-    if config.vocabulary_size == 0 {
-        config.vocabulary_size = source.vocabulary_size();
-    }
-    if config.vocabulary_size != source.vocabulary_size()
-        || settings.batch_size * settings.accumulation == 0
-        || settings.evaluate_every * settings.save_every == 0
-    {
-        return Err(Error::Settings(format!(
-            "vocabulary_size {} for tokens of {}; batch_size, accumulation, evaluate_every and save_every are 1 or more",
-            config.vocabulary_size,
-            source.vocabulary_size()
-        )));
-    }
+    settings.check()?;
+    let config = model.for_vocabulary(source.vocabulary_size())?;
     let decoder = Decoder::new(&config, settings.seed, device)?;
     let mut optimiser = AdamW::new(&decoder.parameters, settings.optimiser)?;
     let sampler =
         Sampler::new(source, (config.beginning, config.end), config.context_length, settings.alpha, settings.seed)?;
-    let fresh = State { step: 0, seed: settings.seed, model: config, best: None, without_improvement: 0, tensors: 0 };
-    let mut state = checkpoint::load(folder, settings.seed, &decoder, &mut optimiser)?.unwrap_or(fresh);
+    let steps = settings.steps_over(sampler.tokens(), config.context_length);
+    let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
+    let mut state =
+        checkpoint::load(folder, &asked, &decoder, &mut optimiser)?.unwrap_or_else(|| State::new(asked.clone()));
+    metrics::cut_after(folder, state.step)?;
     let (began, first) = (Instant::now(), state.step);
-    progress.begin("training", Some(settings.steps), "steps");
+    progress.begin("training", Some(steps), "steps");
     progress.advance(state.step);
     loop {
         let due = state.step > first || state.step == 0;
-        if due && (state.step.is_multiple_of(settings.evaluate_every) || state.step == settings.steps) {
+        if due && (state.step.is_multiple_of(settings.evaluate_every) || state.step == steps) {
             look(&decoder, source, settings, &mut state, folder)?;
         }
-        let stop =
-            state.step >= settings.steps || settings.patience.is_some_and(|most| state.without_improvement >= most);
+        let patient = settings.patience == 0 || state.without_improvement < settings.patience;
+        let stop = state.step >= steps || !patient;
         if stop || progress.interrupted() || state.step > first && state.step.is_multiple_of(settings.save_every) {
             checkpoint::save(folder, state.clone(), &decoder, &optimiser)?;
         }
@@ -115,17 +142,16 @@ pub fn run(
             return Err(Error::Interrupted);
         }
         state.step += 1;
-        let rate = settings.schedule.at(state.step, settings.steps);
+        let rate = settings.schedule.at(state.step, steps);
         let (loss, norm, tokens) = step(&decoder, &mut optimiser, &sampler, settings, state.step, rate)?;
         let seconds = began.elapsed().as_secs_f64() / (state.step - first) as f64;
-        let (speed, left) = (tokens as f64 / seconds, seconds * (settings.steps - state.step) as f64);
-        log(
-            folder,
-            json!({ "kind": "train", "step": state.step, "loss": loss, "learning_rate": rate, "gradient_norm": norm,
-            "tokens": tokens as u64 * state.step, "tokens_per_second": speed, "memory_bytes": memory(), "seconds_left": left }),
-        )?;
+        let (speed, left) = (tokens as f64 / seconds, seconds * (steps - state.step) as f64);
+        let line = json!({ "kind": "train", "step": state.step, "loss": loss, "learning_rate": rate,
+            "gradient_norm": norm, "tokens": tokens as u64 * state.step, "tokens_per_second": speed,
+            "memory_bytes": metrics::memory(), "seconds_left": left });
+        metrics::log(folder, &line)?;
         progress.advance(1);
-        progress.note(&format!("loss {loss:.3}, {speed:.0} tokens/s, {} MiB, {left:.0} s left", memory() >> 20));
+        progress.note(&format!("loss {loss:.3}, {speed:.0} tokens/s, {} MiB", metrics::memory() >> 20));
     }
     progress.end();
     Decoder::load(folder, device)
@@ -193,7 +219,8 @@ fn look(
     let mean = by_language.iter().map(|(_, bits)| bits).sum::<f64>() / by_language.len() as f64;
     let languages: serde_json::Map<String, Value> =
         by_language.iter().map(|(tag, bits)| (tag.to_string(), json!(bits))).collect();
-    log(folder, json!({ "kind": "validation", "step": state.step, "bits_per_byte": mean, "languages": languages }))?;
+    let line = json!({ "kind": "validation", "step": state.step, "bits_per_byte": mean, "languages": languages });
+    metrics::log(folder, &line)?;
     if state.best.is_none_or(|best| mean < best) {
         (state.best, state.without_improvement) = (Some(mean), 0);
         decoder.save(folder)
@@ -201,20 +228,6 @@ fn look(
         state.without_improvement += 1;
         Ok(())
     }
-}
-
-fn log(folder: &Path, line: Value) -> Result<()> {
-    let path = folder.join("training/metrics.jsonl");
-    std::fs::create_dir_all(folder.join("training")).map_err(FileError::io("create", folder))?;
-    let mut file =
-        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::io("write", &path))?;
-    Ok(writeln!(file, "{line}").map_err(FileError::io("write", &path))?)
-}
-
-/// Resident memory of this process, bytes; 0 where the system does not tell.
-fn memory() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
 #[cfg(test)]
@@ -246,36 +259,30 @@ mod tests {
         }
     }
 
+    fn model() -> DecoderConfig {
+        let sizes = DecoderConfig { hidden_size: 16, layers: 1, heads: 2, intermediate_size: 24, ..Default::default() };
+        DecoderConfig { context_length: 8, ..sizes }
+    }
+
     fn settings() -> TrainSettings {
-        let model = DecoderConfig {
-            hidden_size: 16,
-            layers: 1,
-            heads: 2,
-            intermediate_size: 24,
-            context_length: 8,
-            ..Default::default()
-        };
         let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1 };
-        TrainSettings {
-            model,
-            steps: 12,
-            batch_size: 4,
-            accumulation: 2,
-            schedule,
-            evaluate_every: 4,
-            save_every: 5,
-            ..Default::default()
-        }
+        let sizes = TrainSettings { steps: Some(12), batch_size: 4, accumulation: 2, ..Default::default() };
+        TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
+    }
+
+    fn train(settings: &TrainSettings, folder: &Path, until: u64) -> Result<Decoder> {
+        let until = Until(AtomicU64::new(0), until);
+        run(&model(), settings, (&source(), "these"), folder, &Device::Cpu, &until)
     }
 
     #[test]
     fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
         let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let train =
-            |folder: &Path, until| run(&settings(), &source(), folder, &Device::Cpu, &Until(AtomicU64::new(0), until));
-        train(whole.path(), 99).unwrap();
-        assert!(matches!(train(parts.path(), 7), Err(Error::Interrupted)));
-        train(parts.path(), 99).unwrap();
+        train(&settings(), whole.path(), 99).unwrap();
+        assert!(matches!(train(&settings(), parts.path(), 7), Err(Error::Interrupted)));
+        // A kill after step 7: what was logged since then is no longer true.
+        metrics::log(parts.path(), &json!({ "kind": "train", "step": 8, "loss": 99.0 })).unwrap();
+        train(&settings(), parts.path(), 99).unwrap();
         for file in ["model.safetensors", "training/state.safetensors", "training/state.json"] {
             assert_eq!(
                 std::fs::read(whole.path().join(file)).unwrap(),
@@ -283,6 +290,12 @@ mod tests {
                 "{file}"
             );
         }
+        let logged = |folder: &Path| -> Vec<(u64, String)> {
+            let text = std::fs::read_to_string(folder.join("training/metrics.jsonl")).unwrap();
+            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.map(|line| (line["step"].as_u64().unwrap(), line["loss"].to_string())).collect()
+        };
+        assert_eq!(logged(whole.path()), logged(parts.path()));
         let lines = std::fs::read_to_string(whole.path().join("training/metrics.jsonl")).unwrap();
         let bits: Vec<f64> = lines
             .lines()
@@ -290,8 +303,32 @@ mod tests {
             .filter_map(|line| line["bits_per_byte"].as_f64())
             .collect();
         assert!(bits.len() == 4 && bits[3] < bits[0] - 0.2, "{bits:?}");
-        let other = TrainSettings { seed: 2, ..settings() };
-        let error = run(&other, &source(), whole.path(), &Device::Cpu, &Until(AtomicU64::new(0), 99)).unwrap_err();
-        assert!(error.to_string().contains("seed: found 1; expected 2"), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_run_is_refused_by_the_name_of_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        train(&settings(), folder.path(), 3).unwrap_err();
+        let refused = |other: TrainSettings| train(&other, folder.path(), 99).unwrap_err().to_string();
+        let message = refused(TrainSettings { seed: 2, ..settings() });
+        assert!(message.contains("settings.training.seed: found 1; expected 2"), "{message}");
+        let message = refused(TrainSettings { steps: Some(20), ..settings() });
+        assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
+        let other = DecoderConfig { layers: 2, ..model() };
+        let until = Until(AtomicU64::new(0), 99);
+        let run = |model, key| run(model, &settings(), (&source(), key), folder.path(), &Device::Cpu, &until);
+        let message = run(&other, "these").unwrap_err().to_string();
+        assert!(message.contains("settings.model.layers: found 1; expected 2"), "{message}");
+        let message = run(&model(), "others").unwrap_err().to_string();
+        assert!(message.contains("settings.tokens"), "{message}");
+    }
+
+    #[test]
+    fn steps_follow_from_epochs_and_faults_come_together() {
+        let settings = TrainSettings { epochs: 2.0, batch_size: 4, accumulation: 2, ..Default::default() };
+        assert_eq!(settings.steps_over(1001, 16), 16); // 2 · 1001 / (4 · 2 · 16) = 15.6
+        assert_eq!(TrainSettings { steps: Some(3), ..settings.clone() }.steps_over(1001, 16), 3);
+        let message = TrainSettings { batch_size: 0, alpha: 2.0, ..settings }.check().unwrap_err().to_string();
+        assert!(message.contains("batch_size is 0") && message.contains("alpha is 2"), "{message}");
     }
 }

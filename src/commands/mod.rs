@@ -4,6 +4,7 @@ mod fetch;
 mod languages;
 mod quickstart;
 mod run;
+mod table;
 
 use crate::args::{From, Verb};
 use crate::bars::Bars;
@@ -16,6 +17,8 @@ pub fn run(verb: Verb) -> Result<()> {
         Verb::Run(arguments) => run::run(&arguments, run::Until::Tasks),
         Verb::Pipeline(arguments) => run::run(&arguments, run::Until::Documents),
         Verb::Vocabulary(arguments) => run::run(&arguments, run::Until::Tokens),
+        Verb::Pretrain(arguments) => run::run(&arguments, run::Until::Model),
+        Verb::Finetune(arguments) => run::run(&arguments, run::Until::Tasks),
         Verb::Report { run } => {
             let path =
                 tongues_pipeline::report::write(&run).with_context(|| format!("cannot report on {}", run.display()))?;

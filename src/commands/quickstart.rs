@@ -2,7 +2,7 @@
 
 use super::print;
 use super::run::{Until, run as run_recipe};
-use crate::args::RecipeArguments;
+use crate::args::{Device, RecipeArguments};
 use anyhow::{Context, Result};
 use std::fmt::Write;
 use std::path::Path;
@@ -13,6 +13,25 @@ use tongues_pipeline::sample_wiki::SampleWiki;
 const SEED: u64 = 2018;
 /// Pages a language; enough text for a vocabulary of 2,000 pieces over all languages.
 const PAGES: usize = 300;
+
+/// A model that is trained in a minute.
+const MODEL: &str = "
+[vocabulary]
+size = 2000
+
+[model]
+hidden_size = 128
+layers = 2
+heads = 4
+intermediate_size = 352
+context_length = 128
+
+[training]
+epochs = 2.0
+batch_size = 16
+learning_rate = 2e-3
+warmup_steps = 50
+";
 
 /// Makes the wiki and a recipe for it under `output`, then runs the recipe.
 pub fn run(output: &Path) -> Result<()> {
@@ -46,7 +65,7 @@ pub fn run(output: &Path) -> Result<()> {
              train = \"{base}/train.tsv\"\nvalidation = \"{base}/dev.tsv\"\ntest = \"{base}/test.tsv\"\n"
         )?;
     }
-    recipe += "\n[vocabulary]\nsize = 2000\n";
+    recipe += MODEL;
     let path = folder.join("recipe.toml");
     atomic::write(&path, recipe.as_bytes())?;
     let arguments = RecipeArguments {
@@ -54,6 +73,7 @@ pub fn run(output: &Path) -> Result<()> {
         data: Some(folder),
         output: Some(output.to_owned()),
         set: Vec::new(),
+        device: Device::Cpu,
         dry_run: false,
     };
     run_recipe(&arguments, Until::Tasks)?;

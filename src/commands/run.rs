@@ -1,7 +1,7 @@
-//! `tongues run`, `pipeline`, `vocabulary`: the stages of a recipe, in order, those that are not done yet.
+//! `tongues run`, `pipeline`, `vocabulary`, `pretrain`, `finetune`: the stages of a recipe, in order, those that are not done yet.
 
-use super::print;
-use crate::args::RecipeArguments;
+use super::{print, table};
+use crate::args::{Device as DeviceArgument, RecipeArguments};
 use crate::bars::Bars;
 use crate::plan::{Overrides, Plan, PlannedTask};
 use anyhow::{Context, Result};
@@ -12,6 +12,9 @@ use tongues_pipeline::io::atomic;
 use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
+use tongues_pretrain::device::{self, Device};
+use tongues_pretrain::evaluate::Evaluation;
+use tongues_pretrain::stage;
 
 /// The last stage to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +23,8 @@ pub enum Until {
     Documents,
     /// Vocabulary and token shards.
     Tokens,
+    /// The language model.
+    Model,
     /// Labelled tasks, and the report.
     Tasks,
 }
@@ -33,6 +38,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         print(&describe(&plan));
         return Ok(());
     }
+    let device = open(arguments.device)?;
     let bars = Bars::new();
     save(&plan).context("cannot start the run")?;
     let documents = plan.output.join("documents");
@@ -49,14 +55,42 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         tokens::write(&kept, &folder, &plan.tokens, &plan.output.join("tokens"), &bars)
             .context("cannot make `tokens`")?;
     }
+    if until >= Until::Model {
+        let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
+        stage::run((&from.0, &from.1), &plan.pretrain, &origin(&plan), &plan.output.join("model"), &device, &bars)
+            .context("cannot make `model`")?;
+        print(&table::bits_per_byte(&Evaluation::read(&plan.output.join("model"))?));
+    }
     if until >= Until::Tasks {
+        let mut done = Vec::new();
         for task in &plan.tasks {
-            baselines_of(task, &plan.output).with_context(|| format!("cannot do the task `{}`", task.name))?;
+            done.push(
+                baselines_of(task, &plan.output).with_context(|| format!("cannot do the task `{}`", task.name))?,
+            );
         }
+        if !done.is_empty() {
+            print(&format!("\n{}\n", table::accuracy(&done)));
+        }
+        print(&format!("model: {}", plan.output.join("model").display()));
         let path = report::write(&plan.output).context("cannot write the report")?;
         print(&format!("report: {}", path.display()));
     }
     Ok(())
+}
+
+fn open(choice: DeviceArgument) -> Result<Device> {
+    let choice = match choice {
+        DeviceArgument::Auto => device::Choice::Auto,
+        DeviceArgument::Cpu => device::Choice::Cpu,
+        DeviceArgument::Cuda => device::Choice::Cuda,
+    };
+    device::open(choice).context("cannot open the device")
+}
+
+/// What the model card says of the text.
+fn origin(plan: &Plan) -> stage::Origin {
+    let sources = plan.documents.sources.iter().map(|source| (source.name.clone(), source.licence.clone()));
+    stage::Origin { name: plan.name.clone(), notice: plan.notice.clone(), sources: sources.collect() }
 }
 
 /// Trains the identifier from the recipe's `[[identification]]` texts, unless it is there for the same texts.
@@ -97,6 +131,8 @@ fn save(plan: &Plan) -> Result<()> {
         "documents": plan.documents,
         "vocabulary": plan.vocabulary,
         "tokens": plan.tokens,
+        "model": plan.pretrain.model,
+        "training": plan.pretrain.training,
     });
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
 }
@@ -131,7 +167,7 @@ fn funnel(manifest: &Manifest) {
 }
 
 /// Majority class and character n-grams: the bars that a pretrained model has to clear.
-fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<()> {
+fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<results::Results> {
     let task = task::Task::load(&task::TaskSettings {
         name: planned.name.clone(),
         language: planned.language,
@@ -153,6 +189,7 @@ fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<()> {
             method.labels_used
         );
     }
-    results::Results::new(&task, methods).write(&output.join("classifier").join(&planned.name))?;
-    Ok(())
+    let results = results::Results::new(&task, methods);
+    results.write(&output.join("classifier").join(&planned.name))?;
+    Ok(results)
 }

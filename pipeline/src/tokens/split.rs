@@ -1,13 +1,15 @@
 //! Which documents train, validate and test: decided by a hash of the document's id.
 
 use super::settings::TokenSettings;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Below this number of documents nothing is moved to fill an empty split.
 const FILLED_FROM: usize = 10;
 
 /// A part of the documents of a language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Split {
     /// What the model learns from.
     Train,

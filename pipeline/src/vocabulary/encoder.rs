@@ -104,6 +104,11 @@ impl Vocabulary {
         &self.sha256
     }
 
+    /// Where it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The model file as an input of a stage.
     pub fn record(&self) -> FileRecord {
         FileRecord { path: MODEL.to_owned(), bytes: self.bytes, sha256: self.sha256.clone(), rows: None }

@@ -92,6 +92,20 @@ impl DecoderConfig {
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("decoder: {}", faults.join("; ")))) }
     }
 
+    /// The same with the vocabulary of the tokens; refuses another one that was asked for.
+    pub fn for_vocabulary(&self, vocabulary_size: usize) -> Result<DecoderConfig> {
+        if self.vocabulary_size != 0 && self.vocabulary_size != vocabulary_size {
+            return Err(Error::Mismatch {
+                place: "decoder, vocabulary_size".to_owned(),
+                found: self.vocabulary_size.to_string(),
+                expected: format!("{vocabulary_size}, as the token files have it (or 0, to take theirs)"),
+            });
+        }
+        let config = DecoderConfig { vocabulary_size, ..self.clone() };
+        config.check()?;
+        Ok(config)
+    }
+
     /// `config.json` as `transformers` reads it.
     pub fn to_hugging_face(&self) -> Value {
         json!({

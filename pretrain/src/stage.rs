@@ -1,0 +1,180 @@
+//! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
+
+use crate::error::{Error, Result};
+use crate::evaluate::{self, Evaluation};
+use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::train::{self, TrainSettings};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use tongues_pipeline::error::Error as FileError;
+use tongues_pipeline::io::atomic;
+use tongues_pipeline::io::manifest::{self, Manifest, record};
+use tongues_pipeline::progress::Progress;
+use tongues_pipeline::tokens::{Corpus, Split};
+use tongues_pipeline::vocabulary::{Vocabulary, encoder};
+
+/// Version of the folder's format.
+pub const FORMAT: u32 = 1;
+
+/// What to train and how: the sections `[model]` and `[training]` of a recipe.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Sizes.
+    pub model: DecoderConfig,
+    /// Optimiser, batches, stopping.
+    pub training: TrainSettings,
+}
+
+/// What the card says of where the text came from.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Name of the run.
+    pub name: String,
+    /// What a reader has to know before anything else.
+    pub notice: Option<String>,
+    /// Sources with the licence they state.
+    pub sources: Vec<(String, Option<String>)>,
+}
+
+/// Trains on the folder `tokens` with the vocabulary of the folder `vocabulary` and writes `output`. Does nothing when
+/// `output` already holds the result of these settings and tokens; goes on where an interrupted run stopped.
+///
+/// # Errors
+/// Tokens of another vocabulary, settings that cannot work, a checkpoint of other settings, a layer without gradient,
+/// a loss that is no number, an interruption, files that cannot be read or written.
+pub fn run(
+    (tokens, vocabulary): (&Path, &Path),
+    settings: &Settings,
+    origin: &Origin,
+    output: &Path,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Manifest> {
+    let corpus = Corpus::open(tokens)?;
+    let vocabulary = Vocabulary::load(vocabulary)?;
+    corpus.check_vocabulary(vocabulary.sha256())?;
+    let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
+    let value = serde_json::to_value(&settings).expect("settings are plain data");
+    let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
+    let key = Manifest::key_of("model", FORMAT, &value, &inputs);
+    match Manifest::read(output)? {
+        Some(done) if done.key == key => return Ok(done),
+        Some(_) => {
+            tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
+            std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+        }
+        None => {}
+    }
+    let tokens_key = &inputs[0].sha256;
+    let decoder =
+        train::run(&settings.model, &settings.training, (&corpus, tokens_key), output, device, progress)?;
+    let limit = Some(settings.training.test_documents);
+    let evaluation = evaluate::evaluate(&decoder, &corpus, Split::Test, limit, progress)?;
+    evaluation.write(output)?;
+    let model_file = tokens_file(&vocabulary, output)?;
+    let card = card(&decoder, &evaluation, origin);
+    atomic::write(&output.join("README.md"), card.as_bytes())?;
+    let names = ["README.md", "config.json", "evaluation.json", "model.safetensors", model_file, TOKENIZER_CONFIG];
+    let outputs = names.iter().map(|name| record(&output.join(name), name)).collect::<Result<_, _>>()?;
+    let counts = json!({
+        "parameters": decoder.parameters.count(),
+        "vocabulary_sha256": vocabulary.sha256(),
+        "languages": corpus.languages(),
+        "training_tokens": corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train).total_tokens()).sum::<u64>(),
+    });
+    let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
+    manifest.write(output)?;
+    Ok(manifest)
+}
+
+/// The sizes with the vocabulary's own number of pieces and special ids.
+fn with_vocabulary(model: &DecoderConfig, vocabulary: &Vocabulary) -> Result<DecoderConfig> {
+    let special = DecoderConfig { beginning: vocabulary.beginning(), end: vocabulary.end(), ..model.clone() };
+    special.for_vocabulary(vocabulary.size())
+}
+
+/// Name of the file that tells `transformers`, and our own loaders, which vocabulary the model has.
+pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// Its key with the SHA-256 of `tokenizer.model`.
+pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
+
+/// Copies the vocabulary beside the weights; gives the name of its file.
+fn tokens_file(vocabulary: &Vocabulary, output: &Path) -> Result<&'static str> {
+    let from = vocabulary.path();
+    let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
+    atomic::write(&output.join(encoder::MODEL), &bytes)?;
+    let config = json!({
+        "tokenizer_class": "LlamaTokenizer", "legacy": false, "add_bos_token": true, "add_eos_token": false,
+        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
+        "clean_up_tokenization_spaces": false, VOCABULARY_SHA256: vocabulary.sha256(),
+    });
+    let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
+    atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?;
+    Ok(encoder::MODEL)
+}
+
+/// A model folder as another room needs it: weights and vocabulary that belong together.
+///
+/// # Errors
+/// Files that are missing or broken; a vocabulary of another size or another SHA-256 than the model was trained with.
+pub fn load(folder: &Path, device: &Device) -> Result<(Decoder, Vocabulary)> {
+    let vocabulary = Vocabulary::load(&folder.join(encoder::MODEL))?;
+    let path = folder.join(TOKENIZER_CONFIG);
+    let bytes = std::fs::read(&path).map_err(FileError::io("read", &path))?;
+    let config: Value = serde_json::from_slice(&bytes).map_err(FileError::format(&path))?;
+    let place = || format!("{}, {}", folder.display(), encoder::MODEL);
+    let trained_with = config[VOCABULARY_SHA256].as_str().unwrap_or("nothing");
+    if trained_with != vocabulary.sha256() {
+        let found = format!("a vocabulary with SHA-256 {}", vocabulary.sha256());
+        let expected = format!("the one the model was trained with, {trained_with}");
+        return Err(Error::Mismatch { place: place(), found, expected });
+    }
+    let decoder = Decoder::load(folder, device)?;
+    if decoder.config.vocabulary_size != vocabulary.size() {
+        let found = format!("{} pieces", vocabulary.size());
+        let expected = format!("{}, the model's vocabulary_size", decoder.config.vocabulary_size);
+        return Err(Error::Mismatch { place: place(), found, expected });
+    }
+    Ok((decoder, vocabulary))
+}
+
+/// `README.md`: what the model is, what it was trained on, how good it is.
+fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
+    let config = &decoder.config;
+    let mut text = format!("# {}\n\nA multilingual language model trained with `tongues`.\n", origin.name);
+    let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("writing to memory does not fail");
+    if let Some(notice) = &origin.notice {
+        line(format_args!("\n**{notice}**"));
+    }
+    line(format_args!(
+        "\n{} parameters: decoder of {} layers, hidden size {}, {} heads, windows of {} tokens, {} pieces of vocabulary.",
+        decoder.parameters.count(),
+        config.layers,
+        config.hidden_size,
+        config.heads,
+        config.context_length,
+        config.vocabulary_size
+    ));
+    line(format_args!("`transformers` loads this folder as `LlamaForCausalLM`.\n\n## Text\n"));
+    for (name, licence) in &origin.sources {
+        line(format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
+    }
+    line(format_args!("\n## Bits per byte on held-out documents\n"));
+    line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better.\n"));
+    line(format_args!("| language | documents | bytes | this model | bigram | unigram |\n|---|---|---|---|---|---|"));
+    for language in &evaluation.languages {
+        line(format_args!(
+            "| {} | {} | {} | {:.3} | {:.3} | {:.3} |",
+            language.language,
+            language.documents,
+            language.bytes,
+            language.bits_per_byte,
+            language.bigram_bits_per_byte,
+            language.unigram_bits_per_byte
+        ));
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! The figures a run ends with, as aligned columns.
+
+use tongues_finetune::results::{Method, MethodResult, Results};
+use tongues_pretrain::evaluate::Evaluation;
+
+/// Bits per byte by language: the model beside bigram and unigram on the same documents.
+pub fn bits_per_byte(evaluation: &Evaluation) -> String {
+    let heading = ["bits per byte", "documents", "bytes", "model", "bigram", "unigram"];
+    let rows = evaluation.languages.iter().map(|language| {
+        let bits = [language.bits_per_byte, language.bigram_bits_per_byte, language.unigram_bits_per_byte];
+        let counts = [language.documents, language.bytes].map(|count| count.to_string());
+        let mut row = vec![language.language.to_string()];
+        row.extend(counts);
+        row.extend(bits.map(|bits| format!("{bits:.3}")));
+        row
+    });
+    aligned(&heading, rows)
+}
+
+/// Accuracy on the test set by task: each method with its deviation over seeds, and the labels it used.
+pub fn accuracy(tasks: &[Results]) -> String {
+    let methods = [
+        (Method::Majority, "majority"),
+        (Method::CharacterNgrams, "n-grams"),
+        (Method::FromScratch, "from scratch"),
+        (Method::Pretrained, "pretrained"),
+    ];
+    let mut heading = vec!["accuracy, %", "labels", "test", "seeds"];
+    heading.extend(methods.iter().map(|(_, name)| *name));
+    let rows = tasks.iter().map(|task| {
+        let of = |method: Method| task.methods.iter().find(|result| result.method == method);
+        let labels = task.methods.iter().map(|result| result.labels_used).max().unwrap_or(0);
+        let seeds = task.methods.iter().map(|result| result.seeds.len()).max().unwrap_or(0);
+        let mut row = vec![format!("{} {}", task.task, task.language)];
+        row.extend([labels, task.test, seeds].map(|count| count.to_string()));
+        row.extend(methods.iter().map(|(method, _)| of(*method).map_or("-".to_owned(), percent)));
+        row
+    });
+    aligned(&heading, rows)
+}
+
+/// `74.5`, or `74.5 ± 1.2` over several seeds.
+fn percent(result: &MethodResult) -> String {
+    let mean = 100.0 * result.accuracy_mean;
+    match result.seeds.len() {
+        0 | 1 => format!("{mean:.1}"),
+        _ => format!("{mean:.1} ± {:.1}", 100.0 * result.accuracy_deviation),
+    }
+}
+
+/// First column to the left, the others to the right, two spaces between.
+fn aligned(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut all = vec![heading.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()];
+    all.extend(rows);
+    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let cell = |column: usize, text: &str| match column {
+        0 => format!("{text:<0$}", widths[0]),
+        _ => format!("{text:>0$}", widths[column]),
+    };
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().enumerate().map(|(column, text)| cell(column, text)).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [vec!["ltg".to_owned(), "74.5 ± 1.0".to_owned()], vec!["longer".to_owned(), "5.0".to_owned()]];
+        assert_eq!(
+            aligned(&["x", "accuracy"], rows.into_iter()),
+            "x         accuracy\nltg     74.5 ± 1.0\nlonger         5.0"
+        );
+    }
+}

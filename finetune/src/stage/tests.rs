@@ -93,7 +93,7 @@ impl Place {
             batch_size: 8,
             learning_rate: 1e-2,
             from_scratch_learning_rate: 1e-2,
-            seeds: vec![2, 1],
+            seeds: vec![1, 2],
             ..Default::default()
         };
         let model = model.map(|name| self.at(name));
@@ -138,7 +138,7 @@ fn a_task_becomes_a_folder_and_the_folder_predicts_what_it_says() {
     let methods: Vec<Method> = results.methods.iter().map(|method| method.method).collect();
     assert_eq!(methods, [Method::Majority, Method::CharacterNgrams, Method::FromScratch, Method::Pretrained]);
     for method in &results.methods[2..] {
-        assert_eq!((method.seeds.as_slice(), method.labels_used), ([2, 1].as_slice(), 40));
+        assert_eq!((method.seeds.as_slice(), method.labels_used), ([1, 2].as_slice(), 40));
         assert!(method.accuracy_mean > 0.9, "{method:?}");
     }
     let manifest = Manifest::read(&place.at("out")).unwrap().unwrap();
@@ -152,7 +152,7 @@ fn a_task_becomes_a_folder_and_the_folder_predicts_what_it_says() {
     let [first, second]: [Validation; 2] =
         [0, 1].map(|run: usize| serde_json::from_value(counts["pretrained"][run]["best"].clone()).unwrap());
     assert!(second.is_better_than(&first), "choose other seeds: the first must not be the best\n{counts:#}");
-    assert_eq!(counts["best_seed"], 1);
+    assert_eq!(counts["best_seed"], 2);
 
     for folder in ["out", "out/model"] {
         let classifier = Classifier::load(&place.at(folder), &Device::Cpu).unwrap();
@@ -183,7 +183,7 @@ fn interrupted_is_uninterrupted_in_the_end_and_done_is_done() {
     for steps in [30, 30] {
         let error = place.run("parts", &Until(AtomicU64::new(0), steps)).unwrap_err();
         assert!(matches!(error, Error::Pipeline(tongues_pipeline::Error::Interrupted)), "{error}");
-        assert!(!place.at("parts/manifest.json").exists() && place.at("parts/units/pretrained-2.json").exists());
+        assert!(!place.at("parts/manifest.json").exists() && place.at("parts/units/pretrained-1.json").exists());
         let error = Classifier::load(&place.at("parts"), &Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("parts: found no manifest.json; expected a finished stage"), "{error}");
     }

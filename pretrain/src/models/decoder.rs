@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::nn::cross_entropy::Loss;
-use crate::nn::{Rope, causal_attention, cross_entropy, dropout, embedding, linear, residual, rms_norm, swiglu};
+use crate::nn::{
+    AttentionSettings, Rope, attention_layer, cross_entropy, dropout, embedding, feed_forward, linear, rms_norm,
+};
 use crate::parameters::Parameters;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
@@ -233,21 +235,18 @@ impl Decoder {
                 self.config.context_length
             )));
         }
-        let (rate, epsilon) = (self.config.dropout, self.config.norm_epsilon);
+        let DecoderConfig { dropout: rate, norm_epsilon: epsilon, heads, .. } = self.config;
+        let settings = AttentionSettings { heads, rope: self.rope.clone(), epsilon, rate };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = dropout(&embedding(ids, self.value(EMBEDDING))?, rate, key(0))?;
         for layer in 0..self.config.layers {
             let at = |name: &str| self.value(&format!("model.layers.{layer}.{name}.weight"));
-            let joined = |names: &[&str]| Tensor::cat(&names.iter().map(|name| at(name)).collect::<Vec<_>>(), 0);
             let place = 1 + 2 * layer as u64;
-            // Maps of one input are one product: (3D, D), then (2F, D).
-            let normed = rms_norm(&x, at("input_layernorm"), epsilon)?;
-            let inputs = joined(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?;
-            let attended = causal_attention(&linear(&normed, &inputs)?, self.config.heads, &self.rope)?;
-            x = residual(&x, &linear(&attended, at("self_attn.o_proj"))?, rate, key(place))?;
-            let normed = rms_norm(&x, at("post_attention_layernorm"), epsilon)?;
-            let inner = swiglu(&linear(&normed, &joined(&["mlp.gate_proj", "mlp.up_proj"])?)?)?;
-            x = residual(&x, &linear(&inner, at("mlp.down_proj"))?, rate, key(place + 1))?;
+            let maps =
+                ["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"];
+            x = attention_layer(&x, maps.map(at), &settings, key(place))?;
+            let maps = ["post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+            x = feed_forward(&x, maps.map(at), epsilon, rate, key(place + 1))?;
         }
         rms_norm(&x, self.value("model.norm.weight"), epsilon)
     }

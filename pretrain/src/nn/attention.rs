@@ -26,14 +26,15 @@ pub fn causal_attention(joined: &Tensor, heads: usize, rope: &Rope) -> Result<Te
 
 /// Sizes: tokens T, heads H, width of a head K.
 #[derive(Clone, Copy)]
-struct Sizes {
+pub(crate) struct Sizes {
     t: usize,
     h: usize,
     k: usize,
 }
 
 impl Sizes {
-    fn of(joined: (usize, usize, usize), heads: usize) -> Sizes {
+    /// Of a joined tensor (B, T, 3D).
+    pub fn of(joined: (usize, usize, usize), heads: usize) -> Sizes {
         Sizes { t: joined.1, h: heads, k: joined.2 / 3 / heads }
     }
 
@@ -58,7 +59,7 @@ fn rotated(from: Matrix, rope: &Rope, factor: f32, into: &mut [f32]) {
 
 /// Attends in every sequence and head of `joined`: writes (B, T, H · K) to `out` and gives the logarithms of the
 /// softmax's sums (B, H, T).
-fn forward(joined: &[f32], sizes: Sizes, rope: &Rope, out: &mut [f32]) -> Vec<f32> {
+pub(crate) fn forward(joined: &[f32], sizes: Sizes, rope: &Rope, out: &mut [f32]) -> Vec<f32> {
     let Sizes { t, h, k } = sizes;
     let mut logarithms = vec![0.0; out.len() / k];
     let outs = out.chunks_exact_mut(t * h * k).flat_map(|out| MatrixMut::new(out, t).split_columns(h));
@@ -107,7 +108,7 @@ struct Scratch {
 }
 
 /// Writes the gradient by `joined` to `of_joined`, which holds zeros.
-fn backward(
+pub(crate) fn backward(
     [joined, out, gradient]: [&[f32]; 3],
     sizes: Sizes,
     rope: &Rope,

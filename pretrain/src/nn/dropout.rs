@@ -27,6 +27,11 @@ impl Mask {
         Mask { key, below: (rate * 65536.0).round() as u32, scale: (1.0 / (1.0 - rate)) as f32 }
     }
 
+    /// A mask where something is dropped at all: with a key, and at a rate above 0.
+    pub(crate) fn when(rate: f64, key: Option<Key>) -> Option<Mask> {
+        key.filter(|_| rate > 0.0).map(|key| Mask::new(key, rate))
+    }
+
     /// What the element at `index` is multiplied by.
     #[inline(always)]
     pub fn factor(&self, index: usize) -> f32 {
@@ -51,22 +56,31 @@ vectorised! {
 /// `x` with a share `rate` of the elements set to 0 and the others divided by `1 - rate`. Which ones depends on
 /// (key, position) alone; without a key, or at rate 0, `x` comes back as it is.
 pub fn dropout(x: &Tensor, rate: f64, key: Option<Key>) -> Result<Tensor> {
-    let Some(key) = key.filter(|_| rate > 0.0) else { return Ok(x.clone()) };
-    let mask = Mask::new(key, rate);
+    let Some(mask) = Mask::when(rate, key) else { return Ok(x.clone()) };
     if slices::are_f32_on_cpu(&[x]) { Ok(x.contiguous()?.apply_op1(Dropout(mask))?) } else { plain::dropout(x, &mask) }
 }
 
 /// `x` + [`dropout`] of `branch`; the shapes are equal.
 pub fn residual(x: &Tensor, branch: &Tensor, rate: f64, key: Option<Key>) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x, branch]) {
-        let mask = key.filter(|_| rate > 0.0).map(|key| Mask::new(key, rate));
-        return Ok(x.contiguous()?.apply_op2(&branch.contiguous()?, Residual(mask))?);
+        return Ok(x.contiguous()?.apply_op2(&branch.contiguous()?, Residual(Mask::when(rate, key)))?);
     }
     Ok((x + dropout(branch, rate, key)?)?)
 }
 
+/// `x` + `branch`, the latter times the mask.
+pub(crate) fn join(x: &[f32], branch: &[f32], mask: Option<Mask>) -> Vec<f32> {
+    let mut out = x.to_vec();
+    let chunks = out.par_chunks_mut(CHUNK).zip(branch.par_chunks(CHUNK)).enumerate();
+    chunks.for_each(|(i, (out, branch))| match mask {
+        Some(mask) => masked_sum(out, branch, mask, i * CHUNK),
+        None => add(out, branch),
+    });
+    out
+}
+
 /// `x` times the mask.
-fn masked(x: &[f32], mask: Mask) -> Vec<f32> {
+pub(crate) fn masked(x: &[f32], mask: Mask) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     let chunks = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate();
     chunks.for_each(|(i, (out, x))| masked_sum(out, x, mask, i * CHUNK));
@@ -104,13 +118,7 @@ impl CustomOp2 for Residual {
         branch: &CpuStorage,
         branch_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let branch = slices::of(branch, branch_layout)?;
-        let mut out = slices::of(x, layout)?.to_vec();
-        let chunks = out.par_chunks_mut(CHUNK).zip(branch.par_chunks(CHUNK)).enumerate();
-        chunks.for_each(|(i, (out, branch))| match self.0 {
-            Some(mask) => masked_sum(out, branch, mask, i * CHUNK),
-            None => add(out, branch),
-        });
+        let out = join(slices::of(x, layout)?, slices::of(branch, branch_layout)?, self.0);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

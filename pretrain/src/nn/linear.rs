@@ -23,6 +23,24 @@ pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
     Ok(weight.contiguous()?.apply_op1(Embedding { ids: ids.flatten_all()?.to_vec1()?, shape })?)
 }
 
+/// `out = x · weightᵀ`: the linear map.
+pub(crate) fn times_transposed(out: &mut MatrixMut, x: Matrix, weight: Matrix) {
+    multiply(out, x, weight.transposed(), 1.0, Old::Replace, Threads::All);
+}
+
+/// `out = gradient · weight`, or that added: the map's gradient by its input.
+pub(crate) fn times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, old: Old) {
+    multiply(out, gradient, weight, 1.0, old, Threads::All);
+}
+
+/// `gradientᵀ · x`: the map's gradient by its weight.
+pub(crate) fn transposed_times(gradient: Matrix, x: Matrix) -> Vec<f32> {
+    let mut out = vec![0.0; gradient.columns * x.columns];
+    let matrix = &mut MatrixMut::new(&mut out, gradient.columns);
+    multiply(matrix, gradient.transposed(), x, 1.0, Old::Replace, Threads::All);
+    out
+}
+
 struct Linear;
 
 impl CustomOp2 for Linear {
@@ -46,9 +64,8 @@ impl CustomOp2 for Linear {
         let x = slices::of(x, layout)?;
         let rows = x.len() / in_width;
         let mut out = vec![0.0; rows * out_width];
-        let weight = Matrix::new(slices::of(weight, weight_layout)?, out_width).transposed();
-        let x = Matrix::new(x, rows);
-        multiply(&mut MatrixMut::new(&mut out, rows), x, weight, 1.0, Old::Replace, Threads::All);
+        let weight = Matrix::new(slices::of(weight, weight_layout)?, out_width);
+        times_transposed(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -61,13 +78,11 @@ impl CustomOp2 for Linear {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let (out_width, in_width) = weight.dims2()?;
         let rows = x.elem_count() / in_width;
-        let (mut of_x, mut of_weight) = (vec![0.0; x.elem_count()], vec![0.0; weight.elem_count()]);
-        slices::read([x, weight, gradient], |[x, weight, gradient]| {
-            let (x, gradient) = (Matrix::new(x, rows), Matrix::new(gradient, rows));
-            let weight = Matrix::new(weight, out_width);
-            multiply(&mut MatrixMut::new(&mut of_x, rows), gradient, weight, 1.0, Old::Replace, Threads::All);
-            let of_weight = &mut MatrixMut::new(&mut of_weight, out_width);
-            multiply(of_weight, gradient.transposed(), x, 1.0, Old::Replace, Threads::All);
+        let mut of_x = vec![0.0; x.elem_count()];
+        let of_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+            let gradient = Matrix::new(gradient, rows);
+            times(&mut MatrixMut::new(&mut of_x, rows), gradient, Matrix::new(weight, out_width), Old::Replace);
+            transposed_times(gradient, Matrix::new(x, rows))
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), Some(Tensor::from_vec(of_weight, weight.shape(), x.device())?)))

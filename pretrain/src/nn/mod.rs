@@ -6,8 +6,10 @@
 //! against finite differences in f64.
 
 pub mod attention;
+pub mod attention_layer;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod feed_forward;
 pub mod linear;
 pub mod norm;
 pub mod plain;
@@ -16,10 +18,13 @@ pub mod rope;
 pub(crate) mod slices;
 pub mod swiglu;
 pub(crate) mod vector;
+mod weights;
 
 pub use attention::causal_attention;
+pub use attention_layer::{AttentionSettings, attention_layer};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, residual};
+pub use feed_forward::feed_forward;
 pub use linear::{embedding, linear};
 pub use norm::rms_norm;
 pub use rope::Rope;

@@ -1,5 +1,5 @@
 //! Writes a small model folder and what this crate computes with it (`logits`, `loss`, `grad.NAME`), for comparing with
-//! another implementation: `parity MODEL_DIR IDS.json OUT.safetensors`.
+//! another implementation: `parity MODEL_DIR IDS.json OUT.safetensors [--tied]`; with `--tied` the head is the embedding.
 
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -8,12 +8,15 @@ use tongues_pretrain::models::decoder::{Decoder, DecoderConfig};
 use tongues_pretrain::parameters;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [folder, ids, out] = paths.as_slice() else {
-        return Err("usage: parity MODEL_DIR IDS.json OUT.safetensors".into());
+    let words: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let (paths, tied_embeddings) = match words.split_last() {
+        Some((last, paths)) if last.as_os_str() == "--tied" => (paths, true),
+        _ => (words.as_slice(), false),
     };
-    let config =
-        DecoderConfig { vocabulary_size: 300, tied_embeddings: false, rope_theta: 5000.0, ..Default::default() };
+    let [folder, ids, out] = paths else {
+        return Err("usage: parity MODEL_DIR IDS.json OUT.safetensors [--tied]".into());
+    };
+    let config = DecoderConfig { vocabulary_size: 300, tied_embeddings, rope_theta: 5000.0, ..Default::default() };
     Decoder::new(&config, 11, &Device::Cpu)?.save(folder)?;
     let decoder = Decoder::load(folder, &Device::Cpu)?;
     let rows: Vec<Vec<u32>> = serde_json::from_slice(&std::fs::read(ids)?)?;

@@ -1,9 +1,10 @@
 //! A causal decoder with the layout, names and arithmetic of Hugging Face's `LlamaForCausalLM`.
 
 use crate::error::{Error, Result};
-use crate::nn::attention::causal_mask;
 use crate::nn::cross_entropy::Loss;
-use crate::nn::{Rope, causal_attention, cross_entropy, dropout, embedding, linear, rms_norm, swiglu};
+use crate::nn::{
+    AttentionSettings, Rope, attention_layer, cross_entropy, dropout, embedding, feed_forward, linear, rms_norm,
+};
 use crate::parameters::Parameters;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
@@ -165,7 +166,6 @@ pub struct Decoder {
     pub parameters: Parameters,
     values: BTreeMap<String, Tensor>,
     rope: Rope,
-    mask: Tensor,
 }
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -206,12 +206,9 @@ impl Decoder {
 
     /// A decoder over given parameters (of one type, on one device).
     pub fn with_parameters(config: &DecoderConfig, parameters: Parameters) -> Result<Decoder> {
-        let embedding = parameters.get(EMBEDDING)?;
-        let (dtype, device) = (embedding.dtype(), embedding.device().clone());
-        let width = config.hidden_size / config.heads;
-        let rope = Rope::new(config.context_length, width, config.rope_theta, dtype, &device)?;
-        let mask = causal_mask(config.context_length, dtype, &device)?;
-        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, rope, mask })
+        parameters.get(EMBEDDING)?;
+        let rope = Rope::new(config.context_length, config.hidden_size / config.heads, config.rope_theta);
+        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, rope })
     }
 
     /// The same weights without a graph, sharing storage: for evaluation and prediction.
@@ -252,32 +249,20 @@ impl Decoder {
                 self.config.context_length
             )));
         }
-        let mask = self.mask.narrow(0, 0, t)?.narrow(1, 0, t)?.contiguous()?;
-        let drop = |x: &Tensor, place: u64| dropout(x, self.config.dropout, key.map(|key| key.stream(place)));
-        let mut x = drop(&embedding(ids, self.value(EMBEDDING))?, 0)?;
+        let DecoderConfig { dropout: rate, norm_epsilon: epsilon, heads, .. } = self.config;
+        let settings = AttentionSettings { heads, rope: self.rope.clone(), epsilon, rate };
+        let key = |place: u64| key.map(|key| key.stream(place));
+        let mut x = dropout(&embedding(ids, self.value(EMBEDDING))?, rate, key(0))?;
         for layer in 0..self.config.layers {
             let at = |name: &str| self.value(&format!("model.layers.{layer}.{name}.weight"));
             let place = 1 + 2 * layer as u64;
-            let normed = rms_norm(&x, at("input_layernorm"), self.config.norm_epsilon)?;
-            x = (&x + drop(&self.attend(&normed, &at, &mask)?, place)?)?;
-            let normed = rms_norm(&x, at("post_attention_layernorm"), self.config.norm_epsilon)?;
-            let inner = swiglu(&linear(&normed, at("mlp.gate_proj"))?, &linear(&normed, at("mlp.up_proj"))?)?;
-            x = (&x + drop(&linear(&inner, at("mlp.down_proj"))?, place + 1)?)?;
+            let maps =
+                ["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"];
+            x = attention_layer(&x, maps.map(at), &settings, key(place))?;
+            let maps = ["post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
+            x = feed_forward(&x, maps.map(at), epsilon, rate, key(place + 1))?;
         }
-        rms_norm(&x, self.value("model.norm.weight"), self.config.norm_epsilon)
-    }
-
-    fn attend<'a>(&self, x: &Tensor, at: &impl Fn(&str) -> &'a Tensor, mask: &Tensor) -> Result<Tensor> {
-        let (b, t, d) = x.dims3()?;
-        let h = self.config.heads;
-        let split = |name: &str| -> Result<Tensor> {
-            Ok(linear(x, at(name))?.reshape((b, t, h, d / h))?.transpose(1, 2)?.contiguous()?) // (B, H, T, K)
-        };
-        let q = self.rope.rotate(&split("self_attn.q_proj")?)?;
-        let k = self.rope.rotate(&split("self_attn.k_proj")?)?;
-        let v = split("self_attn.v_proj")?;
-        let joined = causal_attention(&q, &k, &v, mask)?.transpose(1, 2)?.contiguous()?.reshape((b, t, d))?;
-        linear(&joined, at("self_attn.o_proj"))
+        rms_norm(&x, self.value("model.norm.weight"), epsilon)
     }
 
     /// Logits (B, T, V) of `ids` (B, T).
@@ -321,6 +306,48 @@ mod tests {
         let targets = [3, 3, 6, 2, 0, 5, 2, 99];
         let vars: Vec<_> = decoder.parameters.iter().map(|(_, var)| var).collect();
         gradients(&vars, || decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum);
+    }
+
+    /// Bits of the loss and of every gradient of one training step, on so many threads.
+    fn step_bits(decoder: &Decoder, threads: usize) -> Vec<u32> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (t, v) = (decoder.config.context_length, decoder.config.vocabulary_size as u64);
+        let tokens: Vec<u32> = (0..3 * t as u64).map(|i| Key::new(8).below(i, v) as u32).collect();
+        let ids = Tensor::from_slice(&tokens, (3, t), &Device::Cpu).unwrap();
+        pool.install(|| {
+            let loss = decoder.loss(&ids, &tokens, None, Some(Key::new(5))).unwrap().sum;
+            let store = loss.backward().unwrap();
+            let gradients = decoder.parameters.iter().map(|(_, var)| store.get(var).unwrap().flatten_all().unwrap());
+            let all = std::iter::once(loss.flatten_all().unwrap()).chain(gradients);
+            all.flat_map(|tensor| tensor.to_vec1::<f32>().unwrap()).map(f32::to_bits).collect()
+        })
+    }
+
+    #[test]
+    fn neither_threads_nor_repeating_change_a_bit() {
+        let sizes = DecoderConfig { vocabulary_size: 300, hidden_size: 48, intermediate_size: 80, ..tiny(true) };
+        let decoder = Decoder::new(&DecoderConfig { context_length: 100, ..sizes }, 3, &Device::Cpu).unwrap();
+        let once = step_bits(&decoder, 1);
+        assert!(once == step_bits(&decoder, 2), "one thread and two");
+        assert!(once == step_bits(&decoder, 2), "two threads, again");
+        assert!(once == step_bits(&decoder, 3), "one thread and three");
+    }
+
+    #[test]
+    fn the_fused_path_agrees_with_the_plain_one() {
+        let fused = Decoder::new(&tiny(true), 3, &Device::Cpu).unwrap();
+        let plain = fused.to_dtype(DType::F64).unwrap(); // in f64 every layer takes the plain path
+        let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [1, 0, 5, 2, 2]], &Device::Cpu).unwrap();
+        let targets = [3, 3, 6, 2, 1, 0, 5, 2, 99, 4];
+        let store = |decoder: &Decoder| {
+            decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum.backward().unwrap()
+        };
+        let (found, expected) = (store(&fused), store(&plain));
+        for ((name, a), (_, b)) in fused.parameters.iter().zip(plain.parameters.iter()) {
+            let (found, expected) = (found.get(a).unwrap().to_dtype(DType::F64).unwrap(), expected.get(b).unwrap());
+            let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
+            assert!(norm(&(&found - expected).unwrap()) < 1e-5 * norm(expected), "{name}");
+        }
     }
 
     #[test]

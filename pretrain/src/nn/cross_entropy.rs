@@ -1,11 +1,17 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
-use candle_core::{D, DType, Tensor};
+use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
+use crate::nn::{plain, slices};
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
-/// Logits held at once, in numbers: 64 MiB of f32.
-const CHUNK: usize = 1 << 24;
+/// Logits held at once, in numbers: 8 MiB of f32, so that they stay in the last-level cache between the products that
+/// make and use them; fewer would have the weight's gradient read and written more often. Few in tests, so that the
+/// small ones go through several chunks too.
+const CHUNK: usize = if cfg!(test) { 1 << 5 } else { 1 << 21 };
 
 /// Negative log-probabilities of the targets, summed.
 #[derive(Debug, Clone)]
@@ -17,133 +23,189 @@ pub struct Loss {
 }
 
 /// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed against `targets` (N); rows whose target is
-/// `ignore` do not count. The gradient is computed with the loss: call it on detached tensors and use
-/// [`losses`] where no gradient is wanted.
+/// `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
+/// the losses of single rows are wanted, use [`losses`].
 pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Loss> {
-    let (n, _) = hidden.dims2()?;
-    let (fixed, fixed_weight) = (hidden.detach(), weight.detach());
-    let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
-    let (mut total, mut of_hidden, mut of_weight) = (0.0, Vec::new(), None::<Tensor>);
-    for start in (0..n).step_by(rows_at_once) {
-        let rows = rows_at_once.min(n - start);
-        let x = fixed.narrow(0, start, rows)?.contiguous()?;
-        let logits = x.matmul(&fixed_weight.t()?)?;
-        let (losses, of_logits) = with_gradient(&logits, &targets[start..start + rows], ignore)?;
-        total += losses.iter().sum::<f64>();
-        of_hidden.push(of_logits.matmul(&fixed_weight)?);
-        let part = of_logits.t()?.matmul(&x)?;
-        of_weight = Some(match of_weight {
-            None => part,
-            Some(sum) => (sum + part)?,
-        });
-    }
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
-    // A carrier whose value is 0 and whose gradient is the one computed above.
-    let mut carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
-    if let Some(of_weight) = of_weight {
-        carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    if !slices::are_f32_on_cpu(&[hidden, weight]) {
+        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore)?, rows });
     }
-    let sum = ((&carrier - carrier.detach())? + total)?;
-    Ok(Loss { sum, rows })
+    let op = CrossEntropy {
+        targets: targets.to_vec(),
+        ignore,
+        differentiate: hidden.track_op() || weight.track_op(),
+        gradients: OnceLock::new(),
+    };
+    Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
 }
 
 /// Losses by row, nats; 0 for ignored rows. No gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
-    let (n, _) = hidden.dims2()?;
-    let (hidden, weight) = (hidden.detach(), weight.detach());
-    let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
-    let mut all = Vec::with_capacity(n);
-    for start in (0..n).step_by(rows_at_once) {
-        let rows = rows_at_once.min(n - start);
-        let logits = hidden.narrow(0, start, rows)?.contiguous()?.matmul(&weight.t()?)?;
-        let logits: Vec<f32> = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        let width = logits.len() / rows;
-        let targets = &targets[start..start + rows];
-        let row = |(row, target): (&[f32], &u32)| {
-            if Some(*target) == ignore { 0.0 } else { log_sum(row) - row[*target as usize] as f64 }
-        };
-        all.par_extend(logits.par_chunks(width).zip(targets).map(row));
+    if !slices::are_f32_on_cpu(&[hidden, weight]) {
+        return plain::losses(hidden, weight, targets, ignore);
     }
-    Ok(all)
+    let width = hidden.dim(1)?;
+    Ok(slices::read([hidden, weight], |[hidden, weight]| by_row(hidden, weight, width, targets, ignore))?)
+}
+
+fn by_row(hidden: &[f32], weight: &[f32], width: usize, targets: &[u32], ignore: Option<u32>) -> Vec<f64> {
+    let mut all = Vec::with_capacity(targets.len());
+    chunks(hidden, weight, width, targets, |logits, chunk| {
+        let row = |(row, target): (&[f32], &u32)| {
+            if Some(*target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[*target as usize]) }
+        };
+        all.par_extend(logits.par_chunks(weight.len() / width).zip(&targets[chunk]).map(row));
+    });
+    all
+}
+
+/// Hands the logits of a few rows at a time to `work`, with the range of these rows.
+fn chunks(
+    hidden: &[f32],
+    weight: &[f32],
+    width: usize,
+    targets: &[u32],
+    mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
+) {
+    let vocabulary = weight.len() / width;
+    let rows_at_once = (CHUNK / vocabulary).clamp(1, targets.len().max(1));
+    let mut logits = vec![0.0; rows_at_once * vocabulary];
+    for start in (0..targets.len()).step_by(rows_at_once) {
+        let chunk = start..(start + rows_at_once).min(targets.len());
+        let logits = &mut logits[..chunk.len() * vocabulary];
+        let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
+        let weight = Matrix::new(weight, vocabulary).transposed();
+        multiply(&mut MatrixMut::new(logits, chunk.len()), x, weight, 1.0, Old::Replace, Threads::All);
+        work(logits, chunk);
+    }
 }
 
 fn log_sum(row: &[f32]) -> f64 {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    largest as f64 + row.iter().map(|x| (x - largest).exp()).sum::<f32>().ln() as f64
+    let most = largest(row);
+    f64::from(most) + f64::from(sum_of_exponentials(row, most)).ln()
 }
 
-/// Losses by row and the gradient of their sum by the logits (rows, V).
-fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<(Vec<f64>, Tensor)> {
-    if logits.device().is_cpu() && logits.dtype() == DType::F32 {
-        return on_cpu(logits, targets, ignore);
+/// The loss of one row, whose logits become the loss's gradient by them.
+fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>) -> f64 {
+    if Some(target) == ignore {
+        row.fill(0.0);
+        return 0.0;
     }
-    let device = logits.device();
-    let counts: Vec<f32> = targets.iter().map(|target| f32::from(Some(*target) != ignore)).collect();
-    let counts = Tensor::from_vec(counts, (targets.len(), 1), device)?.to_dtype(logits.dtype())?;
-    let safe: Vec<u32> = targets.iter().map(|target| if Some(*target) == ignore { 0 } else { *target }).collect();
-    let indices = Tensor::from_vec(safe, (targets.len(), 1), device)?;
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
-    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let losses = ((&log_sum - shifted.gather(&indices, 1)?)? * &counts)?;
-    let probabilities = shifted.broadcast_sub(&log_sum)?.exp()?.broadcast_mul(&counts)?;
-    let gradient = probabilities.scatter_add(&indices, &counts.neg()?, 1)?;
-    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, gradient))
+    let (right, most) = (row[target as usize], largest(row));
+    let sum = exponentials(row, most);
+    scale(row, 1.0 / sum);
+    row[target as usize] -= 1.0;
+    f64::from(most) - f64::from(right) + f64::from(sum).ln()
 }
 
-fn on_cpu(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<(Vec<f64>, Tensor)> {
-    let (rows, width) = logits.dims2()?;
-    let mut values: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-    let row = |(row, target): (&mut [f32], &u32)| {
-        if Some(*target) == ignore {
-            row.fill(0.0);
-            return 0.0;
+struct CrossEntropy {
+    targets: Vec<u32>,
+    ignore: Option<u32>,
+    /// Whether a gradient is wanted.
+    differentiate: bool,
+    /// By `hidden` and by `weight`, from the forward pass.
+    gradients: OnceLock<(Tensor, Tensor)>,
+}
+
+impl CrossEntropy {
+    fn with_gradients(&self, hidden: &[f32], weight: &[f32], of_hidden: &mut [f32], of_weight: &mut [f32]) -> f64 {
+        let width = hidden.len() / self.targets.len();
+        let vocabulary = weight.len() / width;
+        let mut total = 0.0;
+        chunks(hidden, weight, width, &self.targets, |logits, chunk| {
+            let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
+            let losses: Vec<f64> = rows.map(|(row, target)| with_gradient(row, *target, self.ignore)).collect();
+            total += losses.iter().sum::<f64>();
+            let of_logits = Matrix::new(logits, chunk.len());
+            let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
+            let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
+            multiply(out, of_logits, Matrix::new(weight, vocabulary), 1.0, Old::Replace, Threads::All);
+            let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
+            let out = &mut MatrixMut::new(of_weight, vocabulary);
+            multiply(out, of_logits.transposed(), x, 1.0, old, Threads::All);
+        });
+        total
+    }
+}
+
+impl CustomOp2 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross-entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        hidden: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let ((n, d), (v, width)) = (layout.shape().dims2()?, weight_layout.shape().dims2()?);
+        let wrong = self.targets.iter().find(|target| Some(**target) != self.ignore && **target as usize >= v);
+        if n != self.targets.len() || d != width || wrong.is_some() {
+            bail!("cross-entropy: {n} × {d} times {v} × {width} for {} targets, {wrong:?}", self.targets.len());
         }
-        let right = row[*target as usize];
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|x| *x = (*x - largest).exp());
-        let sum: f32 = row.iter().sum();
-        row.iter_mut().for_each(|x| *x /= sum);
-        row[*target as usize] -= 1.0;
-        (largest - right) as f64 + (sum as f64).ln()
-    };
-    let losses = values.par_chunks_mut(width).zip(targets).map(row).collect();
-    Ok((losses, Tensor::from_vec(values, (rows, width), logits.device())?))
+        let (hidden, weight) = (slices::of(hidden, layout)?, slices::of(weight, weight_layout)?);
+        let total = if self.differentiate && n > 0 {
+            let (mut of_hidden, mut of_weight) = (vec![0.0; hidden.len()], vec![0.0; weight.len()]);
+            let total = self.with_gradients(hidden, weight, &mut of_hidden, &mut of_weight);
+            let of_weight = Tensor::from_vec(of_weight, (v, d), &Device::Cpu)?;
+            let of_hidden = Tensor::from_vec(of_hidden, (n, d), &Device::Cpu)?;
+            self.gradients.get_or_init(|| (of_hidden, of_weight));
+            total
+        } else {
+            by_row(hidden, weight, width, &self.targets, self.ignore).iter().sum::<f64>()
+        };
+        Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let Some((of_hidden, of_weight)) = self.gradients.get() else { return Ok((None, None)) };
+        let factor = f64::from(gradient.to_scalar::<f32>()?);
+        if factor == 1.0 {
+            return Ok((Some(of_hidden.clone()), Some(of_weight.clone())));
+        }
+        Ok((Some((of_hidden * factor)?), Some((of_weight * factor)?)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::check::{gradients, variable};
+    use crate::nn::check::{agree, normal};
+    use candle_core::DType;
 
     #[test]
-    fn gradients_match_finite_differences() {
-        let (x, w) = (variable(&[4, 3], 1), variable(&[5, 3], 2));
-        // Other than the other layers' checks: the value is a constant plus 0, so it is computed from scratch each time.
-        gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9)).unwrap().sum);
-    }
-
-    #[test]
-    fn the_quick_path_agrees_with_the_plain_one() {
-        let (x, w) = (variable(&[6, 3], 1), variable(&[7, 3], 2));
-        let logits = x.matmul(&w.t().unwrap()).unwrap();
-        let targets = [1, 6, 0, 3, 3, 2];
-        let (slow, slow_gradient) = with_gradient(&logits, &targets, Some(3)).unwrap();
-        let (quick, quick_gradient) = on_cpu(&logits.to_dtype(DType::F32).unwrap(), &targets, Some(3)).unwrap();
-        let by_row = losses(&x, &w.to_dtype(DType::F64).unwrap(), &targets, Some(3)).unwrap();
-        for i in 0..6 {
-            assert!((slow[i] - quick[i]).abs() < 1e-5 && (slow[i] - by_row[i]).abs() < 1e-5);
+    fn agrees_with_the_plain_path_over_several_chunks() {
+        // One chunk, two with a rest, and as many as rows.
+        for (n, d, v) in [(1, 1, 2), (6, 3, 7), (5, 2, CHUNK + 3)] {
+            let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
+            let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
+            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99))?.sum * 0.5)?);
+            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99))? * 0.5)?);
+            agree(&[&x, &w], fused, plain);
+            let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
+            let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
+            assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
+            let sum = cross_entropy(&x, &w, &targets, Some(99)).unwrap().sum.to_scalar::<f32>().unwrap();
+            assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
-        assert_eq!((quick[3], quick[4]), (0.0, 0.0));
-        let difference = (quick_gradient.to_dtype(DType::F64).unwrap() - slow_gradient).unwrap().abs().unwrap();
-        assert!(difference.max_all().unwrap().to_scalar::<f64>().unwrap() < 1e-6);
     }
 
     #[test]
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
-        let x = Tensor::zeros((2, 3), DType::F32, &candle_core::Device::Cpu).unwrap();
-        let w = Tensor::zeros((8, 3), DType::F32, &candle_core::Device::Cpu).unwrap();
+        let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
+        let w = Tensor::zeros((8, 3), DType::F32, &Device::Cpu).unwrap();
         let loss = cross_entropy(&x, &w, &[0, 7], None).unwrap();
         assert!((loss.sum.to_scalar::<f32>().unwrap() - 2.0 * 8f32.ln()).abs() < 1e-6);
         assert_eq!(loss.rows, 2);
+        let error = cross_entropy(&x, &w, &[0, 8], None).unwrap_err().to_string();
+        assert!(error.contains("Some(8)"), "{error}");
     }
 }

@@ -1,22 +1,73 @@
 //! Layers as functions of tensors. candle's own fused norm, softmax and rotary layers lose the gradient without a word;
 //! each layer here is checked against finite differences.
+//!
+//! A layer is one operation with its own backward pass for f32 in main memory. Other types and devices take the chain of
+//! candle operations in [`plain`], which is also what the fused operations are checked against; it is itself checked
+//! against finite differences in f64.
 
 pub mod attention;
-pub mod basic;
+pub mod attention_layer;
 pub mod cross_entropy;
+pub mod dropout;
+pub mod feed_forward;
+pub mod linear;
+pub mod norm;
+pub mod plain;
+mod product;
 pub mod rope;
+pub(crate) mod slices;
+pub mod swiglu;
+pub(crate) mod vector;
+mod weights;
 
 pub use attention::causal_attention;
-pub use basic::{dropout, embedding, linear, rms_norm, swiglu};
+pub use attention_layer::{AttentionSettings, attention_layer};
 pub use cross_entropy::cross_entropy;
+pub use dropout::{dropout, residual};
+pub use feed_forward::feed_forward;
+pub use linear::{embedding, linear};
+pub use norm::rms_norm;
 pub use rope::Rope;
+pub use swiglu::swiglu;
 
 #[doc(hidden)]
 pub mod check {
-    //! Finite differences in f64, for the tests of this crate and of those that build on it.
+    //! Finite differences in f64 for the plain path, and the plain path in f64 for the fused one; for the tests of this
+    //! crate and of those that build on it.
 
+    use crate::error::Result;
     use crate::random::Key;
     use candle_core::{DType, Device, Tensor, Var};
+
+    /// Normal f32 values.
+    pub fn normal(shape: &[usize], seed: u64) -> Tensor {
+        Tensor::from_vec(Key::new(seed).normals(shape.iter().product(), 1.0), shape, &Device::Cpu).unwrap()
+    }
+
+    /// Compares values and gradients of a fused operation in f32 with those of the plain one in f64: each tensor's
+    /// largest difference must be below 10⁻⁵ of its largest element (or of 1).
+    pub fn agree<const N: usize>(
+        inputs: &[&Tensor; N],
+        fused: impl Fn([&Tensor; N]) -> Result<Tensor>,
+        plain: impl Fn([&Tensor; N]) -> Result<Tensor>,
+    ) {
+        let run = |dtype, layer: &dyn Fn([&Tensor; N]) -> Result<Tensor>| {
+            let vars = inputs.map(|input| Var::from_tensor(&input.to_dtype(dtype).unwrap()).unwrap());
+            let out = layer(std::array::from_fn(|i| vars[i].as_tensor())).unwrap();
+            let weights = normal(out.dims(), 99).to_dtype(dtype).unwrap();
+            let store = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
+            let gradient = |var| store.get(var).expect("a gradient for every input").clone();
+            let all = std::iter::once(out.clone()).chain(vars.iter().map(|var| gradient(var)));
+            all.map(|tensor| tensor.to_dtype(DType::F64).unwrap()).collect::<Vec<_>>()
+        };
+        let (found, expected) = (run(DType::F32, &fused), run(DType::F64, &plain));
+        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found.dims(), expected.dims(), "tensor {number}");
+            let most = |x: &Tensor| x.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+            let (error, size) = (most(&(found - expected).unwrap()), most(expected).max(1.0));
+            assert!(error <= 1e-5 * size, "tensor {number} (0: value, then gradients): off by {error} of {size}");
+        }
+    }
 
     /// A normal f64 variable.
     pub fn variable(shape: &[usize], seed: u64) -> Var {

@@ -1,0 +1,149 @@
+//! Linear maps and the embedding: products without copies of transposed weights, gradients without a graph of reshapes.
+
+use crate::error::Result;
+use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::vector::add;
+use crate::nn::{plain, slices};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail};
+
+/// `x` (…, I) times `weight` (O, I) transposed: (…, O). No bias.
+pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if slices::are_f32_on_cpu(&[x, weight]) {
+        return Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)?);
+    }
+    plain::linear(x, weight)
+}
+
+/// Rows of `weight` (V, D) by `ids` (B, T) u32: (B, T, D).
+pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if !slices::are_f32_on_cpu(&[weight]) {
+        return plain::embedding(ids, weight);
+    }
+    let shape = Shape::from(ids.dims2()?);
+    Ok(weight.contiguous()?.apply_op1(Embedding { ids: ids.flatten_all()?.to_vec1()?, shape })?)
+}
+
+/// `out = x · weightᵀ`: the linear map.
+pub(crate) fn times_transposed(out: &mut MatrixMut, x: Matrix, weight: Matrix) {
+    multiply(out, x, weight.transposed(), 1.0, Old::Replace, Threads::All);
+}
+
+/// `out = gradient · weight`, or that added: the map's gradient by its input.
+pub(crate) fn times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, old: Old) {
+    multiply(out, gradient, weight, 1.0, old, Threads::All);
+}
+
+/// `gradientᵀ · x`: the map's gradient by its weight.
+pub(crate) fn transposed_times(gradient: Matrix, x: Matrix) -> Vec<f32> {
+    let mut out = vec![0.0; gradient.columns * x.columns];
+    let matrix = &mut MatrixMut::new(&mut out, gradient.columns);
+    multiply(matrix, gradient.transposed(), x, 1.0, Old::Replace, Threads::All);
+    out
+}
+
+struct Linear;
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (out_width, in_width) = weight_layout.shape().dims2()?;
+        let mut shape = layout.dims().to_vec();
+        match shape.last_mut() {
+            Some(last) if *last == in_width => *last = out_width,
+            _ => bail!("linear: {:?} times a weight of {out_width} × {in_width}", layout.dims()),
+        }
+        let x = slices::of(x, layout)?;
+        let rows = x.len() / in_width;
+        let mut out = vec![0.0; rows * out_width];
+        let weight = Matrix::new(slices::of(weight, weight_layout)?, out_width);
+        times_transposed(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight);
+        Ok((CpuStorage::F32(out), Shape::from(shape)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let (out_width, in_width) = weight.dims2()?;
+        let rows = x.elem_count() / in_width;
+        let mut of_x = vec![0.0; x.elem_count()];
+        let of_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+            let gradient = Matrix::new(gradient, rows);
+            times(&mut MatrixMut::new(&mut of_x, rows), gradient, Matrix::new(weight, out_width), Old::Replace);
+            transposed_times(gradient, Matrix::new(x, rows))
+        })?;
+        let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
+        Ok((Some(of_x), Some(Tensor::from_vec(of_weight, weight.shape(), x.device())?)))
+    }
+}
+
+struct Embedding {
+    ids: Vec<u32>,
+    shape: Shape,
+}
+
+impl CustomOp1 for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn cpu_fwd(&self, weight: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (rows, width) = layout.shape().dims2()?;
+        if let Some(id) = self.ids.iter().find(|id| **id as usize >= rows) {
+            bail!("embedding: token {id}, but there are {rows}");
+        }
+        let weight = slices::of(weight, layout)?;
+        let row = |id: &u32| &weight[*id as usize * width..(*id as usize + 1) * width];
+        let out = self.ids.iter().flat_map(row).copied().collect();
+        Ok((CpuStorage::F32(out), Shape::from([self.shape.dims(), &[width]].concat())))
+    }
+
+    fn bwd(&self, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        let width = weight.dim(1)?;
+        let mut of_weight = vec![0.0; weight.elem_count()];
+        slices::read([gradient], |[gradient]| {
+            for (id, row) in self.ids.iter().zip(gradient.chunks_exact(width)) {
+                add(&mut of_weight[*id as usize * width..(*id as usize + 1) * width], row);
+            }
+        })?;
+        Ok(Some(Tensor::from_vec(of_weight, weight.shape(), weight.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::check::{agree, normal};
+    use candle_core::Device;
+
+    #[test]
+    fn agree_with_the_plain_path() {
+        for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
+            let (x, weight) = (normal(&shape, 1), normal(&[out, shape[2]], 2));
+            agree(&[&x, &weight], |[x, w]| linear(x, w), |[x, w]| plain::linear(x, w));
+        }
+        let ids = Tensor::new(&[[0u32, 4, 4], [1, 0, 2]], &Device::Cpu).unwrap();
+        agree(&[&normal(&[5, 3], 1)], |[w]| embedding(&ids, w), |[w]| plain::embedding(&ids, w));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let message = linear(&normal(&[2, 3], 1), &normal(&[4, 5], 2)).unwrap_err().to_string();
+        assert!(message.contains("[2, 3] times a weight of 4 × 5"), "{message}");
+        let ids = Tensor::new(&[[0u32, 5]], &Device::Cpu).unwrap();
+        let message = embedding(&ids, &normal(&[5, 3], 1)).unwrap_err().to_string();
+        assert!(message.contains("token 5, but there are 5"), "{message}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Every layer as a chain of candle operations: the path for other types and devices, and the reference the fused
+//! operations are checked against. Slow, and differentiable as it stands.
+
+use crate::error::Result;
+use crate::nn::dropout::Mask;
+use crate::nn::rope::Rope;
+use candle_core::{D, DType, Device, Tensor};
+use rayon::prelude::*;
+
+/// `x` (…, I) times `weight` (O, I) transposed.
+pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let width = weight.dim(1)?;
+    let rows = x.elem_count() / width;
+    let mut shape = x.dims().to_vec();
+    *shape.last_mut().expect("a linear map is applied to a tensor with axes") = weight.dim(0)?;
+    Ok(x.reshape((rows, width))?.matmul(&weight.t()?)?.reshape(shape)?)
+}
+
+/// Rows of `weight` (V, D) by `ids` (B, T).
+pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let (b, t) = ids.dims2()?;
+    Ok(weight.index_select(&ids.flatten_all()?, 0)?.reshape((b, t, weight.dim(1)?))?)
+}
+
+/// `x / √(mean(x²) + epsilon) · weight` over the last axis.
+pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + epsilon)?.sqrt()?;
+    Ok(x.broadcast_div(&scale)?.broadcast_mul(weight)?)
+}
+
+/// `silu(gate) · up` of `x` (…, 2F), gate before up.
+pub fn swiglu(x: &Tensor) -> Result<Tensor> {
+    let width = x.dim(D::Minus1)? / 2;
+    Ok((x.narrow(D::Minus1, 0, width)?.silu()? * x.narrow(D::Minus1, width, width)?)?)
+}
+
+/// `x` times the mask's factors.
+pub fn dropout(x: &Tensor, mask: &Mask) -> Result<Tensor> {
+    let factors: Vec<f32> = (0..x.elem_count()).into_par_iter().map(|index| mask.factor(index)).collect();
+    Ok((x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?)?)
+}
+
+/// Rotates `x` (B, H, T, K): the first half of K turns with the second.
+pub fn rotate(x: &Tensor, rope: &Rope) -> Result<Tensor> {
+    let (_, _, t, k) = x.dims4()?;
+    let (cos, sin) = rope.tables(t, x.dtype(), x.device())?;
+    let (first, second) = (x.narrow(D::Minus1, 0, k / 2)?, x.narrow(D::Minus1, k / 2, k / 2)?);
+    let turned = Tensor::cat(&[&second.neg()?, &first], D::Minus1)?;
+    Ok((x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?)
+}
+
+/// (T, T): 0 where the column is not after the row, a large negative number where it is.
+fn causal_mask(t: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let values: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { -1e30 } else { 0.0 }).collect();
+    Ok(Tensor::from_vec(values, (t, t), device)?.to_dtype(dtype)?)
+}
+
+/// `softmax(q kᵀ / √K + mask) v` with rotated q and k; `joined` (B, T, 3D) holds q, k and v side by side, each of `heads`
+/// heads; gives (B, T, D).
+pub fn causal_attention(joined: &Tensor, heads: usize, rope: &Rope) -> Result<Tensor> {
+    let (b, t, three) = joined.dims3()?;
+    let (d, k) = (three / 3, three / 3 / heads);
+    let split = |part: usize| -> Result<Tensor> {
+        let part = joined.narrow(D::Minus1, part * d, d)?.contiguous()?.reshape((b, t, heads, k))?;
+        Ok(part.transpose(1, 2)?.contiguous()?) // (B, H, T, K)
+    };
+    let q = (rotate(&split(0)?, rope)? * (k as f64).powf(-0.5))?;
+    let scores = q.matmul(&rotate(&split(1)?, rope)?.t()?.contiguous()?)?; // (B, H, T, T)
+    let scores = scores.broadcast_add(&causal_mask(t, joined.dtype(), joined.device())?)?;
+    // The largest score is taken off as a constant: the softmax does not depend on it, so its gradient is not needed.
+    let largest = scores.detach().max_keepdim(D::Minus1)?;
+    let powers = scores.broadcast_sub(&largest)?.exp()?;
+    let weights = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+    Ok(weights.matmul(&split(2)?)?.transpose(1, 2)?.contiguous()?.reshape((b, t, d))?)
+}
+
+/// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
+const CHUNK: usize = 1 << 24;
+
+/// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
+pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Tensor> {
+    let (fixed, fixed_weight) = (hidden.detach(), weight.detach());
+    let (mut total, mut of_hidden, mut of_weight) = (0.0, Vec::new(), weight.zeros_like()?.detach());
+    let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
+    for (number, targets) in targets.chunks(rows_at_once).enumerate() {
+        let x = fixed.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
+        let (losses, of_logits) = with_gradient(&x.matmul(&fixed_weight.t()?)?, targets, ignore)?;
+        total += losses.iter().sum::<f64>();
+        of_hidden.push(of_logits.matmul(&fixed_weight)?);
+        of_weight = (of_weight + of_logits.t()?.matmul(&x)?)?;
+    }
+    // A carrier whose value is 0 and whose gradient is the one computed above.
+    let carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
+    let carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    Ok(((&carrier - carrier.detach())? + total)?)
+}
+
+/// Losses by row, nats; 0 for ignored rows. No gradient.
+pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
+    let (hidden, weight) = (hidden.detach(), weight.detach());
+    let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
+    let mut all = Vec::with_capacity(targets.len());
+    for (number, targets) in targets.chunks(rows_at_once).enumerate() {
+        let x = hidden.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
+        all.extend(with_gradient(&x.matmul(&weight.t()?)?, targets, ignore)?.0);
+    }
+    Ok(all)
+}
+
+/// Losses by row and the gradient of their sum by the logits (rows, V).
+fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<(Vec<f64>, Tensor)> {
+    let device = logits.device();
+    let counts: Vec<f32> = targets.iter().map(|target| f32::from(Some(*target) != ignore)).collect();
+    let counts = Tensor::from_vec(counts, (targets.len(), 1), device)?.to_dtype(logits.dtype())?;
+    let safe: Vec<u32> = targets.iter().map(|target| if Some(*target) == ignore { 0 } else { *target }).collect();
+    let indices = Tensor::from_vec(safe, (targets.len(), 1), device)?;
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let losses = ((&log_sum - shifted.gather(&indices, 1)?)? * &counts)?;
+    let probabilities = shifted.broadcast_sub(&log_sum)?.exp()?.broadcast_mul(&counts)?;
+    let gradient = probabilities.scatter_add(&indices, &counts.neg()?, 1)?;
+    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, gradient))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::check::{gradients, scalar, variable};
+    use crate::random::Key;
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        let (x, w) = (variable(&[2, 3, 4], 1), variable(&[5, 4], 2));
+        gradients(&[&x, &w], || scalar(&linear(&x, &w).unwrap()));
+        let ids = Tensor::new(&[[0u32, 4, 4], [1, 0, 2]], &Device::Cpu).unwrap();
+        gradients(&[&w], || scalar(&embedding(&ids, &w).unwrap()));
+        let g = variable(&[4], 3);
+        gradients(&[&x, &g], || scalar(&rms_norm(&x, &g, 1e-5).unwrap()));
+        gradients(&[&x], || scalar(&swiglu(&x).unwrap()));
+        gradients(&[&x], || scalar(&dropout(&x, &Mask::new(Key::new(1), 0.3)).unwrap()));
+        let (x, w) = (variable(&[4, 3], 5), variable(&[5, 3], 6));
+        // Other than above: the value is a constant plus 0, so it is computed from scratch each time.
+        gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9)).unwrap());
+        let joined = variable(&[2, 3, 24], 4); // B 2, T 3, D 8, 2 heads of 4
+        let rope = Rope::new(3, 4, 100.0);
+        gradients(&[&joined], || scalar(&causal_attention(&joined, 2, &rope).unwrap()));
+    }
+}

@@ -1,0 +1,198 @@
+//! Matrix products on slices, by the `gemm` crate: what candle multiplies with, here with strides, sums and scales.
+
+use gemm::{Parallelism, gemm};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// A matrix to read: a slice with strides.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    pointer: *const f32,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    strides: (isize, isize),
+    slice: PhantomData<&'a [f32]>,
+}
+
+// SAFETY: a `Matrix` is a shared slice, which may go to other threads.
+unsafe impl Send for Matrix<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Matrix<'_> {}
+
+impl<'a> Matrix<'a> {
+    /// `rows` rows of `values`, one after the other.
+    pub fn new(values: &'a [f32], rows: usize) -> Matrix<'a> {
+        let columns = values.len() / rows.max(1);
+        assert_eq!(rows * columns, values.len(), "a matrix has whole rows");
+        Matrix { pointer: values.as_ptr(), rows, columns, strides: (columns as isize, 1), slice: PhantomData }
+    }
+
+    /// The transposed matrix; nothing moves.
+    pub fn transposed(self) -> Matrix<'a> {
+        let (row, column) = self.strides;
+        Matrix { rows: self.columns, columns: self.rows, strides: (column, row), ..self }
+    }
+
+    /// These columns.
+    pub fn columns(self, range: Range<usize>) -> Matrix<'a> {
+        assert!(range.start <= range.end && range.end <= self.columns);
+        let pointer = self.pointer.wrapping_offset(self.strides.1 * range.start as isize);
+        Matrix { pointer, columns: range.len(), ..self }
+    }
+
+    /// These rows.
+    pub fn rows(self, range: Range<usize>) -> Matrix<'a> {
+        self.transposed().columns(range).transposed()
+    }
+
+    /// A row whose elements lie side by side.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows && self.strides.1 == 1);
+        // SAFETY: the row lies within the slice this matrix was made of.
+        unsafe { std::slice::from_raw_parts(self.pointer.offset(self.strides.0 * row as isize), self.columns) }
+    }
+}
+
+/// A matrix to write: rows of a slice whose elements lie side by side.
+pub(crate) struct MatrixMut<'a> {
+    pointer: *mut f32,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    slice: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a `MatrixMut` is the only way to its elements, like an exclusive slice.
+unsafe impl Send for MatrixMut<'_> {}
+
+impl<'a> MatrixMut<'a> {
+    /// `rows` rows of `values`, one after the other.
+    pub fn new(values: &'a mut [f32], rows: usize) -> MatrixMut<'a> {
+        let columns = values.len() / rows.max(1);
+        assert_eq!(rows * columns, values.len(), "a matrix has whole rows");
+        MatrixMut { pointer: values.as_mut_ptr(), rows, columns, stride: columns, slice: PhantomData }
+    }
+
+    /// `parts` matrices of equally many columns side by side.
+    pub fn split_columns(self, parts: usize) -> impl Iterator<Item = MatrixMut<'a>> {
+        let columns = self.columns / parts;
+        assert_eq!(columns * parts, self.columns, "parts of one width");
+        // No two parts share an element.
+        (0..parts).map(move |part| MatrixMut { pointer: self.pointer.wrapping_add(part * columns), columns, ..self })
+    }
+
+    /// These rows.
+    pub fn rows(&mut self, range: Range<usize>) -> MatrixMut<'_> {
+        assert!(range.start <= range.end && range.end <= self.rows);
+        let pointer = self.pointer.wrapping_add(range.start * self.stride);
+        MatrixMut { pointer, rows: range.len(), columns: self.columns, stride: self.stride, slice: PhantomData }
+    }
+
+    /// One row.
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows);
+        // SAFETY: the row lies within the slice this matrix was made of, and only this matrix reaches it.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer.add(row * self.stride), self.columns) }
+    }
+}
+
+/// What becomes of the values already there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Old {
+    /// They are overwritten.
+    Replace,
+    /// The product is added to them.
+    Add,
+}
+
+/// Who multiplies. The sums run in the same order either way, so the bits are the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The calling thread: for products inside a parallel loop.
+    One,
+    /// All threads of the current rayon pool.
+    All,
+}
+
+/// `out = scale · left · right`, or that added to `out`.
+pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
+    let (m, n, k) = (left.rows, right.columns, left.columns);
+    assert_eq!((out.rows, out.columns, right.rows), (m, n, k), "shapes of a product");
+    let parallelism = match (threads, rayon::current_num_threads()) {
+        (Threads::All, count) if count > 1 => Parallelism::Rayon(count),
+        _ => Parallelism::None,
+    };
+    // SAFETY: pointers and strides come from slices that hold all elements of these shapes (checked where they were
+    // made), and `out` is exclusive.
+    unsafe {
+        gemm(
+            m,
+            n,
+            k,
+            out.pointer,
+            1,
+            out.stride as isize,
+            old == Old::Add,
+            left.pointer,
+            left.strides.1,
+            left.strides.0,
+            right.pointer,
+            right.strides.1,
+            right.strides.0,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Key;
+
+    /// The product by its definition, in f64.
+    fn expected(a: Matrix, b: Matrix, i: usize, j: usize) -> f64 {
+        let at = |m: &Matrix, i: usize, j: usize| m.rows(i..i + 1).columns(j..j + 1).row_value();
+        (0..a.columns).map(|k| at(&a, i, k) * at(&b, k, j)).sum()
+    }
+
+    impl Matrix<'_> {
+        fn row_value(&self) -> f64 {
+            // SAFETY: a matrix of one element, made of a slice.
+            f64::from(unsafe { *self.pointer })
+        }
+    }
+
+    #[test]
+    fn every_layout_multiplies_by_definition_and_threads_change_no_bit() {
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (m, n, k) in [(1, 1, 1), (3, 5, 2), (17, 33, 40), (70, 130, 300)] {
+            let (a, b) = (Key::new(1).normals(m * k, 1.0), Key::new(2).normals(k * n, 1.0));
+            let lefts = [Matrix::new(&a, m), Matrix::new(&a, k).transposed()];
+            let rights = [Matrix::new(&b, k), Matrix::new(&b, n).transposed()];
+            for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+                let product = |threads, old| {
+                    // Two columns more than the product needs: they must stay as they are.
+                    let mut values = vec![1f32; m * 2 * n];
+                    let mut out = MatrixMut::new(&mut values, m).split_columns(2).next().unwrap();
+                    pool(threads).install(|| multiply(&mut out, left, right, 0.5, old, Threads::All));
+                    values
+                };
+                let (replaced, added) = (product(1, Old::Replace), product(1, Old::Add));
+                assert!(replaced == product(2, Old::Replace) && added == product(2, Old::Add), "threads");
+                for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                    let expected = 0.5 * expected(left, right, i, j);
+                    assert!((f64::from(replaced[i * 2 * n + j]) - expected).abs() < 1e-4);
+                    assert!((f64::from(added[i * 2 * n + j]) - expected - 1.0).abs() < 1e-4);
+                    assert_eq!(replaced[i * 2 * n + n + j], 1.0);
+                }
+            }
+        }
+    }
+}

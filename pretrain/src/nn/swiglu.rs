@@ -1,0 +1,97 @@
+//! The gated unit of the feed-forward map (Shazeer 2020) in one pass each way.
+
+use crate::error::Result;
+use crate::nn::vector::{multiply_add, sigmoid, vectorised};
+use crate::nn::{plain, slices};
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+/// Rows one task handles.
+const BLOCK: usize = 16;
+
+/// `silu(gate) · up`: `x` (…, 2F) holds gate before up in each row; gives (…, F).
+pub fn swiglu(x: &Tensor) -> Result<Tensor> {
+    if slices::are_f32_on_cpu(&[x]) { Ok(x.contiguous()?.apply_op1(SwiGlu)?) } else { plain::swiglu(x) }
+}
+
+/// Gates every row of `x`, rows of 2 · `width`, into `out`, rows of `width`.
+pub(crate) fn forward(x: &[f32], width: usize, out: &mut [f32]) {
+    let blocks = out.par_chunks_mut(BLOCK * width).zip(x.par_chunks(2 * BLOCK * width));
+    blocks.for_each(|(out, x)| forward_rows(x, width, out));
+}
+
+/// Writes the gradient by `x` to `of_x`.
+pub(crate) fn backward(x: &[f32], width: usize, gradient: &[f32], of_x: &mut [f32]) {
+    let blocks = of_x.par_chunks_mut(2 * BLOCK * width).zip(x.par_chunks(2 * BLOCK * width));
+    let blocks = blocks.zip(gradient.par_chunks(BLOCK * width));
+    blocks.for_each(|((of_x, x), gradient)| backward_rows(x, width, gradient, of_x));
+}
+
+vectorised! {
+    fn forward_rows(x: &[f32], width: usize, out: &mut [f32]) {
+        for (x, out) in x.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+            let (gates, ups) = x.split_at(width);
+            for ((out, gate), up) in out.iter_mut().zip(gates).zip(ups) {
+                *out = gate * sigmoid::<FUSED>(*gate) * up;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// With s = sigmoid(gate): ∂gate = gradient · up · s (1 + gate (1 - s)), ∂up = gradient · gate · s.
+    fn backward_rows(x: &[f32], width: usize, gradient: &[f32], of_x: &mut [f32]) {
+        let rows = x.chunks_exact(2 * width).zip(gradient.chunks_exact(width)).zip(of_x.chunks_exact_mut(2 * width));
+        for ((x, gradient), of_x) in rows {
+            let (gates, ups) = x.split_at(width);
+            let (of_gates, of_ups) = of_x.split_at_mut(width);
+            let inputs = gates.iter().zip(ups).zip(gradient);
+            for (((gate, up), gradient), (of_gate, of_up)) in inputs.zip(of_gates.iter_mut().zip(of_ups)) {
+                let s = sigmoid::<FUSED>(*gate);
+                *of_gate = gradient * up * s * multiply_add::<FUSED>(*gate, 1.0 - s, 1.0);
+                *of_up = gradient * gate * s;
+            }
+        }
+    }
+}
+
+struct SwiGlu;
+
+impl CustomOp1 for SwiGlu {
+    fn name(&self) -> &'static str {
+        "swiglu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let mut shape = layout.dims().to_vec();
+        let width = shape.last().map_or(0, |two| two / 2);
+        if let Some(last) = shape.last_mut() {
+            *last = width;
+        }
+        let x = slices::of(x, layout)?;
+        let mut out = vec![0.0; x.len() / 2];
+        forward(x, width, &mut out);
+        Ok((CpuStorage::F32(out), Shape::from(shape)))
+    }
+
+    fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        let mut of_x = vec![0.0; x.elem_count()];
+        let width = result.dim(candle_core::D::Minus1)?;
+        slices::read([x, gradient], |[x, gradient]| backward(x, width, gradient, &mut of_x))?;
+        Ok(Some(Tensor::from_vec(of_x, x.shape(), x.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::check::{agree, normal};
+
+    #[test]
+    fn agrees_with_the_plain_path() {
+        for shape in [[1, 1, 2], [2, 3, 14], [3, 20, 66]] {
+            let x = (normal(&shape, 1) * 4.0).unwrap();
+            agree(&[&x], |[x]| swiglu(x), |[x]| plain::swiglu(x));
+        }
+    }
+}

@@ -41,6 +41,9 @@ pub enum Verb {
         /// Folder of a run.
         run: PathBuf,
     },
+    /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
+    #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
+    Predict(PredictArguments),
     /// Download a Wikipedia dump, with resume and checksum.
     Fetch {
         /// Where from.
@@ -72,6 +75,18 @@ pub struct RecipeArguments {
     /// Print what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A classifier and texts.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Folder `classifier/NAME` of a run, or the `model` in it.
+    pub model: PathBuf,
+    /// Texts: one a line, or a table (.tsv, .csv, .jsonl); `-` is stdin, one a line [default: -].
+    pub file: Option<PathBuf>,
+    /// Column of the text in a table [default: text, tweet or headline].
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
 }
 
 /// Places to download from.

@@ -45,6 +45,9 @@ pub enum Verb {
         /// Folder of a run.
         run: PathBuf,
     },
+    /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
+    #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
+    Predict(PredictArguments),
     /// Download a Wikipedia dump, with resume and checksum.
     Fetch {
         /// Where from.
@@ -91,6 +94,18 @@ pub enum Device {
     Cpu,
     /// The first CUDA device.
     Cuda,
+}
+
+/// A classifier and texts.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Folder `classifier/NAME` of a run, or the `model` in it.
+    pub model: PathBuf,
+    /// Texts: one a line, or a table (.tsv, .csv, .jsonl); `-` is stdin, one a line [default: -].
+    pub file: Option<PathBuf>,
+    /// Column of the text in a table [default: text, tweet or headline].
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
 }
 
 /// Places to download from.

@@ -2,6 +2,8 @@
 
 use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task};
 use std::path::{Path, PathBuf};
+use tongues_finetune::classifier::ClassifierSettings;
+use tongues_finetune::stage::FinetuneSettings;
 use tongues_finetune::task::{Set, TaskSettings};
 use tongues_languages::Tag;
 use tongues_pipeline::filter::FilterSettings;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub tokens: TokenSettings,
     /// The language model and its training.
     pub pretrain: stage::Settings,
+    /// Fine-tuning and its baselines.
+    pub finetune: FinetuneSettings,
     /// Labelled tasks with their files.
     pub tasks: Vec<PlannedTask>,
 }
@@ -73,16 +77,11 @@ impl Plan {
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
         let pretrain = stage::Settings { model: recipe.section("model"), training: recipe.section("training") };
+        let classifier: ClassifierSettings = recipe.section("finetune");
         let tasks: Vec<Task> = recipe.sections("task");
 
         if sources.is_empty() {
             recipe.wrong("", 0, "source", "no `[[source]]`: a run needs text to learn from");
-        }
-        if let Err(error) = pretrain.model.for_vocabulary(vocabulary.size as usize) {
-            recipe.wrong("model", 0, "", error.to_string());
-        }
-        if let Err(error) = pretrain.training.check() {
-            recipe.wrong("training", 0, "", error.to_string());
         }
         let identification = find_sources(&mut recipe, "identification", &identification, &base);
         let documents = DocumentsSettings {
@@ -102,11 +101,18 @@ impl Plan {
         };
         unique(&mut recipe, "task", tasks.iter().map(|task| task.name.as_str()), "names are folders of results");
         let tasks = tasks.iter().enumerate().filter_map(|(i, task)| find_task(&mut recipe, i, task, &base)).collect();
-        let checks =
-            [("filter", documents.filter.check()), ("vocabulary", vocabulary.check()), ("tokens", tokens.check())];
+        let text = |error: &dyn std::error::Error| error.to_string();
+        let checks = [
+            ("filter", documents.filter.check().map_err(|error| text(&error))),
+            ("vocabulary", vocabulary.check().map_err(|error| text(&error))),
+            ("tokens", tokens.check().map_err(|error| text(&error))),
+            ("model", pretrain.model.for_vocabulary(vocabulary.size as usize).map(drop).map_err(|error| text(&error))),
+            ("training", pretrain.training.check().map_err(|error| text(&error))),
+            ("finetune", classifier.check().map_err(|error| text(&error))),
+        ];
         for (section, check) in checks {
-            if let Err(error) = check {
-                recipe.wrong(section, 0, "", error.to_string());
+            if let Err(message) = check {
+                recipe.wrong(section, 0, "", message);
             }
         }
         if let Some(file) = overrides.output.as_ref().or(output.as_ref()).filter(|output| output.is_file()) {
@@ -116,7 +122,8 @@ impl Plan {
         recipe.finish()?;
         let name = name.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         let output = overrides.output.clone().or(output).unwrap_or_else(|| Path::new("runs").join(&name));
-        Ok(Plan { name, output, notice, identification, documents, vocabulary, tokens, pretrain, tasks })
+        let finetune = FinetuneSettings::from(classifier);
+        Ok(Plan { name, output, notice, identification, documents, vocabulary, tokens, pretrain, finetune, tasks })
     }
 
     /// Languages of the sources, sorted.

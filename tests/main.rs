@@ -8,6 +8,7 @@ mod full_disk;
 mod harness;
 mod killed;
 mod old_output;
+mod predict;
 mod samples;
 mod slice;
 mod tasks;

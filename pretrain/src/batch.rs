@@ -121,7 +121,11 @@ impl Sampler {
                 let share = (ids.len() as f64).powf(alpha);
                 streams.push(Stream { tag, ids, share });
             } else {
-                tracing::warn!("{tag}: {} training tokens, less than one window of {}; not trained on", ids.len(), window + 1);
+                tracing::warn!(
+                    "{tag}: {} training tokens, less than one window of {}; not trained on",
+                    ids.len(),
+                    window + 1
+                );
             }
         }
         if streams.is_empty() {

@@ -4,7 +4,8 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file, a stage folder, an interruption while reading.
-    #[error(transparent)]
+    // Not `transparent`: who looks for an interruption walks the chain of sources and has to meet it there.
+    #[error("{0}")]
     Pipeline(#[from] tongues_pipeline::error::Error),
     /// The tensor library said no.
     #[error("tensor operation failed: {0}")]

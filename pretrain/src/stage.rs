@@ -1,12 +1,12 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
@@ -60,25 +60,26 @@ pub fn run(
     let value = serde_json::to_value(&settings).expect("settings are plain data");
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
-    match Manifest::read(output)? {
-        Some(done) if done.key == key => return Ok(done),
-        Some(_) => {
-            tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
-            std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
-        }
-        None => {}
+    if let Some(done) = Manifest::done(output, &key)? {
+        return Ok(done);
+    }
+    if Manifest::read(output)?.is_some() {
+        tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
+        std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
     }
     let tokens_key = &inputs[0].sha256;
-    let decoder =
-        train::run(&settings.model, &settings.training, (&corpus, tokens_key), output, device, progress)?;
+    let decoder = train::run(&settings.model, &settings.training, (&corpus, tokens_key), output, device, progress)?;
     let limit = Some(settings.training.test_documents);
     let evaluation = evaluate::evaluate(&decoder, &corpus, Split::Test, limit, progress)?;
     evaluation.write(output)?;
-    let model_file = tokens_file(&vocabulary, output)?;
+    let model_file = tokenizer_files(&vocabulary, output)?;
     let card = card(&decoder, &evaluation, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = ["README.md", "config.json", "evaluation.json", "model.safetensors", model_file, TOKENIZER_CONFIG];
-    let outputs = names.iter().map(|name| record(&output.join(name), name)).collect::<Result<_, _>>()?;
+    let outputs = names
+        .iter()
+        .map(|name| record(&output.join(name), name))
+        .collect::<std::result::Result<Vec<_>, tongues_pipeline::Error>>()?;
     let counts = json!({
         "parameters": decoder.parameters.count(),
         "vocabulary_sha256": vocabulary.sha256(),
@@ -96,13 +97,13 @@ fn with_vocabulary(model: &DecoderConfig, vocabulary: &Vocabulary) -> Result<Dec
     special.for_vocabulary(vocabulary.size())
 }
 
-/// Name of the file that tells `transformers`, and our own loaders, which vocabulary the model has.
+/// Name of the file that tells `transformers`, and whoever loads the folder, which vocabulary the model has.
 pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// Its key with the SHA-256 of `tokenizer.model`.
 pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
 
 /// Copies the vocabulary beside the weights; gives the name of its file.
-fn tokens_file(vocabulary: &Vocabulary, output: &Path) -> Result<&'static str> {
+fn tokenizer_files(vocabulary: &Vocabulary, output: &Path) -> Result<&'static str> {
     let from = vocabulary.path();
     let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
     atomic::write(&output.join(encoder::MODEL), &bytes)?;
@@ -114,31 +115,6 @@ fn tokens_file(vocabulary: &Vocabulary, output: &Path) -> Result<&'static str> {
     let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
     atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?;
     Ok(encoder::MODEL)
-}
-
-/// A model folder as another room needs it: weights and vocabulary that belong together.
-///
-/// # Errors
-/// Files that are missing or broken; a vocabulary of another size or another SHA-256 than the model was trained with.
-pub fn load(folder: &Path, device: &Device) -> Result<(Decoder, Vocabulary)> {
-    let vocabulary = Vocabulary::load(&folder.join(encoder::MODEL))?;
-    let path = folder.join(TOKENIZER_CONFIG);
-    let bytes = std::fs::read(&path).map_err(FileError::io("read", &path))?;
-    let config: Value = serde_json::from_slice(&bytes).map_err(FileError::format(&path))?;
-    let place = || format!("{}, {}", folder.display(), encoder::MODEL);
-    let trained_with = config[VOCABULARY_SHA256].as_str().unwrap_or("nothing");
-    if trained_with != vocabulary.sha256() {
-        let found = format!("a vocabulary with SHA-256 {}", vocabulary.sha256());
-        let expected = format!("the one the model was trained with, {trained_with}");
-        return Err(Error::Mismatch { place: place(), found, expected });
-    }
-    let decoder = Decoder::load(folder, device)?;
-    if decoder.config.vocabulary_size != vocabulary.size() {
-        let found = format!("{} pieces", vocabulary.size());
-        let expected = format!("{}, the model's vocabulary_size", decoder.config.vocabulary_size);
-        return Err(Error::Mismatch { place: place(), found, expected });
-    }
-    Ok((decoder, vocabulary))
 }
 
 /// `README.md`: what the model is, what it was trained on, how good it is.

@@ -313,7 +313,10 @@ mod tests {
         let message = refused(TrainSettings { seed: 2, ..settings() });
         assert!(message.contains("settings.training.seed: found 1; expected 2"), "{message}");
         let message = refused(TrainSettings { steps: Some(20), ..settings() });
-        assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
+        assert!(
+            message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"),
+            "{message}"
+        );
         let other = DecoderConfig { layers: 2, ..model() };
         let until = Until(AtomicU64::new(0), 99);
         let run = |model, key| run(model, &settings(), (&source(), key), folder.path(), &Device::Cpu, &until);

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod languages;
+mod predict;
 mod quickstart;
 mod run;
 mod table;
@@ -25,6 +26,7 @@ pub fn run(verb: Verb) -> Result<()> {
             print(&path.display().to_string());
             Ok(())
         }
+        Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
             fetch::wikipedia(&codes, output, mirror, date, &Bars::new())
         }

@@ -5,8 +5,9 @@ use crate::args::{Device as DeviceArgument, RecipeArguments};
 use crate::bars::Bars;
 use crate::plan::{Overrides, Plan, PlannedTask};
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
-use tongues_finetune::{baselines, results, task};
+use std::path::PathBuf;
+use tongues_finetune::results::Results;
+use tongues_finetune::task::TaskSettings;
 use tongues_languages::identify;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::io::manifest::{Manifest, record};
@@ -63,10 +64,9 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
     }
     if until >= Until::Tasks {
         let mut done = Vec::new();
-        for task in &plan.tasks {
-            done.push(
-                baselines_of(task, &plan.output).with_context(|| format!("cannot do the task `{}`", task.name))?,
-            );
+        for planned in &plan.tasks {
+            let doing = || format!("cannot do the task `{}`", planned.name);
+            done.push(task(planned, &plan, &device, &bars).with_context(doing)?);
         }
         if !done.is_empty() {
             print(&format!("\n{}\n", table::accuracy(&done)));
@@ -103,7 +103,7 @@ fn identifier(plan: &Plan, progress: &dyn Progress) -> Result<PathBuf> {
     let train = identify::TrainSettings::default();
     let settings = serde_json::to_value(&train)?;
     let key = Manifest::key_of("identifier", FORMAT, &settings, &inputs);
-    if Manifest::read(&folder)?.is_some_and(|manifest| manifest.key == key) {
+    if Manifest::done(&folder, &key)?.is_some() {
         return Ok(folder.join(identify::MODEL));
     }
     let mut lines = Vec::new();
@@ -133,6 +133,7 @@ fn save(plan: &Plan) -> Result<()> {
         "tokens": plan.tokens,
         "model": plan.pretrain.model,
         "training": plan.pretrain.training,
+        "finetune": plan.finetune,
     });
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
 }
@@ -166,9 +167,9 @@ fn funnel(manifest: &Manifest) {
     }
 }
 
-/// Majority class and character n-grams: the bars that a pretrained model has to clear.
-fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<results::Results> {
-    let task = task::Task::load(&task::TaskSettings {
+/// All methods on a task, and a line for each.
+fn task(planned: &PlannedTask, plan: &Plan, device: &Device, progress: &dyn Progress) -> Result<Results> {
+    let settings = TaskSettings {
         name: planned.name.clone(),
         language: planned.language,
         train: planned.files[0].clone(),
@@ -176,20 +177,20 @@ fn baselines_of(planned: &PlannedTask, output: &Path) -> Result<results::Results
         test: planned.files[2].clone(),
         text_column: planned.text_column.clone(),
         label_column: planned.label_column.clone(),
-    })?;
-    let methods = baselines::run(&task, &baselines::BaselineSettings::default())?;
-    for method in &methods {
+    };
+    let folder = plan.output.join("classifier").join(&planned.name);
+    let model = plan.output.join("model");
+    let results = tongues_finetune::stage::run(&settings, &plan.finetune, Some(&model), &folder, device, progress)?;
+    for method in &results.methods {
         tracing::info!(
             "{} {}: {:?} accuracy {:.1} %, macro-F1 {:.1} %, {} labels",
-            task.name,
-            task.language,
+            results.task,
+            results.language,
             method.method,
             100.0 * method.accuracy_mean,
             100.0 * method.macro_f1_mean,
             method.labels_used
         );
     }
-    let results = results::Results::new(&task, methods);
-    results.write(&output.join("classifier").join(&planned.name))?;
     Ok(results)
 }

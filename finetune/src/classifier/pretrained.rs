@@ -8,11 +8,10 @@ use std::sync::Arc;
 use tongues_pipeline::io::manifest::{FileRecord, record};
 use tongues_pipeline::vocabulary::encoder;
 use tongues_pretrain::models::decoder::Decoder;
+use tongues_pretrain::stage::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
 
 /// Files of the folder that fine-tuning depends on.
 const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];
-/// Says which vocabulary the model learnt with.
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// A decoder and its vocabulary.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Pretrained {
                 serde_json::from_slice(&bytes).map_err(tongues_pipeline::Error::format(&path))?
             }
         };
-        tokenizer.check(decoder.config.vocabulary_size, config["vocabulary_sha256"].as_str(), &path)?;
+        tokenizer.check(decoder.config.vocabulary_size, config[VOCABULARY_SHA256].as_str(), &path)?;
         Ok(Pretrained { decoder, tokenizer: Arc::new(tokenizer) })
     }
 

@@ -117,7 +117,8 @@ impl Classifier {
         &self.card
     }
 
-    /// Probability of each label for each of `texts`. White space at either end of a text does not count.
+    /// Probability of each label for each of `texts`. White space at either end of a text does not count; which texts are
+    /// predicted together may change the sixth decimal, because sums are then added up in another order.
     pub fn predict(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
         let encoded: Vec<Vec<u32>> =
             texts.iter().map(|text| self.tokenizer.encode(text, self.card.maximum_tokens)).collect();

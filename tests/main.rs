@@ -13,3 +13,4 @@ mod samples;
 mod slice;
 mod tasks;
 mod tidy;
+mod transfer;

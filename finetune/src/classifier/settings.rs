@@ -36,17 +36,23 @@ pub struct ClassifierSettings {
 }
 
 impl Default for ClassifierSettings {
+    /// Chosen on SIB-200 Latgalian without its test set, by a copy of this network in PyTorch (bf16): 1.8 M parameters,
+    /// pretrained for 1.5 passes over 1.6 M tokens. Accuracy on two held-out fifths of the training set: rate 3e-4 38 %,
+    /// 1e-3 48 %, 2e-3 49 % in 10 epochs; 2e-3 48 % in 20 epochs, the best of them the 14th and 18th, and 52 % with
+    /// smoothing. Only the lowest rate differs by more than chance (one standard error is 3 points). From random weights
+    /// the best of 20 epochs were the 8th to 12th. The rest is common: batches of 16, decay 0.01, dropout and warm-up
+    /// 0.1 (Devlin et al. 2019).
     fn default() -> ClassifierSettings {
         ClassifierSettings {
-            epochs: 10,
-            from_scratch_epochs: 30,
+            epochs: 15,
+            from_scratch_epochs: 20,
             batch_size: 16,
-            learning_rate: 5e-4,
+            learning_rate: 1e-3,
             from_scratch_learning_rate: 1e-3,
             warmup_share: 0.1,
             weight_decay: 0.01,
             dropout: 0.1,
-            label_smoothing: 0.0,
+            label_smoothing: 0.1,
             language_model_weight: 0.0,
             maximum_tokens: 256,
             seeds: (0..5).collect(),

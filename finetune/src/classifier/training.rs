@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn settings() -> ClassifierSettings {
-        ClassifierSettings { batch_size: 8, ..Default::default() }
+        ClassifierSettings { batch_size: 8, label_smoothing: 0.0, ..Default::default() }
     }
 
     fn course(epochs: usize) -> Course {

@@ -1,5 +1,6 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
+use crate::batch::TokenSource;
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::{Decoder, DecoderConfig};
@@ -67,9 +68,9 @@ pub fn run(
         tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
         std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
     }
-    let tokens_key = &inputs[0].sha256;
-    let decoder = train::run(&settings.model, &settings.training, (&corpus, tokens_key), output, device, progress)?;
     let limit = Some(settings.training.test_documents);
+    let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
+    let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
     let evaluation = evaluate::evaluate(&decoder, &corpus, Split::Test, limit, progress)?;
     evaluation.write(output)?;
     let model_file = tokenizer_files(&vocabulary, output)?;

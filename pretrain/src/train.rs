@@ -85,7 +85,10 @@ impl TrainSettings {
             sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
         let numbers = [("epochs", self.epochs), ("learning_rate", self.schedule.learning_rate)];
         faults.extend(
-            numbers.iter().filter(|(_, x)| !(*x > 0.0)).map(|(name, x)| format!("{name} is {x}; expected more than 0")),
+            numbers
+                .iter()
+                .filter(|(_, x)| !(x.is_finite() && *x > 0.0))
+                .map(|(name, x)| format!("{name} is {x}; expected more than 0")),
         );
         if !(0.0..=1.0).contains(&self.alpha) {
             faults.push(format!("alpha is {}; expected 0 to 1", self.alpha));

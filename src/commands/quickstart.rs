@@ -11,26 +11,39 @@ use tongues_pipeline::sample_wiki::SampleWiki;
 
 /// Seed of the sample wiki: any number does, this one is the documented one.
 const SEED: u64 = 2018;
+/// The language of the prediction that is proposed at the end.
+const TRIED: &str = "glg_Latn";
 /// Pages a language; enough text for a vocabulary of 2,000 pieces over all languages.
 const PAGES: usize = 300;
 
-/// A model that is trained in a minute.
+/// A model that is trained, and fine-tuned for every language, in three minutes on two cores.
 const MODEL: &str = "
 [vocabulary]
-size = 2000
+size = 1500
+
+[tokens]
+validation = 0.05
+test = 0.05
 
 [model]
-hidden_size = 128
+hidden_size = 96
 layers = 2
-heads = 4
-intermediate_size = 352
-context_length = 128
+heads = 3
+intermediate_size = 256
+context_length = 64
 
 [training]
-epochs = 2.0
-batch_size = 16
-learning_rate = 2e-3
-warmup_steps = 50
+epochs = 4.0
+batch_size = 8
+learning_rate = 3e-3
+warmup_steps = 100
+evaluate_every = 200
+
+[finetune]
+epochs = 20
+from_scratch_epochs = 20
+learning_rate = 1e-3
+seeds = [0, 1, 2]
 ";
 
 /// Makes the wiki and a recipe for it under `output`, then runs the recipe.
@@ -77,6 +90,11 @@ pub fn run(output: &Path) -> Result<()> {
         dry_run: false,
     };
     run_recipe(&arguments, Until::Tasks)?;
-    print("next: tongues run recipes/your-language.toml --set dump=FILE --set language=xxx_Yyyy");
+    let classifier = output.join("classifier").join(format!("sample_topics_{TRIED}"));
+    print(&format!(
+        "next:   tongues predict {} {}\n        tongues run recipes/your-language.toml --set dump=FILE --set language=xxx_Yyyy",
+        classifier.display(),
+        output.join("sample-wiki/sample_topics").join(TRIED).join("test.tsv").display()
+    ));
     Ok(())
 }

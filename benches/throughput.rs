@@ -1,6 +1,7 @@
 //! Tokens a second of training steps on random ids, and where the time goes:
-//! `throughput [--vocabulary 8192 --hidden 256 --intermediate 688 --layers 4 --heads 4 --context 256 --batch 8 --steps 10
-//! --threads 2 --dropout 0]`. Prints one line of medians over the steps after 3 to warm up.
+//! `cargo bench --workspace --bench throughput -- [--vocabulary 8192 --hidden 256 --intermediate 688 --layers 4 --heads 4
+//! --context 256 --batch 8 --steps 10 --threads 2 --dropout 0]`. Prints one line of medians over the steps after 3 to warm
+//! up. `--profile dev` before the `--` spares the release build: dependencies and this crate are optimised there too.
 
 #![expect(clippy::print_stdout, reason = "a program whose result is a line of text")]
 
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("--threads", 2.0),
         ("--dropout", 0.0),
     ]);
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect(); // cargo adds it
     for pair in words.chunks(2) {
         let [flag, value] = pair else { return Err(format!("{} without a number", pair[0]).into()) };
         let known = flags.keys().copied().collect::<Vec<_>>().join(" ");

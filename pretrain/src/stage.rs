@@ -15,7 +15,7 @@ use tongues_pipeline::io::atomic;
 use tongues_pipeline::io::manifest::{self, Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::{Corpus, Split};
-use tongues_pipeline::vocabulary::{Vocabulary, encoder};
+use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
 
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
@@ -73,10 +73,18 @@ pub fn run(
     let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
     let evaluation = evaluate::evaluate(&decoder, &corpus, Split::Test, limit, progress)?;
     evaluation.write(output)?;
-    let model_file = tokenizer_files(&vocabulary, output)?;
+    tokenizer_files(&vocabulary, output)?;
     let card = card(&decoder, &evaluation, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
-    let names = ["README.md", "config.json", "evaluation.json", "model.safetensors", model_file, TOKENIZER_CONFIG];
+    let names = [
+        "README.md",
+        "config.json",
+        "evaluation.json",
+        "model.safetensors",
+        hugging_face::FILE,
+        encoder::MODEL,
+        TOKENIZER_CONFIG,
+    ];
     let outputs = names
         .iter()
         .map(|name| record(&output.join(name), name))
@@ -103,19 +111,20 @@ pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// Its key with the SHA-256 of `tokenizer.model`.
 pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
 
-/// Copies the vocabulary beside the weights; gives the name of its file.
-fn tokenizer_files(vocabulary: &Vocabulary, output: &Path) -> Result<&'static str> {
+/// Writes the vocabulary beside the weights, as ours and as `transformers` reads it.
+fn tokenizer_files(vocabulary: &Vocabulary, output: &Path) -> Result<()> {
     let from = vocabulary.path();
     let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
     atomic::write(&output.join(encoder::MODEL), &bytes)?;
+    let fast = serde_json::to_vec(&hugging_face::tokenizer_json(vocabulary)).expect("plain data");
+    atomic::write(&output.join(hugging_face::FILE), &fast)?;
     let config = json!({
-        "tokenizer_class": "LlamaTokenizer", "legacy": false, "add_bos_token": true, "add_eos_token": false,
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
         "clean_up_tokenization_spaces": false, VOCABULARY_SHA256: vocabulary.sha256(),
     });
     let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
-    atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?;
-    Ok(encoder::MODEL)
+    Ok(atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?)
 }
 
 /// `README.md`: what the model is, what it was trained on, how good it is.

@@ -1,11 +1,13 @@
 //! The vocabulary of a run: a SentencePiece unigram model trained on a balanced sample of all languages.
 //!
 //! Reading order: [`source`] gives the texts, [`sample`] decides which sentences the trainer sees, [`coverage`] which
-//! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result and [`fertility`] measures it.
+//! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result, [`fertility`] measures it and
+//! [`hugging_face`] writes it for others.
 
 pub mod coverage;
 pub mod encoder;
 pub mod fertility;
+pub mod hugging_face;
 pub mod model;
 pub mod sample;
 pub mod settings;

@@ -22,7 +22,7 @@ const NONE: u32 = u32::MAX;
 /// Labelled token ids.
 #[derive(Debug, Clone, Default)]
 pub struct Labelled {
-    /// As [`super::batch::encode`] makes them.
+    /// As [`super::tokenizer::Tokenizer::encode`] makes them.
     pub texts: Vec<Vec<u32>>,
     /// One label for each.
     pub labels: Vec<usize>,

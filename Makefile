@@ -4,6 +4,11 @@
 
 SHELL := /bin/bash
 
+# brew keeps OpenBLAS apart from the system's libraries.
+ifeq ($(shell uname),Darwin)
+export PKG_CONFIG_PATH := $(shell brew --prefix openblas 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
+endif
+
 quickstart: install-missing
 	cargo run --release -- quickstart
 
@@ -20,7 +25,7 @@ else
 	TONGUES_DATA="$(abspath $(TONGUES_DATA))" cargo test --release --test whole -- --ignored --nocapture --test-threads 1
 endif
 
-# What the build needs beyond git, a C++ compiler and Rust: cmake, for SentencePiece.
+# What the build needs beyond git, a C++ compiler and Rust: cmake, for SentencePiece; OpenBLAS, for speed.
 install-missing:
 	@scripts/install-missing
 

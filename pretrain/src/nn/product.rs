@@ -1,6 +1,9 @@
-//! Matrix products on slices, by the `gemm` crate: what candle multiplies with, here with strides, sums and scales.
+//! Matrix products on slices, with strides, sums and scales: by OpenBLAS where it was found (see `build.rs`), else by the
+//! crate `gemm`, which candle multiplies with.
 
-use gemm::{Parallelism, gemm};
+#[cfg(openblas)]
+mod openblas;
+
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -66,6 +69,8 @@ pub(crate) struct MatrixMut<'a> {
 
 // SAFETY: a `MatrixMut` is the only way to its elements, like an exclusive slice.
 unsafe impl Send for MatrixMut<'_> {}
+// SAFETY: a shared `MatrixMut` gives nothing but its shape to safe code.
+unsafe impl Sync for MatrixMut<'_> {}
 
 impl<'a> MatrixMut<'a> {
     /// `rows` rows of `values`, one after the other.
@@ -88,6 +93,18 @@ impl<'a> MatrixMut<'a> {
         assert!(range.start <= range.end && range.end <= self.rows);
         let pointer = self.pointer.wrapping_add(range.start * self.stride);
         MatrixMut { pointer, rows: range.len(), columns: self.columns, stride: self.stride, slice: PhantomData }
+    }
+
+    /// These rows and columns, by a shared reference.
+    ///
+    /// # Safety
+    /// The caller sees to it that nobody else has an element of this block.
+    #[cfg(openblas)]
+    unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> MatrixMut<'_> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        assert!(columns.start <= columns.end && columns.end <= self.columns);
+        let pointer = self.pointer.wrapping_add(rows.start * self.stride + columns.start);
+        MatrixMut { pointer, rows: rows.len(), columns: columns.len(), stride: self.stride, slice: PhantomData }
     }
 
     /// One row.
@@ -120,6 +137,16 @@ pub(crate) enum Threads {
 pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
     let (m, n, k) = (left.rows, right.columns, left.columns);
     assert_eq!((out.rows, out.columns, right.rows), (m, n, k), "shapes of a product");
+    #[cfg(openblas)]
+    openblas::multiply(out, left, right, scale, old, threads);
+    #[cfg(not(openblas))]
+    by_gemm(out, left, right, scale, old, threads);
+}
+
+/// As [`multiply`], by the crate `gemm`.
+#[cfg(any(test, not(openblas)))]
+fn by_gemm(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
+    use gemm::{Parallelism, gemm};
     let parallelism = match (threads, rayon::current_num_threads()) {
         (Threads::All, count) if count > 1 => Parallelism::Rayon(count),
         _ => Parallelism::None,
@@ -128,9 +155,9 @@ pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: 
     // made), and `out` is exclusive.
     unsafe {
         gemm(
-            m,
-            n,
-            k,
+            left.rows,
+            right.columns,
+            left.columns,
             out.pointer,
             1,
             out.stride as isize,
@@ -169,10 +196,17 @@ mod tests {
         }
     }
 
+    type Multiply = fn(&mut MatrixMut, Matrix, Matrix, f32, Old, Threads);
+
     #[test]
     fn every_layout_multiplies_by_definition_and_threads_change_no_bit() {
+        by_definition(multiply);
+        by_definition(by_gemm);
+    }
+
+    fn by_definition(multiply: Multiply) {
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        for (m, n, k) in [(1, 1, 1), (3, 5, 2), (17, 33, 40), (70, 130, 300)] {
+        for (m, n, k) in [(1, 1, 1), (3, 5, 2), (17, 33, 40), (70, 130, 300), (300, 7, 20), (5, 290, 3)] {
             let (a, b) = (Key::new(1).normals(m * k, 1.0), Key::new(2).normals(k * n, 1.0));
             let lefts = [Matrix::new(&a, m), Matrix::new(&a, k).transposed()];
             let rights = [Matrix::new(&b, k), Matrix::new(&b, n).transposed()];

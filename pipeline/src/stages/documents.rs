@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tongues_languages::identify::Identifier;
+use tongues_languages::identify::{CARD, Identifier};
 use tongues_languages::{Tag, normalise};
 
 /// Version of what the stage writes.
@@ -102,8 +102,8 @@ impl Default for DocumentsSettings {
 pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress) -> Result<Manifest> {
     check(settings)?;
     let inputs = inputs(settings)?;
-    let settings_value = serde_json::to_value(settings).map_err(|error| Error::Settings(error.to_string()))?;
-    let key = Manifest::key_of("documents", FORMAT, &settings_value, &inputs);
+    let settings_value = value(settings)?;
+    let key = key(settings, &inputs)?;
     let work = output.join(WORK);
     if let Some(manifest) = Manifest::done(output, &key)? {
         clear(&work)?; // A kill between the manifest and the last line of this function leaves it.
@@ -168,10 +168,27 @@ fn check(settings: &DocumentsSettings) -> Result<()> {
 }
 
 fn inputs(settings: &DocumentsSettings) -> Result<Vec<FileRecord>> {
-    let sources = settings.sources.iter().flat_map(|source| source.files.iter().map(|file| &file.path));
-    let evaluation = settings.evaluation.iter().flat_map(|set| &set.files);
-    let files = sources.chain(evaluation).chain(settings.identifier.iter().filter(|path| path.is_file()));
-    files.map(|path| record(path, &path.to_string_lossy())).collect()
+    let sources = settings.sources.iter().flat_map(|source| source.files.iter().map(|file| file.path.clone()));
+    let evaluation = settings.evaluation.iter().flat_map(|set| set.files.clone());
+    // The card beside the model has the thresholds.
+    let identifier = settings.identifier.iter().flat_map(|model| [model.clone(), model.with_file_name(CARD)]);
+    let files = sources.chain(evaluation).chain(identifier.filter(|path| path.is_file()));
+    files.map(|path| record(&path, &path.to_string_lossy())).collect()
+}
+
+fn value(settings: &DocumentsSettings) -> Result<serde_json::Value> {
+    serde_json::to_value(settings).map_err(|error| Error::Settings(error.to_string()))
+}
+
+/// Hashes settings and contents, and of a path only the name, by whose ending a file is read: data and runs may move.
+fn key(settings: &DocumentsSettings, inputs: &[FileRecord]) -> Result<String> {
+    let mut settings = settings.clone();
+    let sources = settings.sources.iter_mut().flat_map(|source| source.files.iter_mut().map(|file| &mut file.path));
+    let evaluation = settings.evaluation.iter_mut().flat_map(|set| &mut set.files);
+    for path in sources.chain(evaluation).chain(&mut settings.identifier) {
+        *path = path.file_name().map(PathBuf::from).unwrap_or_default();
+    }
+    Ok(Manifest::key_of("documents", FORMAT, &value(&settings)?, inputs))
 }
 
 /// Refuses a folder whose `kept` or `rejected`, which this stage would clear, is somebody else's.

@@ -172,6 +172,22 @@ fn a_finished_unit_is_not_computed_again_and_other_settings_start_anew() {
 }
 
 #[test]
+fn a_finished_stage_stays_when_data_and_run_move_and_not_when_a_text_changes() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let from = first.path().join("documents");
+    let manifest = run(&settings(first.path()), &from, &Silent).unwrap();
+    let moved = settings(second.path());
+    let to = second.path().join("documents");
+    fs::rename(&from, &to).unwrap();
+    let times = || fs::metadata(to.join(FILE)).unwrap().modified().unwrap();
+    let before = times();
+    assert_eq!(run(&moved, &to, &Silent).unwrap().key, manifest.key);
+    assert_eq!(times(), before);
+    fs::write(second.path().join("other.txt"), "Pavisam cits teksts par upēm un mežiem.\n").unwrap();
+    assert_ne!(run(&moved, &to, &Silent).unwrap().key, manifest.key);
+}
+
+#[test]
 fn what_cannot_work_is_refused_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let good = settings(folder.path());

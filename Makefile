@@ -1,6 +1,6 @@
 # Two commands do everything: `make quickstart` and `make test`.
 # A build cache outside the tree is used when CARGO_TARGET_DIR says so.
-.PHONY: quickstart test acceptance install-missing format lint unit doc build
+.PHONY: quickstart test acceptance compare-torch build install-missing format lint unit doc build
 
 SHELL := /bin/bash
 
@@ -17,13 +17,19 @@ build: install-missing
 
 test: install-missing format lint unit doc
 
-# Whole runs on real data, most of an hour: make acceptance TONGUES_DATA=DIR
+# Whole runs on real data, most of an hour: make acceptance TONGUES_DATA=DIR [TONGUES_OUTPUT=DIR, to keep them]
 acceptance: install-missing
 ifeq ($(strip $(TONGUES_DATA)),)
 	@echo "skipped: no data; give its folder: make acceptance TONGUES_DATA=DIR"
 else
-	TONGUES_DATA="$(abspath $(TONGUES_DATA))" cargo test --release --test whole -- --ignored --nocapture --test-threads 1
+	TONGUES_DATA="$(abspath $(TONGUES_DATA))" TONGUES_OUTPUT="$(abspath $(TONGUES_OUTPUT))" cargo test --release --test whole -- --ignored --nocapture --test-threads 1
 endif
+
+# Training steps a second beside PyTorch's, five times in turns: make compare-torch PYTHON=python3 SIZES="--d 512 --layers 8"
+PYTHON ?= python3
+compare-torch: build
+	@$(PYTHON) -c 'import torch' || { echo "missing: PyTorch; give a Python that has it: make compare-torch PYTHON=..."; exit 1; }
+	$(PYTHON) benches/torch_train.py --against "cargo run --release --quiet --" $(SIZES)
 
 # What the build needs beyond git, a C++ compiler and Rust: cmake, for SentencePiece; OpenBLAS, for speed.
 install-missing:

@@ -48,6 +48,12 @@ pub enum Verb {
     /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
     #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
     Predict(PredictArguments),
+    /// Measure this machine.
+    Bench {
+        /// What of it.
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Download a Wikipedia dump, with resume and checksum.
     Fetch {
         /// Where from.
@@ -106,6 +112,52 @@ pub struct PredictArguments {
     /// Column of the text in a table [default: text, tweet or headline].
     #[arg(long, value_name = "NAME")]
     pub text_column: Option<String>,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Tokens a second of training steps on random ids, and where the time goes.
+    #[command(after_help = "Example: tongues bench train --d 512 --layers 8 --heads 8 --seq 512 --batch 4")]
+    Train(BenchTrainArguments),
+}
+
+/// Sizes of what is trained.
+#[derive(Debug, Args)]
+pub struct BenchTrainArguments {
+    /// Pieces of the vocabulary.
+    #[arg(long, default_value_t = 8192, value_name = "V")]
+    pub vocab: usize,
+    /// Hidden width.
+    #[arg(long, default_value_t = 256, value_name = "D")]
+    pub d: usize,
+    /// Width of the feed-forward part [default: 8/3 of D, in eights].
+    #[arg(long, value_name = "F")]
+    pub intermediate: Option<usize>,
+    /// Layers.
+    #[arg(long, default_value_t = 4)]
+    pub layers: usize,
+    /// Attention heads.
+    #[arg(long, default_value_t = 4)]
+    pub heads: usize,
+    /// Tokens in a window.
+    #[arg(long, default_value_t = 256, value_name = "T")]
+    pub seq: usize,
+    /// Windows in a step.
+    #[arg(long, default_value_t = 8, value_name = "B")]
+    pub batch: usize,
+    /// Steps that are measured, after three to warm up.
+    #[arg(long, default_value_t = 10)]
+    pub steps: usize,
+    /// Dropout.
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub dropout: f64,
+    /// Where tensors live.
+    #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+    pub device: Device,
+    /// One line of JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Places to download from.

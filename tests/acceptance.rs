@@ -5,6 +5,7 @@
 
 use crate::harness::Place;
 use serde_json::Value;
+use std::path::Path;
 
 /// The folder with the data; says so where it is not given.
 fn data() -> Option<String> {
@@ -15,8 +16,16 @@ fn data() -> Option<String> {
     data
 }
 
-fn json(place: &Place, path: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(place.path(path)).unwrap()).unwrap()
+/// Where the run goes: `TONGUES_OUTPUT`, to look at it afterwards, or a folder that is gone in the end.
+fn output(place: &Place) -> String {
+    let folder = std::env::var("TONGUES_OUTPUT").ok().filter(|folder| !folder.is_empty());
+    let folder = folder.map_or_else(|| place.path("out"), std::path::PathBuf::from);
+    assert!(!folder.exists(), "{} is there already; a run is measured from its beginning", folder.display());
+    folder.to_str().unwrap().to_owned()
+}
+
+fn json(folder: &str, path: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(Path::new(folder).join(path)).unwrap()).unwrap()
 }
 
 fn accuracy(results: &Value, method: &str) -> f64 {
@@ -33,22 +42,23 @@ fn accuracy(results: &Value, method: &str) -> f64 {
 fn latgalian_from_dump_to_classifier() {
     let Some(data) = data() else { return };
     let place = Place::new();
+    let out = output(&place);
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/latgalian.toml");
-    let measured = place.run_measured(&["run", recipe, "--data", &data, "--output", "out", "--device", "cpu"]);
+    let measured = place.run_measured(&["run", recipe, "--data", &data, "--output", &out, "--device", "cpu"]);
     let said = measured.said.expect(0, &["bits per byte", "accuracy", "report.html"]);
     eprintln!("{}\n{:.0} s, peak {} MiB", said.stdout, measured.seconds, measured.peak_bytes >> 20);
     assert!(measured.seconds < 45.0 * 60.0, "{} s", measured.seconds);
     assert!(measured.peak_bytes < 3_000_000_000, "{} bytes", measured.peak_bytes);
 
-    let documents = json(&place, "out/documents/manifest.json");
+    let documents = json(&out, "documents/manifest.json");
     for kind in ["exact", "ngram_13", "short_sentence"] {
         assert_eq!(documents["counts"]["contamination"][kind], 0, "{kind}");
     }
-    let evaluation = json(&place, "out/model/evaluation.json");
+    let evaluation = json(&out, "model/evaluation.json");
     for language in evaluation["languages"].as_array().unwrap() {
         assert!(language["bits_per_byte"].as_f64() < language["bigram_bits_per_byte"].as_f64(), "{language}");
     }
-    let results = json(&place, "out/classifier/sib200/results.json");
+    let results = json(&out, "classifier/sib200/results.json");
     assert!((accuracy(&results, "majority") - 0.25).abs() < 5e-4);
     assert!((accuracy(&results, "character_ngrams") - 0.745).abs() < 5e-4);
     for method in ["from_scratch", "pretrained"] {

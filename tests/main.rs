@@ -1,6 +1,7 @@
 //! The whole, driven through the binary in a temporary folder.
 
 mod acceptance;
+mod bench;
 mod download;
 mod dumps;
 mod errors;

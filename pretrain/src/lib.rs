@@ -17,6 +17,7 @@ pub mod parameters;
 pub mod random;
 pub mod schedule;
 pub mod stage;
+pub mod throughput;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,5 +1,6 @@
 //! The verbs: each builds a plan, calls a crate, and prints.
 
+mod bench;
 mod fetch;
 mod languages;
 mod predict;
@@ -7,7 +8,7 @@ mod quickstart;
 mod run;
 mod table;
 
-use crate::args::{From, Verb};
+use crate::args::{Bench, From, Verb};
 use crate::bars::Bars;
 use anyhow::{Context, Result};
 
@@ -27,6 +28,7 @@ pub fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Predict(arguments) => predict::run(&arguments),
+        Verb::Bench { what: Bench::Train(arguments) } => bench::train(&arguments),
         Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
             fetch::wikipedia(&codes, output, mirror, date, &Bars::new())
         }

@@ -78,7 +78,8 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
     Ok(())
 }
 
-fn open(choice: DeviceArgument) -> Result<Device> {
+/// Opens the device that was asked for.
+pub fn open(choice: DeviceArgument) -> Result<Device> {
     let choice = match choice {
         DeviceArgument::Auto => device::Choice::Auto,
         DeviceArgument::Cpu => device::Choice::Cpu,

@@ -13,7 +13,7 @@ pub mod feed_forward;
 pub mod linear;
 pub mod norm;
 pub mod plain;
-mod product;
+pub(crate) mod product;
 pub mod rope;
 pub(crate) mod slices;
 pub mod swiglu;

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Tokens a second of PyTorch's training steps, and with --against COMMAND those of `tongues bench train` in turns.
+
+The same work: a pre-norm decoder with a tied head, causal attention, as many multiplications in its feed-forward part,
+AdamW, next-token loss, random ids, f32. PyTorch runs its own fused layers: LayerNorm, GELU, scaled_dot_product_attention.
+Run by `make compare-torch`; needs PyTorch.
+"""
+import argparse
+import json
+import resource
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+
+SIZES = dict(vocab=8192, d=256, layers=4, heads=4, seq=256, batch=8, steps=10)
+WARM_UP = 3  # steps that are not counted
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, size in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of both programs")
+    parser.add_argument("--against", metavar="COMMAND", help="the command `tongues` to take turns with")
+    return parser.parse_args()
+
+
+def measure(o):
+    """Medians of PyTorch's steps, under the names that `tongues bench train --json` uses."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    torch.set_num_threads(o.threads)
+    d = o.d
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before_attention, self.before_mlp = nn.LayerNorm(d), nn.LayerNorm(d)
+            self.joined, self.out = nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d, bias=False)
+            self.up, self.down = nn.Linear(d, 4 * d, bias=False), nn.Linear(4 * d, d, bias=False)
+
+        def forward(self, x):  # (B, T, D)
+            shape = (*x.shape[:2], o.heads, d // o.heads)
+            q, k, v = (part.view(shape).transpose(1, 2) for part in self.joined(self.before_attention(x)).chunk(3, -1))
+            attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(attended.transpose(1, 2).flatten(2))
+            return x + self.down(F.gelu(self.up(self.before_mlp(x)), approximate="tanh"))
+
+    class Decoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.positions = nn.Embedding(o.vocab, d), nn.Embedding(o.seq, d)
+            for table in (self.embedding, self.positions):
+                nn.init.normal_(table.weight, std=0.02)
+            self.blocks = nn.Sequential(*(Block() for _ in range(o.layers)))
+            self.norm = nn.LayerNorm(d)
+
+        def forward(self, ids, targets):
+            hidden = self.norm(self.blocks(self.embedding(ids) + self.positions.weight))
+            return F.cross_entropy(F.linear(hidden, self.embedding.weight).flatten(0, 1), targets.flatten())
+
+    model = Decoder()
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-4)
+    ids = torch.randint(o.vocab, (o.batch, o.seq + 1))
+    rows = []
+    for _ in range(WARM_UP + o.steps):
+        began = time.perf_counter()
+        loss = model(ids[:, :-1], ids[:, 1:])
+        forward = time.perf_counter()
+        loss.backward()
+        backward = time.perf_counter()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        end = time.perf_counter()
+        rows.append((end - began, forward - began, backward - forward, end - backward))
+    whole, forward, backward, update = (statistics.median(column) for column in zip(*rows[WARM_UP:]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return dict(parameters=sum(p.numel() for p in model.parameters()), tokens_per_second=o.batch * o.seq / whole,
+                forward_ms=1e3 * forward, backward_ms=1e3 * backward, optimiser_ms=1e3 * update, peak_bytes=peak,
+                loss=loss.item(), version=torch.__version__)
+
+
+def compare(o):
+    """Both in turns, each in a process of its own; prints every figure, the medians and their ratio."""
+    sizes = [word for name in SIZES for word in (f"--{name}", str(getattr(o, name)))]
+    threads = ["--threads", str(o.threads)]
+    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--device", "cpu", "--json", *sizes, *threads],
+                "PyTorch": [sys.executable, __file__, *sizes, *threads]}
+    found = {name: [] for name in commands}
+    for number in range(o.rounds):
+        for name, command in commands.items():
+            found[name].append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+            last = found[name][-1]
+            print(f"round {number + 1}  {name:8}{last['tokens_per_second']:8.0f} tokens/s  forward {last['forward_ms']:.1f} ms  "
+                  f"backward {last['backward_ms']:.1f} ms  optimiser {last['optimiser_ms']:.1f} ms  peak {last['peak_bytes'] >> 20} MiB",
+                  flush=True)
+    middle = {key: {name: statistics.median(row[key] for row in rows) for name, rows in found.items()}
+              for key in ("tokens_per_second", "peak_bytes")}
+    speed, peak = middle["tokens_per_second"], middle["peak_bytes"]
+    print(f"medians  tongues {speed['tongues']:.0f}, PyTorch {found['PyTorch'][0]['version']} {speed['PyTorch']:.0f} tokens/s: "
+          f"ratio {speed['tongues'] / speed['PyTorch']:.2f}; memory {peak['tongues'] / peak['PyTorch']:.2f}")
+
+
+if __name__ == "__main__":
+    options = arguments()
+    if options.against:
+        compare(options)
+    else:
+        print(json.dumps(measure(options)))

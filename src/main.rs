@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 fn main() -> ExitCode {
+    calm_candle();
     let arguments = args::Arguments::parse();
     let level = if arguments.quiet { tracing::Level::WARN } else { tracing::Level::INFO };
     tracing_subscriber::fmt()
@@ -30,6 +31,16 @@ fn main() -> ExitCode {
     match commands::run(arguments.verb) {
         Ok(()) => Exit::Done.into(),
         Err(error) => complain(&error).into(),
+    }
+}
+
+/// candle adds large tensors on a pool of its own, whose threads spin against rayon's while they wait: a backward pass
+/// takes up to twice as long on a busy machine (docs/log.md). Its additions are few, so one thread does them.
+fn calm_candle() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: the first line of the program, before there is another thread.
+        unsafe { std::env::set_var(THREADS, "1") };
     }
 }
 

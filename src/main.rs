@@ -27,7 +27,10 @@ fn main() -> ExitCode {
         let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         built.expect("the pool is built once, here");
     }
-    stop_on_signal();
+    // Where nothing is half done, a signal ends the program as usual, even while it waits for somebody to type.
+    if !matches!(arguments.verb, args::Verb::Predict(_) | args::Verb::Bench { .. }) {
+        stop_on_signal();
+    }
     match commands::run(arguments.verb) {
         Ok(()) => Exit::Done.into(),
         Err(error) => complain(&error).into(),

@@ -112,3 +112,24 @@ fn a_pipe_is_answered_line_by_line_and_may_be_closed() {
     let end = child.wait_with_output().unwrap();
     assert!(end.status.success() && end.stderr.is_empty(), "{}", String::from_utf8_lossy(&end.stderr));
 }
+
+#[cfg(unix)]
+#[test]
+fn one_ctrl_c_is_enough_while_it_waits_for_a_line() {
+    use std::os::unix::process::ExitStatusExt;
+    let place = Place::new();
+    let model = classifier(&place);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tongues"));
+    let mut child = command.arg("predict").arg(&model).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    writeln!(input, "kalo").unwrap();
+    output.read_line(&mut String::new()).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let waited = (0..600).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        child.try_wait().unwrap()
+    });
+    child.kill().unwrap();
+    assert_eq!(waited.expect("it goes on waiting").signal(), Some(2));
+}

@@ -83,13 +83,10 @@ impl TrainSettings {
         ];
         let mut faults: Vec<String> =
             sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
-        let numbers = [("epochs", self.epochs), ("learning_rate", self.schedule.learning_rate)];
-        faults.extend(
-            numbers
-                .iter()
-                .filter(|(_, x)| !(x.is_finite() && *x > 0.0))
-                .map(|(name, x)| format!("{name} is {x}; expected more than 0")),
-        );
+        if !(self.epochs.is_finite() && self.epochs > 0.0) {
+            faults.push(format!("epochs is {}; expected more than 0", self.epochs));
+        }
+        faults.extend(self.schedule.faults());
         if !(0.0..=1.0).contains(&self.alpha) {
             faults.push(format!("alpha is {}; expected 0 to 1", self.alpha));
         }
@@ -268,7 +265,7 @@ mod tests {
     }
 
     fn settings() -> TrainSettings {
-        let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1 };
+        let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1, ..Default::default() };
         let sizes = TrainSettings { steps: Some(12), batch_size: 4, accumulation: 2, ..Default::default() };
         TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
     }

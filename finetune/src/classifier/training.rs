@@ -84,6 +84,7 @@ pub fn train(
         learning_rate: course.learning_rate,
         warmup_steps: (settings.warmup_share * steps as f64).round() as u64,
         final_share: 0.0,
+        ..Schedule::default()
     };
     let lengths: Vec<usize> = examples.texts.iter().map(Vec::len).collect();
     let key = Key::new(course.seed);

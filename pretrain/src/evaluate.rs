@@ -3,7 +3,8 @@
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
-use crate::ngram::Ngrams;
+use crate::ngram::text::spread as chosen;
+use crate::ngram::{Baselines, Bits, MAXIMUM_TRAINING_TOKENS, ORDER};
 use crate::nn::cross_entropy::losses;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,20 @@ use tongues_pipeline::tokens::Split;
 pub struct Evaluation {
     /// What was measured.
     pub split: Split,
+    /// What the n-gram models read; none in a file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ngrams: Option<NgramSettings>,
     /// By language, in tag order; those without documents are left out.
     pub languages: Vec<LanguageEvaluation>,
+}
+
+/// How the n-gram models were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NgramSettings {
+    /// Longest n-grams of the Kneser–Ney model.
+    pub order: usize,
+    /// Training tokens a language they read at most; of more, documents spread evenly are taken.
+    pub maximum_training_tokens: u64,
 }
 
 /// Figures of one language. Bits are of all tokens and `</s>`, given `<s>`; bytes are of the text as UTF-8.
@@ -36,10 +49,18 @@ pub struct LanguageEvaluation {
     pub tokens: u64,
     /// The decoder.
     pub bits_per_byte: f64,
-    /// Unigram trained on the same language's training split.
-    pub unigram_bits_per_byte: f64,
+    /// Unigram trained on the same language's training split; nothing where there is no such text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unigram_bits_per_byte: Option<f64>,
     /// Bigram trained on the same.
-    pub bigram_bits_per_byte: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bigram_bits_per_byte: Option<f64>,
+    /// Interpolated modified Kneser–Ney model trained on the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kneser_ney_bits_per_byte: Option<f64>,
+    /// Tokens the three were trained on, `</s>` included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ngram_training_tokens: Option<u64>,
 }
 
 /// Padding target.
@@ -64,12 +85,6 @@ fn windows(tokens: &[u32], (beginning, end): (u32, u32), length: usize, out: &mu
         scored = stop;
         start += (length / 2).max(1);
     }
-}
-
-/// Which of `count` documents are measured when at most `limit` are: evenly spread, since neighbours have one source.
-fn chosen(count: usize, limit: Option<usize>) -> impl Iterator<Item = usize> {
-    let taken = count.min(limit.unwrap_or(usize::MAX));
-    (0..taken).map(move |number| number * count / taken)
 }
 
 /// Nats of a language's documents, at most `limit` of them, with their tokens and bytes: (nats, tokens, bytes, documents).
@@ -145,7 +160,7 @@ pub fn bits_per_byte(
     Ok(all)
 }
 
-/// The decoder and both n-gram models on the same tokens and bytes, at most `limit` documents a language.
+/// The decoder and the n-gram models on the same tokens and bytes, at most `limit` documents a language.
 pub fn evaluate(
     model: &Decoder,
     source: &dyn TokenSource,
@@ -164,24 +179,29 @@ pub fn evaluate(
         if bytes == 0 {
             continue;
         }
-        let ngrams = Ngrams::train(source, language, special);
-        let (mut unigram, mut bigram) = (0.0, 0.0);
+        let baselines = Baselines::train(source, language, special, MAXIMUM_TRAINING_TOKENS);
+        let mut bits = Bits::default();
         for document in chosen(source.documents(language, split), limit) {
-            let bits = ngrams.bits(&source.tokens(language, split, document), special.1);
-            (unigram, bigram) = (unigram + bits.0, bigram + bits.1);
+            if let Some(baselines) = &baselines {
+                bits += baselines.bits(&source.tokens(language, split, document));
+            }
         }
+        let baseline = |bits: f64| baselines.is_some().then(|| bits / bytes as f64);
         languages.push(LanguageEvaluation {
             language,
             documents,
             bytes,
             tokens,
             bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
-            unigram_bits_per_byte: unigram / bytes as f64,
-            bigram_bits_per_byte: bigram / bytes as f64,
+            unigram_bits_per_byte: baseline(bits.unigram),
+            bigram_bits_per_byte: baseline(bits.bigram),
+            kneser_ney_bits_per_byte: baseline(bits.kneser_ney),
+            ngram_training_tokens: baselines.as_ref().map(|baselines| baselines.tokens),
         });
     }
     progress.end();
-    Ok(Evaluation { split, languages })
+    let ngrams = NgramSettings { order: ORDER, maximum_training_tokens: MAXIMUM_TRAINING_TOKENS };
+    Ok(Evaluation { split, ngrams: Some(ngrams), languages })
 }
 
 impl Evaluation {
@@ -218,13 +238,6 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_takes_documents_from_everywhere() {
-        assert_eq!(chosen(10, Some(4)).collect::<Vec<_>>(), [0, 2, 5, 7]);
-        assert_eq!(chosen(3, Some(4)).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(chosen(0, None).count(), 0);
-    }
-
-    #[test]
     fn a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() {
         let sizes = DecoderConfig { vocabulary_size: 8, hidden_size: 8, layers: 1, heads: 2, ..Default::default() };
         let config = DecoderConfig { intermediate_size: 8, context_length: 4, ..sizes };
@@ -239,7 +252,9 @@ mod tests {
         let figures = &result.languages[0];
         assert_eq!((figures.documents, figures.bytes, figures.tokens), (2, 8, 8)); // 5 + 1 tokens, two ends
         assert!((figures.bits_per_byte - 3.0).abs() < 1e-6, "8 tokens of log2(8) bits over 8 bytes");
-        assert!(figures.bigram_bits_per_byte < figures.unigram_bits_per_byte);
-        assert!(figures.unigram_bits_per_byte < figures.bits_per_byte);
+        let bits = [figures.kneser_ney_bits_per_byte, figures.bigram_bits_per_byte, figures.unigram_bits_per_byte];
+        let [kneser_ney, bigram, unigram] = bits.map(Option::unwrap);
+        assert!(kneser_ney < unigram && bigram < unigram && unigram < figures.bits_per_byte, "{bits:?}");
+        assert_eq!(figures.ngram_training_tokens, Some(8));
     }
 }

@@ -150,16 +150,19 @@ fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
     }
     line(format_args!("\n## Bits per byte on held-out documents\n"));
     line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better.\n"));
-    line(format_args!("| language | documents | bytes | this model | bigram | unigram |\n|---|---|---|---|---|---|"));
+    line(format_args!("| language | documents | bytes | this model | Kneser–Ney, 5 tokens | bigram | unigram |"));
+    line(format_args!("|---|---|---|---|---|---|---|"));
+    let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
     for language in &evaluation.languages {
         line(format_args!(
-            "| {} | {} | {} | {:.3} | {:.3} | {:.3} |",
+            "| {} | {} | {} | {:.3} | {} | {} | {} |",
             language.language,
             language.documents,
             language.bytes,
             language.bits_per_byte,
-            language.bigram_bits_per_byte,
-            language.unigram_bits_per_byte
+            figure(language.kneser_ney_bits_per_byte),
+            figure(language.bigram_bits_per_byte),
+            figure(language.unigram_bits_per_byte)
         ));
     }
     text

@@ -3,15 +3,20 @@
 use tongues_finetune::results::{Method, MethodResult, Results};
 use tongues_pretrain::evaluate::Evaluation;
 
-/// Bits per byte by language: the model beside bigram and unigram on the same documents.
+/// Bits per byte by language: the model beside n-gram models on the same documents.
 pub fn bits_per_byte(evaluation: &Evaluation) -> String {
-    let heading = ["bits per byte", "documents", "bytes", "model", "bigram", "unigram"];
+    let heading = ["bits per byte", "documents", "bytes", "model", "Kneser–Ney", "bigram", "unigram"];
     let rows = evaluation.languages.iter().map(|language| {
-        let bits = [language.bits_per_byte, language.bigram_bits_per_byte, language.unigram_bits_per_byte];
+        let bits = [
+            Some(language.bits_per_byte),
+            language.kneser_ney_bits_per_byte,
+            language.bigram_bits_per_byte,
+            language.unigram_bits_per_byte,
+        ];
         let counts = [language.documents, language.bytes].map(|count| count.to_string());
         let mut row = vec![language.language.to_string()];
         row.extend(counts);
-        row.extend(bits.map(|bits| format!("{bits:.3}")));
+        row.extend(bits.map(|bits| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"))));
         row
     });
     aligned(&heading, rows)

@@ -166,6 +166,8 @@ pub struct LanguageEvaluation {
     pub unigram_bits_per_byte: Option<f64>,
     /// Of token pairs.
     pub bigram_bits_per_byte: Option<f64>,
+    /// Of up to five tokens, smoothed after Kneser and Ney.
+    pub kneser_ney_bits_per_byte: Option<f64>,
 }
 
 /// `classifier/NAME/results.json`.

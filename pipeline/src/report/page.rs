@@ -107,8 +107,8 @@ fn curves(training: &Training) -> Curves {
 fn bits_most(figures: &Figures) -> f64 {
     let rows = figures.evaluation.found.iter().flat_map(|evaluation| &evaluation.languages);
     let most = |row: &super::figures::LanguageEvaluation| {
-        let simpler = row.unigram_bits_per_byte.unwrap_or(0.0).max(row.bigram_bits_per_byte.unwrap_or(0.0));
-        row.bits_per_byte.max(simpler)
+        let simpler = [row.unigram_bits_per_byte, row.bigram_bits_per_byte, row.kneser_ney_bits_per_byte];
+        simpler.into_iter().flatten().fold(row.bits_per_byte, f64::max)
     };
     rows.map(most).fold(f64::MIN_POSITIVE, f64::max)
 }

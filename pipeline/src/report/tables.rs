@@ -95,6 +95,7 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
                     ("bits_per_byte", number(rows, |row| Some(row.bits_per_byte))),
                     ("unigram_bits_per_byte", number(rows, |row| row.unigram_bits_per_byte)),
                     ("bigram_bits_per_byte", number(rows, |row| row.bigram_bits_per_byte)),
+                    ("kneser_ney_bits_per_byte", number(rows, |row| row.kneser_ney_bits_per_byte)),
                 ]
             }),
         ),

@@ -1,14 +1,12 @@
-//! N-gram models over token ids: what a language model has to beat. Trained and measured on the tokens the decoder sees.
+//! The unigram and the bigram.
 
-use crate::batch::TokenSource;
+use super::Text;
 use std::collections::HashMap;
-use tongues_languages::Tag;
-use tongues_pipeline::tokens::Split;
 
 /// Unigram counts with one added, and a bigram with absolute discounting (Ney, Essen, Kneser 1994) over continuation
 /// counts (Kneser and Ney 1995).
 #[derive(Debug, Clone)]
-pub struct Ngrams {
+pub struct Simple {
     unigram: Vec<u64>,
     total: u64,
     pairs: HashMap<(u32, u32), u64>,
@@ -20,27 +18,24 @@ pub struct Ngrams {
     beginning: u32,
 }
 
-impl Ngrams {
-    /// Counts the training documents of `language`; every document is `<s>` … `</s>`, `<s>` is context only.
-    /// The discount is n1 / (n1 + 2 n2), n1 and n2 the pairs seen once and twice.
-    pub fn train(source: &dyn TokenSource, language: Tag, (beginning, end): (u32, u32)) -> Ngrams {
-        let size = source.vocabulary_size();
-        let mut model = Ngrams {
+impl Simple {
+    /// Counts a text; `<s>` is context only. The discount is n1 / (n1 + 2 n2), n1 and n2 the pairs seen once and twice.
+    pub fn train(text: &Text) -> Simple {
+        let size = text.vocabulary_size;
+        let mut model = Simple {
             unigram: vec![0; size],
             total: 0,
             pairs: HashMap::new(),
             after: HashMap::new(),
             before: vec![0; size],
             discount: 0.0,
-            beginning,
+            beginning: text.beginning,
         };
-        for document in 0..source.documents(language, Split::Train) {
-            let mut last = beginning;
-            for token in source.tokens(language, Split::Train, document).into_iter().chain([end]) {
-                model.unigram[token as usize] += 1;
+        for document in text.documents() {
+            for pair in document.windows(2) {
+                model.unigram[pair[1] as usize] += 1;
                 model.total += 1;
-                *model.pairs.entry((last, token)).or_default() += 1;
-                last = token;
+                *model.pairs.entry((pair[0], pair[1])).or_default() += 1;
             }
         }
         let (mut once, mut twice) = (0u64, 0u64);
@@ -84,13 +79,11 @@ impl Ngrams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::InMemory;
-
-    fn trained() -> Ngrams {
-        let tag: Tag = "ltg_Latn".parse().unwrap();
-        let documents = vec![(vec![3, 4, 3, 4], 8), (vec![3, 5], 4)];
-        let source = InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: 7 };
-        Ngrams::train(&source, tag, (1, 2))
+    fn trained() -> Simple {
+        let mut text = Text { beginning: 1, vocabulary_size: 7, ..Default::default() };
+        text.push(&[3, 4, 3, 4], 2);
+        text.push(&[3, 5], 2);
+        Simple::train(&text)
     }
 
     #[test]

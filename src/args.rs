@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use tongues_languages::Tag;
+use tongues_pipeline::read::Format;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
 #[derive(Debug, Parser)]
@@ -11,7 +13,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub verb: Verb,
     /// Threads; all cores otherwise. The output does not depend on it.
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, visible_alias = "jobs", global = true, value_name = "N")]
     pub threads: Option<usize>,
     /// Say only what went wrong.
     #[arg(long, global = true)]
@@ -48,6 +50,14 @@ pub enum Verb {
     /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
     #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
     Predict(PredictArguments),
+    /// Wikipedia dumps and other files to plain text, and no more than that.
+    #[command(after_help = "Example: tongues extract ltgwiki.xml.bz2 --language ltg_Latn --output ltg.jsonl")]
+    Extract(ExtractArguments),
+    /// The language of every line: `tag<TAB>score`.
+    #[command(
+        after_help = "Example: tongues identify --model runs/latgalian/identifier texts.txt | cut -f1 | sort | uniq -c"
+    )]
+    Identify(IdentifyArguments),
     /// Measure this machine.
     Bench {
         /// What of it.
@@ -112,6 +122,46 @@ pub struct PredictArguments {
     /// Column of the text in a table [default: text, tweet or headline].
     #[arg(long, value_name = "NAME")]
     pub text_column: Option<String>,
+}
+
+/// Files, and where their text goes.
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// MediaWiki dumps (.xml), .jsonl, .txt, .html, .parquet, .tsv, .csv; may be compressed (.bz2 .gz .xz .zst).
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// FILE.jsonl or FILE.parquet; JSON lines on stdout otherwise.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Written into every document, as ltg_Latn.
+    #[arg(long, value_name = "TAG")]
+    pub language: Option<Tag>,
+    /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
+    #[arg(long, value_parser = format)]
+    pub format: Option<Format>,
+}
+
+/// An identifier and texts.
+#[derive(Debug, Args)]
+pub struct IdentifyArguments {
+    /// Texts, one a line; `-` is stdin [default: -].
+    pub files: Vec<PathBuf>,
+    /// A fastText model with labels as __label__ltg_Latn, or the folder `identifier` of a run.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Choose among these only.
+    #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
+    pub candidates: Vec<Tag>,
+    /// Languages a line, best first.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub top: u16,
+    /// A line of JSON with the text for each.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 /// What can be measured.

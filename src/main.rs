@@ -7,6 +7,7 @@ mod exit;
 mod plan;
 mod recipe;
 
+use args::Verb;
 use clap::Parser;
 use exit::Exit;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         built.expect("the pool is built once, here");
     }
     // Where nothing is half done, a signal ends the program as usual, even while it waits for somebody to type.
-    if !matches!(arguments.verb, args::Verb::Predict(_) | args::Verb::Bench { .. }) {
+    if !matches!(arguments.verb, Verb::Predict(_) | Verb::Identify(_) | Verb::Bench { .. }) {
         stop_on_signal();
     }
     match commands::run(arguments.verb) {

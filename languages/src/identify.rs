@@ -108,6 +108,17 @@ impl Identifier {
         top(&self.model, &clean(text), n)
     }
 
+    /// As [`Identifier::top`], as if the model knew `candidates` alone: their probabilities sum to 1, which is what a
+    /// softmax over their scores gives. Empty where the model knows none of them.
+    pub fn top_among(&self, text: &str, n: usize, candidates: &[Tag]) -> Vec<(Tag, f32)> {
+        let mut among = self.top(text, usize::MAX);
+        among.retain(|(tag, _)| candidates.contains(tag));
+        let sum: f32 = among.iter().map(|(_, probability)| probability).sum();
+        among.truncate(n);
+        // Where all have vanished in f32 they are alike.
+        among.into_iter().map(|(tag, probability)| (tag, if sum > 0.0 { probability / sum } else { 0.0 })).collect()
+    }
+
     /// The languages the model can name, ordered by tag.
     pub fn languages(&self) -> Vec<Tag> {
         let mut tags: Vec<Tag> = self.model.get_labels().0.iter().filter_map(|label| tag_of(label)).collect();

@@ -8,6 +8,7 @@ pub mod contamination;
 pub mod document;
 pub mod duplicates;
 pub mod error;
+pub mod extract;
 pub mod fetch;
 pub mod filter;
 pub mod io;

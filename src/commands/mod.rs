@@ -1,7 +1,9 @@
 //! The verbs: each builds a plan, calls a crate, and prints.
 
 mod bench;
+mod extract;
 mod fetch;
+mod identify;
 mod languages;
 mod predict;
 mod quickstart;
@@ -28,6 +30,8 @@ pub fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Predict(arguments) => predict::run(&arguments),
+        Verb::Extract(arguments) => extract::run(&arguments),
+        Verb::Identify(arguments) => identify::run(&arguments),
         Verb::Bench { what: Bench::Train(arguments) } => bench::train(&arguments),
         Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
             fetch::wikipedia(&codes, output, mirror, date, &Bars::new())

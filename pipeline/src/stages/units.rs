@@ -7,6 +7,7 @@ use super::documents::{DocumentsSettings, Source, SourceFile};
 use crate::contamination::Index;
 use crate::document::{Document, Verdict};
 use crate::error::{Error, Result};
+use crate::extract::{self, Extracted};
 use crate::filter::language::{self, Identify};
 use crate::filter::{self, FilterSettings};
 use crate::io::atomic;
@@ -18,7 +19,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tongues_languages::{Tag, normalise};
+use tongues_languages::Tag;
 
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
@@ -217,27 +218,21 @@ impl Job<'_> {
     }
 
     fn row(&self, raw: Raw, site: Option<&Site>) -> Row {
-        let text = read::to_text(&raw.body, site);
-        let text = normalise::normalise(&text).0.trim().to_owned();
         let id = match self.source.files.len() {
             1 => format!("{}:{}", self.source.name, raw.id),
             _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
         };
-        let mut document = Document {
+        let extracted = Extracted {
             id,
             language: self.file.language,
             title: raw.title,
-            signals: filter::measure(&text, self.file.language),
-            text,
-            source: self.source.name.clone(),
+            text: extract::text_of(&raw.body, site),
             url: raw.url,
+            source: self.source.name.clone(),
             timestamp: raw.timestamp,
             licence: raw.licence.or_else(|| self.source.licence.clone()),
-            identified: None,
-            identification_score: None,
-            cluster_id: None,
-            cluster_size: 1,
         };
+        let mut document = extracted.measured();
         let reason = match self.judge.judge(&mut document) {
             Verdict::Keep => None,
             Verdict::Drop(reason) => Some(reason),

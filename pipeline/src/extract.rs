@@ -1,0 +1,241 @@
+//! Files to plain text and nothing else: reading, markup, normalising; no filter, no judgement.
+//!
+//! A thread reads ahead, all cores convert, and documents come out in the order of the file.
+
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::filter;
+use crate::progress::Progress;
+use crate::read::{self, Body, Item, Raw, ReadSettings};
+use crate::wikitext::Site;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use tongues_languages::{Tag, normalise};
+
+/// Items converted together: large enough for all cores, small enough to be in memory three times.
+const AT_ONCE: usize = 500;
+
+/// A document as [`extract`] gives it; `None` fields are left out of its JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Extracted {
+    /// Source and the record's own id or number: `SOURCE:ID`.
+    pub id: String,
+    /// As the caller says.
+    pub language: Tag,
+    /// Title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Plain text; paragraphs separated by blank lines.
+    pub text: String,
+    /// Where a reader finds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The caller's name of the file.
+    pub source: String,
+    /// As the file has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// As the format states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+}
+
+/// What was in a file. `documents`, `skipped` and `failed` are all its records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records with a text, those included of which nothing is left when the markup is gone.
+    pub documents: u64,
+    /// Of these, the ones with nothing left, which are not given out.
+    pub without_text: u64,
+    /// Records that are no documents, by kind: `redirect`, `namespace` …
+    pub skipped: BTreeMap<String, u64>,
+    /// Records that cannot be read.
+    pub failed: u64,
+    /// UTF-8 bytes of text given out.
+    pub bytes: u64,
+}
+
+impl Extracted {
+    /// With the figures that filters judge by, as a document of the pipeline.
+    pub fn measured(self) -> Document {
+        Document {
+            signals: filter::measure(&self.text, self.language),
+            id: self.id,
+            language: self.language,
+            title: self.title,
+            text: self.text,
+            source: self.source,
+            url: self.url,
+            timestamp: self.timestamp,
+            licence: self.licence,
+            identified: None,
+            identification_score: None,
+            cluster_id: None,
+            cluster_size: 1,
+        }
+    }
+}
+
+impl Counts {
+    /// Adds another file's.
+    pub fn add(&mut self, other: &Counts) {
+        self.documents += other.documents;
+        self.without_text += other.without_text;
+        self.failed += other.failed;
+        self.bytes += other.bytes;
+        for (kind, count) in &other.skipped {
+            *self.skipped.entry(kind.clone()).or_default() += count;
+        }
+    }
+
+    /// All records.
+    pub fn records(&self) -> u64 {
+        self.documents + self.failed + self.skipped.values().sum::<u64>()
+    }
+}
+
+/// What the reading thread hands over.
+struct Batch {
+    raws: Vec<Raw>,
+    counts: Counts,
+    site: Option<Arc<Site>>,
+    /// Bytes of the file read for it.
+    read: u64,
+}
+
+/// Hands every document of the file at `path` to `each`, in order, as documents of `source` in `language`.
+///
+/// # Errors
+/// The file is missing or not of its format, an interruption, or what `each` answers.
+pub fn extract(
+    path: &Path,
+    settings: &ReadSettings,
+    (source, language): (&str, Tag),
+    progress: &dyn Progress,
+    each: &mut dyn FnMut(Extracted) -> Result<()>,
+) -> Result<Counts> {
+    let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    progress.begin("extracting", Some(size), "bytes");
+    let (sender, batches) = sync_channel(2);
+    let mut counts = Counts::default();
+    std::thread::scope(|scope| {
+        scope.spawn(move || hand_over(path, settings, &sender));
+        for batch in batches {
+            // Leaving drops the receiver, at which the reader stops too.
+            let Batch { raws, counts: of_batch, site, read } = batch?;
+            if progress.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            counts.add(&of_batch);
+            let document = |raw: Raw| document(raw, site.as_deref(), source, language);
+            let documents: Vec<Extracted> = raws.into_par_iter().map(document).collect();
+            for document in documents {
+                if document.text.is_empty() {
+                    counts.without_text += 1;
+                    continue;
+                }
+                counts.bytes += document.text.len() as u64;
+                each(document)?;
+            }
+            progress.advance(read);
+        }
+        Ok(())
+    })?;
+    progress.end();
+    Ok(counts)
+}
+
+/// The text of a record as all later steps see it: without markup, normalised, without space around it.
+pub fn text_of(body: &Body, site: Option<&Site>) -> String {
+    normalise::normalise(&read::to_text(body, site)).0.trim().to_owned()
+}
+
+fn document(raw: Raw, site: Option<&Site>, source: &str, language: Tag) -> Extracted {
+    Extracted {
+        id: format!("{source}:{}", raw.id),
+        language,
+        title: raw.title,
+        text: text_of(&raw.body, site),
+        url: raw.url,
+        source: source.to_owned(),
+        timestamp: raw.timestamp,
+        licence: raw.licence,
+    }
+}
+
+/// Reads the whole file into `sender`, until nobody listens.
+fn hand_over(path: &Path, settings: &ReadSettings, sender: &SyncSender<Result<Batch>>) {
+    let mut reader = match read::open(path, settings) {
+        Ok(reader) => reader,
+        Err(error) => return drop(sender.send(Err(error))),
+    };
+    let mut told = 0;
+    loop {
+        let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), site: reader.site(), read: 0 };
+        let mut ended = false;
+        while !ended && batch.raws.len() < AT_ONCE {
+            match reader.next() {
+                Err(error) => return drop(sender.send(Err(error))),
+                Ok(None) => ended = true,
+                Ok(Some(Item::Document(raw))) => batch.raws.push(raw),
+                Ok(Some(Item::Skipped(kind))) => *batch.counts.skipped.entry(kind.to_owned()).or_default() += 1,
+                Ok(Some(Item::Failed { place, cause })) => {
+                    tracing::warn!(file = %path.display(), %place, %cause, "cannot be read, left out");
+                    batch.counts.failed += 1;
+                }
+            }
+        }
+        batch.counts.documents = batch.raws.len() as u64;
+        batch.read = reader.bytes_read() - told;
+        told += batch.read;
+        if sender.send(Ok(batch)).is_err() || ended {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    fn lines(text: &str, each: &mut dyn FnMut(Extracted) -> Result<()>) -> Result<Counts> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, text).unwrap();
+        extract(&path, &ReadSettings::default(), ("news", "ltg_Latn".parse().unwrap()), &Silent, each)
+    }
+
+    #[test]
+    fn documents_come_in_order_and_every_record_is_counted() {
+        let count = 3 * AT_ONCE + 7;
+        let text: String = (0..count).map(|i| format!("{{\"text\":\"ziņa  {i}\"}}\n")).collect();
+        let mut got = Vec::new();
+        let counts = lines(&(text + "{\"text\":\" \"}\nbroken\n"), &mut |document| {
+            got.push(document);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((counts.documents, counts.without_text, counts.failed), (count as u64 + 1, 1, 1));
+        assert_eq!(counts.records(), count as u64 + 2);
+        assert!(got.iter().enumerate().all(|(i, document)| document.text == format!("ziņa {i}")));
+        assert!(got[0].id.starts_with("news:") && got[0].language.as_str() == "ltg_Latn");
+        assert_eq!(counts.bytes, got.iter().map(|document| document.text.len() as u64).sum::<u64>());
+    }
+
+    #[test]
+    fn a_refusal_ends_it() {
+        let text: String = (0..5 * AT_ONCE).map(|i| format!("{{\"text\":\"ziņa {i}\"}}\n")).collect();
+        let mut seen = 0;
+        let error = lines(&text, &mut |_| {
+            seen += 1;
+            if seen == 3 { Err(Error::Interrupted) } else { Ok(()) }
+        });
+        assert!(matches!(error, Err(Error::Interrupted)));
+        assert_eq!(seen, 3);
+    }
+}

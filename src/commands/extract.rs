@@ -1,0 +1,97 @@
+//! `tongues extract`: dumps and other files to plain text, for whoever wants no more than that.
+
+use crate::args::ExtractArguments;
+use crate::bars::Bars;
+use anyhow::{Context, Result, bail};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::Path;
+use tongues_languages::Tag;
+use tongues_pipeline::extract::{Counts, Extracted, extract};
+use tongues_pipeline::io::atomic::AtomicFile;
+use tongues_pipeline::io::documents::{FileWriter, Row};
+use tongues_pipeline::read::ReadSettings;
+use tongues_pipeline::{Error, progress::Progress};
+
+/// Where the documents go.
+enum Output {
+    Stdout(BufWriter<std::io::StdoutLock<'static>>),
+    Jsonl(AtomicFile),
+    Parquet(Box<FileWriter>),
+}
+
+/// Extracts every input into one output and says what was in them.
+pub fn run(arguments: &ExtractArguments) -> Result<()> {
+    let bars = Bars::new();
+    let mut output = Output::open(arguments.output.as_deref())?;
+    let settings = ReadSettings { format: arguments.format, ..ReadSettings::default() };
+    let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
+    let mut counts = Counts::default();
+    for path in &arguments.inputs {
+        let source = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let source = source.split('.').next().unwrap_or_default();
+        let mut each = |document| output.write(document);
+        match extract(path, &settings, (source, language), &bars, &mut each) {
+            Ok(of_file) => counts.add(&of_file),
+            // Who reads no further (`| head`) has what they wanted.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("cannot extract {}", path.display())),
+        }
+    }
+    bars.end();
+    match output.finish() {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        other => other?,
+    }
+    tracing::info!("{}", summary(&counts));
+    if counts.documents == 0 {
+        bail!("nothing to extract: found {}; expected a document", summary(&counts));
+    }
+    Ok(())
+}
+
+/// `1,234 records: 900 documents (3 without text), 300 redirect, 31 namespace, 0 failed; 5,678 bytes of text`.
+fn summary(counts: &Counts) -> String {
+    let skipped: String = counts.skipped.iter().map(|(kind, count)| format!(", {count} {kind}")).collect();
+    format!(
+        "{} records: {} documents ({} without text){skipped}, {} failed; {} bytes of text",
+        counts.records(),
+        counts.documents,
+        counts.without_text,
+        counts.failed,
+        counts.bytes
+    )
+}
+
+impl Output {
+    fn open(path: Option<&Path>) -> Result<Output> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+            return Ok(Output::Stdout(BufWriter::new(std::io::stdout().lock())));
+        };
+        Ok(match path.extension().and_then(|end| end.to_str()) {
+            Some("jsonl") => Output::Jsonl(AtomicFile::create(path)?),
+            Some("parquet") => Output::Parquet(Box::new(FileWriter::create(path, false)?)),
+            _ => bail!("--output: found {}; expected a name that ends in .jsonl or .parquet", path.display()),
+        })
+    }
+
+    fn write(&mut self, document: Extracted) -> tongues_pipeline::Result<()> {
+        match self {
+            Output::Stdout(out) => line(out, &document).map_err(Error::io("write", Path::new("stdout"))),
+            Output::Jsonl(out) => line(out, &document).map_err(|error| Error::io("write", out.path())(error)),
+            Output::Parquet(writer) => writer.push(Row { document: document.measured(), reason: None }),
+        }
+    }
+
+    fn finish(self) -> tongues_pipeline::Result<()> {
+        match self {
+            Output::Stdout(mut out) => out.flush().map_err(Error::io("write", Path::new("stdout"))),
+            Output::Jsonl(out) => out.commit(),
+            Output::Parquet(writer) => writer.finish().map(drop),
+        }
+    }
+}
+
+fn line(out: &mut impl Write, document: &Extracted) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, document)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,67 @@
+//! `tongues extract`.
+
+use crate::harness::Place;
+use serde_json::Value;
+
+/// Two articles, a redirect, a talk page, an article that is only a template.
+const DUMP: &str = r#"<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="ltg">
+<siteinfo><sitename>Vikipedeja</sitename><dbname>ltgwiki</dbname><base>https://ltg.wikipedia.org/wiki/Suokuma_puslopa</base>
+<namespaces><namespace key="0" /><namespace key="1">Sprīža</namespace></namespaces></siteinfo>
+<page><title>Lobdīn</title><ns>0</ns><id>1</id><revision><id>7</id><timestamp>2025-01-02T03:04:05Z</timestamp><text>'''Lobdīn''' ir [[vuords|vuordi]].&lt;ref&gt;x&lt;/ref&gt;
+
+== Nūdaļa ==
+* pyrmais
+* ūtrais</text></revision></page>
+<page><title>Vuordi</title><ns>0</ns><id>2</id><redirect title="Lobdīn" /><revision><id>8</id><text>#REDIRECT [[Lobdīn]]</text></revision></page>
+<page><title>Sprīža:Lobdīn</title><ns>1</ns><id>3</id><revision><id>9</id><text>sprīža</text></revision></page>
+<page><title>Tukšs</title><ns>0</ns><id>4</id><revision><id>10</id><text>{{veidne}}</text></revision></page>
+<page><title>Upe</title><ns>0</ns><id>5</id><revision><id>11</id><text>Upe tak.</text></revision></page>
+</mediawiki>
+"#;
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_dump_becomes_lines_on_stdout_or_a_file_or_parquet() {
+    let place = Place::new();
+    place.write("ltgwiki.xml", DUMP);
+    let said = place.run(&["extract", "ltgwiki.xml", "--language", "ltg_Latn"]).expect(0, &[]);
+    let documents = lines(&said.stdout);
+    assert_eq!(documents.len(), 2);
+    let first = &documents[0];
+    assert_eq!(first["text"], "Lobdīn ir vuordi.\n\nNūdaļa\n\n- pyrmais\n- ūtrais");
+    assert_eq!((first["title"].as_str(), first["language"].as_str()), (Some("Lobdīn"), Some("ltg_Latn")));
+    assert_eq!(
+        (first["source"].as_str(), first["timestamp"].as_str()),
+        (Some("ltgwiki"), Some("2025-01-02T03:04:05Z"))
+    );
+    assert!(first["url"].as_str().unwrap().starts_with("https://ltg.wikipedia.org/"), "{first}");
+    assert!(first["licence"].as_str().unwrap().contains("BY-SA"), "{first}");
+    let counted = "5 records: 3 documents (1 without text), 1 namespace, 1 redirect, 0 failed; ";
+    assert!(said.stderr.trim_end().lines().last().unwrap().contains(counted), "{}", said.stderr);
+
+    // The same in a file, whatever the number of threads; and as Parquet, which is an input too.
+    place.run(&["extract", "ltgwiki.xml", "--language", "ltg_Latn", "-o", "a.jsonl", "--jobs", "1"]).expect(0, &[]);
+    assert_eq!(std::fs::read_to_string(place.path("a.jsonl")).unwrap(), said.stdout);
+    place.run(&["extract", "ltgwiki.xml", "--language", "ltg_Latn", "-o", "a.parquet"]).expect(0, &[counted]);
+    let again = place.run(&["extract", "a.parquet", "a.jsonl"]).expect(0, &["4 records: 4 documents"]);
+    let texts: Vec<Value> = lines(&again.stdout).iter().map(|line| line["text"].clone()).collect();
+    let twice: Vec<Value> = documents.iter().chain(&documents).map(|line| line["text"].clone()).collect();
+    assert_eq!(texts, twice);
+}
+
+#[test]
+fn what_is_wrong_is_named_and_nothing_is_left_behind() {
+    let place = Place::new();
+    place.run(&["extract"]).expect(2, &["<INPUT>..."]);
+    place.run(&["extract", "none.xml", "-o", "a.jsonl"]).expect(1, &["cannot extract none.xml"]);
+    place.write("a.txt", "kas");
+    place.run(&["extract", "a.txt", "-o", "a.csv"]).expect(1, &["a.csv", ".jsonl or .parquet"]);
+    place.run(&["extract", "a.txt", "--format", "wiki"]).expect(2, &["unknown variant `wiki`", "mediawiki"]);
+    place.run(&["extract", "a.txt", "--language", "latgalian"]).expect(2, &["latgalian"]);
+    place.write("b.xml", "<!DOCTYPE html><html>404</html>");
+    place.run(&["extract", "a.txt", "b.xml", "-o", "a.jsonl"]).expect(1, &["cannot extract b.xml"]);
+    assert!(!place.path("a.jsonl").exists() && !place.path("a.jsonl.part").exists());
+}

@@ -1,12 +1,20 @@
-//! Bits per byte by language: comparable whatever the vocabulary.
+//! How good a decoder is: bits per byte by language beside n-gram models, what second halves of sentences cost, and how
+//! much of its training text it has by heart.
+//!
+//! Bits per byte are comparable whatever the vocabulary: bits of all tokens of a document and of its `</s>`, given `<s>`
+//! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text.
+
+pub mod memorisation;
+pub mod second_half;
+pub mod windows;
 
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
-use crate::ngram::text::spread as chosen;
+use crate::ngram::text::spread;
 use crate::ngram::{Baselines, Bits, MAXIMUM_TRAINING_TOKENS, ORDER};
-use crate::nn::cross_entropy::losses;
-use candle_core::{Device, Tensor};
+use memorisation::Memorisation;
+use second_half::SecondHalf;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tongues_languages::Tag;
@@ -14,17 +22,75 @@ use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
+use tongues_pipeline::vocabulary::Vocabulary;
+use windows::{Scorer, Stride};
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// On which documents.
+    pub split: Split,
+    /// Of each language at most so many documents, evenly spread.
+    pub documents: Option<usize>,
+    /// Between windows.
+    pub stride: Stride,
+    /// Tokens of a language's training text that the n-gram models read at most.
+    pub ngram_training_tokens: u64,
+    /// Sentences of each language whose second half is measured, at most; FLORES, where the score is from, has 997 and
+    /// 1,012.
+    pub sentences: usize,
+    /// Documents of each language and split that are probed for memorisation, at most.
+    pub probed_documents: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            split: Split::Test,
+            documents: None,
+            stride: Stride::HalfWindow,
+            ngram_training_tokens: MAXIMUM_TRAINING_TOKENS,
+            sentences: 500,
+            probed_documents: 100,
+        }
+    }
+}
 
 /// `evaluation.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What was measured.
     pub split: Split,
+    /// How documents were cut; none in a file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowSettings>,
     /// What the n-gram models read; none in a file of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ngrams: Option<NgramSettings>,
     /// By language, in tag order; those without documents are left out.
     pub languages: Vec<LanguageEvaluation>,
+}
+
+/// How documents were cut into windows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSettings {
+    /// Tokens of a window at most.
+    pub length: usize,
+    /// Tokens from the beginning of one to that of the next; each token is scored once, in the first window that
+    /// reaches it.
+    pub stride: usize,
+    /// What stands before a document.
+    pub beginning: String,
+    /// What stands after it.
+    pub end: String,
+}
+
+impl WindowSettings {
+    fn new(length: usize, stride: Stride) -> Result<WindowSettings> {
+        let stride = stride.tokens(length)?;
+        let (beginning, end) = ("<s>, as context, not scored".to_owned(), "</s>, scored".to_owned());
+        Ok(WindowSettings { length, stride, beginning, end })
+    }
 }
 
 /// How the n-gram models were made.
@@ -61,87 +127,44 @@ pub struct LanguageEvaluation {
     /// Tokens the three were trained on, `</s>` included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ngram_training_tokens: Option<u64>,
+    /// What second halves of sentences cost; nothing without a vocabulary or sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_half: Option<SecondHalf>,
+    /// What the decoder has by heart; none in a file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memorisation: Option<Memorisation>,
 }
 
-/// Padding target.
-const NONE: u32 = u32::MAX;
-
-/// One window to score.
-struct Window {
-    ids: Vec<u32>,
-    targets: Vec<u32>,
-}
-
-/// Windows over `<s>` tokens `</s>`: each holds `length` tokens and scores what the one before did not, half a window
-/// further on, so that (but at the document's start) at least half a window of context is seen.
-fn windows(tokens: &[u32], (beginning, end): (u32, u32), length: usize, out: &mut Vec<Window>) {
-    let all: Vec<u32> = [beginning].into_iter().chain(tokens.iter().copied()).chain([end]).collect();
-    let (mut start, mut scored) = (0, 0);
-    while scored < all.len() - 1 {
-        let stop = (start + length).min(all.len() - 1);
-        let ids = all[start..stop].to_vec();
-        let targets = (start..stop).map(|i| if i < scored { NONE } else { all[i + 1] }).collect();
-        out.push(Window { ids, targets });
-        scored = stop;
-        start += (length / 2).max(1);
-    }
-}
-
-/// Nats of a language's documents, at most `limit` of them, with their tokens and bytes: (nats, tokens, bytes, documents).
+/// Nats, tokens and bytes of documents of a language.
 fn measure(
     model: &Decoder,
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
-    limit: Option<usize>,
+    documents: &[usize],
+    stride: Stride,
     progress: &dyn Progress,
-) -> Result<(f64, u64, u64, u64)> {
-    let special = (model.config.beginning, model.config.end);
-    let documents: Vec<usize> = chosen(source.documents(language, split), limit).collect();
-    let (mut waiting, mut nats, mut tokens, mut bytes) = (Vec::new(), 0.0, 0, 0);
-    for (number, &document) in documents.iter().enumerate() {
-        let ids = source.tokens(language, split, document);
-        tokens += ids.len() as u64 + 1;
-        bytes += source.bytes(language, split, document) as u64;
-        windows(&ids, special, model.config.context_length, &mut waiting);
-        if waiting.len() >= ROWS || number + 1 == documents.len() {
-            nats += score(model, &mut waiting)?;
-        }
+) -> Result<(f64, u64, u64)> {
+    let (mut scorer, mut tokens, mut bytes) = (Scorer::new(model, stride)?, 0, 0);
+    for &document in documents {
+        let middle = source.tokens(language, split, document);
+        let ids: Vec<u32> = [model.config.beginning].into_iter().chain(middle).chain([model.config.end]).collect();
+        scorer.add(&ids, 1)?;
+        tokens += ids.len() as u64 - 1;
+        bytes += u64::from(source.bytes(language, split, document));
         progress.advance(1);
         if progress.interrupted() {
             return Err(Error::Interrupted);
         }
     }
-    Ok((nats, tokens, bytes, documents.len() as u64))
+    Ok((scorer.finish()?, tokens, bytes))
 }
 
-/// Windows gathered before they are scored, so that batches hold windows of like length.
-const ROWS: usize = 64;
-/// Tokens in one forward pass, padding included.
-const TOKENS_AT_ONCE: usize = 2048;
-
-/// Summed nats; takes the windows out. Those of like length go together; they are filled up at the end, where a causal
-/// model does not look.
-fn score(model: &Decoder, windows: &mut Vec<Window>) -> Result<f64> {
-    windows.sort_by_key(|window| window.ids.len());
-    let device: Device = model.head().device().clone();
-    let mut nats = 0.0;
-    while !windows.is_empty() {
-        let longest = windows.last().map_or(0, |window| window.ids.len());
-        let rows = (TOKENS_AT_ONCE / longest).clamp(1, windows.len());
-        let group = windows.split_off(windows.len() - rows);
-        let (mut ids, mut targets) = (Vec::new(), Vec::new());
-        for window in &group {
-            ids.extend(window.ids.iter().copied().chain(std::iter::repeat(model.config.end)).take(longest));
-            targets.extend(window.targets.iter().copied().chain(std::iter::repeat(NONE)).take(longest));
-        }
-        let ids = Tensor::from_vec(ids, (group.len(), longest), &device)?;
-        let hidden = model.hidden(&ids, None)?.flatten(0, 1)?;
-        nats += losses(&hidden, model.head(), &targets, Some(NONE))?.iter().sum::<f64>();
-    }
-    Ok(nats)
+fn chosen(source: &dyn TokenSource, language: Tag, split: Split, limit: Option<usize>) -> Vec<usize> {
+    spread(source.documents(language, split), limit).collect()
 }
 
-/// Bits per byte by language on `split`, of at most `limit` documents each: what training watches.
+/// Bits per byte by language on `split`, of at most `limit` documents each: what training watches. The cheap way,
+/// [`Stride::Window`]; [`evaluate`] gives documents longer than a window less.
 pub fn bits_per_byte(
     model: &Decoder,
     source: &dyn TokenSource,
@@ -152,7 +175,8 @@ pub fn bits_per_byte(
     let model = model.detached();
     let mut all = Vec::new();
     for language in source.languages() {
-        let (nats, _, bytes, _) = measure(&model, source, (language, split), limit, progress)?;
+        let documents = chosen(source, language, split, limit);
+        let (nats, _, bytes) = measure(&model, source, (language, split), &documents, Stride::Window, progress)?;
         if bytes > 0 {
             all.push((language, nats / std::f64::consts::LN_2 / bytes as f64));
         }
@@ -160,48 +184,78 @@ pub fn bits_per_byte(
     Ok(all)
 }
 
-/// The decoder and the n-gram models on the same tokens and bytes, at most `limit` documents a language.
+/// The decoder and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where there
+/// is a `vocabulary` to cut them.
+///
+/// # Errors
+/// A stride the model's window does not allow, an interruption.
 pub fn evaluate(
     model: &Decoder,
     source: &dyn TokenSource,
-    split: Split,
-    limit: Option<usize>,
+    vocabulary: Option<&Vocabulary>,
+    settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
+    let windows = WindowSettings::new(model.config.context_length, settings.stride)?;
     let model = model.detached();
-    let count = |language: Tag| chosen(source.documents(language, split), limit).count() as u64;
-    let total = source.languages().into_iter().map(count).sum();
+    let documents = |language: Tag| chosen(source, language, settings.split, settings.documents);
+    let total = source.languages().into_iter().map(|language| documents(language).len() as u64).sum();
     progress.begin("bits per byte", Some(total), "documents");
-    let special = (model.config.beginning, model.config.end);
-    let mut languages = Vec::new();
-    for language in source.languages() {
-        let (nats, tokens, bytes, documents) = measure(&model, source, (language, split), limit, progress)?;
-        if bytes == 0 {
-            continue;
-        }
-        let baselines = Baselines::train(source, language, special, MAXIMUM_TRAINING_TOKENS);
-        let mut bits = Bits::default();
-        for document in chosen(source.documents(language, split), limit) {
-            if let Some(baselines) = &baselines {
-                bits += baselines.bits(&source.tokens(language, split, document));
-            }
-        }
-        let baseline = |bits: f64| baselines.is_some().then(|| bits / bytes as f64);
-        languages.push(LanguageEvaluation {
-            language,
-            documents,
-            bytes,
-            tokens,
-            bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
-            unigram_bits_per_byte: baseline(bits.unigram),
-            bigram_bits_per_byte: baseline(bits.bigram),
-            kneser_ney_bits_per_byte: baseline(bits.kneser_ney),
-            ngram_training_tokens: baselines.as_ref().map(|baselines| baselines.tokens),
-        });
-    }
+    let languages = source.languages().into_iter().filter_map(|language| {
+        language_evaluation(&model, source, vocabulary, (language, &documents(language)), settings, progress)
+            .transpose()
+    });
+    let languages = languages.collect::<Result<Vec<_>>>();
     progress.end();
-    let ngrams = NgramSettings { order: ORDER, maximum_training_tokens: MAXIMUM_TRAINING_TOKENS };
-    Ok(Evaluation { split, ngrams: Some(ngrams), languages })
+    let ngrams = NgramSettings { order: ORDER, maximum_training_tokens: settings.ngram_training_tokens };
+    Ok(Evaluation { split: settings.split, windows: Some(windows), ngrams: Some(ngrams), languages: languages? })
+}
+
+/// Nothing where there are no documents, or no bytes in them.
+fn language_evaluation(
+    model: &Decoder,
+    source: &dyn TokenSource,
+    vocabulary: Option<&Vocabulary>,
+    (language, documents): (Tag, &[usize]),
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Option<LanguageEvaluation>> {
+    let at = (language, settings.split);
+    let (nats, tokens, bytes) = measure(model, source, at, documents, settings.stride, progress)?;
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let special = (model.config.beginning, model.config.end);
+    progress.note(&format!("{language}: n-grams"));
+    let baselines = Baselines::train(source, language, special, settings.ngram_training_tokens);
+    let mut bits = Bits::default();
+    if let Some(baselines) = &baselines {
+        for &document in documents {
+            bits += baselines.bits(&source.tokens(language, settings.split, document));
+        }
+    }
+    progress.note(&format!("{language}: second halves"));
+    let sentences = vocabulary
+        .map(|vocabulary| second_half::sentences(source, at, documents, vocabulary, settings.sentences))
+        .unwrap_or_default();
+    let kneser_ney = baselines.as_ref().map(|baselines| &baselines.kneser_ney);
+    let second_half = second_half::measure(model, &sentences, kneser_ney, progress)?;
+    progress.note(&format!("{language}: memorisation"));
+    let memorisation = memorisation::measure(model, source, at, settings.probed_documents, progress)?;
+    let baseline = |bits: f64| baselines.is_some().then(|| bits / bytes as f64);
+    Ok(Some(LanguageEvaluation {
+        language,
+        documents: documents.len() as u64,
+        bytes,
+        tokens,
+        bits_per_byte: nats / std::f64::consts::LN_2 / bytes as f64,
+        unigram_bits_per_byte: baseline(bits.unigram),
+        bigram_bits_per_byte: baseline(bits.bigram),
+        kneser_ney_bits_per_byte: baseline(bits.kneser_ney),
+        ngram_training_tokens: baselines.as_ref().map(|baselines| baselines.tokens),
+        second_half,
+        memorisation: Some(memorisation),
+    }))
 }
 
 impl Evaluation {
@@ -224,18 +278,8 @@ mod tests {
     use super::*;
     use crate::batch::InMemory;
     use crate::models::decoder::DecoderConfig;
+    use candle_core::Device;
     use tongues_pipeline::progress::Silent;
-
-    #[test]
-    fn every_token_is_scored_once() {
-        let tokens: Vec<u32> = (10..33).collect();
-        let mut out = Vec::new();
-        windows(&tokens, (1, 2), 6, &mut out);
-        let scored: Vec<u32> = out.iter().flat_map(|w| w.targets.iter().copied().filter(|t| *t != NONE)).collect();
-        assert_eq!(scored, tokens.iter().copied().chain([2]).collect::<Vec<_>>());
-        assert!(out.iter().all(|w| w.ids.len() <= 6 && w.ids.len() == w.targets.len()));
-        assert!(out.iter().skip(1).all(|w| w.targets[..3] == [NONE; 3]), "half a window of context");
-    }
 
     #[test]
     fn a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() {
@@ -248,7 +292,7 @@ mod tests {
         let texts = vec![(vec![3, 4, 5, 6, 7], 6), (vec![3], 2)];
         let documents = [((tag, Split::Train), texts.clone()), ((tag, Split::Test), texts)].into();
         let source = InMemory { documents, vocabulary_size: 8 };
-        let result = evaluate(&model, &source, Split::Test, None, &Silent).unwrap();
+        let result = evaluate(&model, &source, None, &Settings::default(), &Silent).unwrap();
         let figures = &result.languages[0];
         assert_eq!((figures.documents, figures.bytes, figures.tokens), (2, 8, 8)); // 5 + 1 tokens, two ends
         assert!((figures.bits_per_byte - 3.0).abs() < 1e-6, "8 tokens of log2(8) bits over 8 bytes");
@@ -256,5 +300,37 @@ mod tests {
         let [kneser_ney, bigram, unigram] = bits.map(Option::unwrap);
         assert!(kneser_ney < unigram && bigram < unigram && unigram < figures.bits_per_byte, "{bits:?}");
         assert_eq!(figures.ngram_training_tokens, Some(8));
+        let windows = result.windows.unwrap();
+        assert_eq!((windows.length, windows.stride), (4, 2));
+        let probed = figures.memorisation.as_ref().unwrap();
+        assert_eq!(probed.training.as_ref().unwrap().documents, 1, "one of two documents has four tokens");
+        // Both ways read every token; the cheap one is what training sees.
+        let cheap = bits_per_byte(&model, &source, Split::Test, None, &Silent).unwrap();
+        assert!((cheap[0].1 - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn without_training_text_there_are_no_baselines_and_old_files_are_read() {
+        let sizes = DecoderConfig { vocabulary_size: 8, hidden_size: 8, layers: 1, heads: 2, ..Default::default() };
+        let config = DecoderConfig { intermediate_size: 8, context_length: 4, ..sizes };
+        let model = Decoder::new(&config, 1, &Device::Cpu).unwrap();
+        let tag: Tag = "ltg_Latn".parse().unwrap();
+        let documents = [((tag, Split::Validation), vec![(vec![3, 4, 5], 6)])].into();
+        let source = InMemory { documents, vocabulary_size: 8 };
+        let settings = Settings { split: Split::Validation, ..Default::default() };
+        let found = evaluate(&model, &source, None, &settings, &Silent).unwrap();
+        let figures = &found.languages[0];
+        assert_eq!((figures.kneser_ney_bits_per_byte, figures.ngram_training_tokens), (None, None));
+        let settings = Settings { stride: Stride::Tokens(5), ..settings };
+        assert!(evaluate(&model, &source, None, &settings, &Silent).is_err());
+
+        let old = r#"{"split":"test","languages":[{"language":"ltg_Latn","documents":1,"bytes":1,"tokens":1,
+            "bits_per_byte":2.5,"unigram_bits_per_byte":3.5,"bigram_bits_per_byte":3.0}]}"#;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("evaluation.json"), old).unwrap();
+        let read = Evaluation::read(folder.path()).unwrap();
+        assert_eq!((read.languages[0].bigram_bits_per_byte, &read.ngrams), (Some(3.0), &None));
+        found.write(folder.path()).unwrap();
+        assert_eq!(Evaluation::read(folder.path()).unwrap(), found);
     }
 }

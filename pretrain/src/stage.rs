@@ -4,6 +4,7 @@ use crate::batch::TokenSource;
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::ngram::ORDER;
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -68,10 +69,10 @@ pub fn run(
         tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
         std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
     }
-    let limit = Some(settings.training.test_documents);
+    let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
     let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
     let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
-    let evaluation = evaluate::evaluate(&decoder, &corpus, Split::Test, limit, progress)?;
+    let evaluation = evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &asked, progress)?;
     evaluation.write(output)?;
     tokenizer_files(&vocabulary, output)?;
     let card = card(&decoder, &evaluation, origin);
@@ -149,8 +150,12 @@ fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
         line(format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
     }
     line(format_args!("\n## Bits per byte on held-out documents\n"));
-    line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better.\n"));
-    line(format_args!("| language | documents | bytes | this model | Kneser–Ney, 5 tokens | bigram | unigram |"));
+    line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better."));
+    line(format_args!(
+        "The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.\n",
+        ORDER - 1
+    ));
+    line(format_args!("| language | documents | bytes | this model | Kneser–Ney | bigram | unigram |"));
     line(format_args!("|---|---|---|---|---|---|---|"));
     let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
     for language in &evaluation.languages {

@@ -1,12 +1,13 @@
 //! The vocabulary of a run: a SentencePiece unigram model trained on a balanced sample of all languages.
 //!
 //! Reading order: [`source`] gives the texts, [`sample`] decides which sentences the trainer sees, [`coverage`] which
-//! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result, [`fertility`] measures it and
-//! [`hugging_face`] writes it for others.
+//! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result, [`fertility`] measures it, [`halves`] cuts
+//! sentences with it and [`hugging_face`] writes it for others.
 
 pub mod coverage;
 pub mod encoder;
 pub mod fertility;
+pub mod halves;
 pub mod hugging_face;
 pub mod model;
 pub mod sample;

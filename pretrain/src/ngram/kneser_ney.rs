@@ -63,13 +63,17 @@ impl After {
     }
 }
 
-/// The model. Memory: that of the [`Trie`] and 16 bytes for each n-gram that can be a context.
+/// Contexts of at most so many tokens have what followed them counted beforehand: there are few of them, with many
+/// different tokens after each. Of longer ones the few tokens are counted when they are asked for.
+const COUNTED: usize = 1;
+
+/// The model. Memory: that of the [`Trie`], and 16 bytes for each piece of the vocabulary.
 #[derive(Debug, Clone)]
 pub struct KneserNey {
     trie: Trie,
     /// By level of the predicted n-gram.
     discounts: Vec<Discounts>,
-    /// `after[0]` has the empty context, `after[n]` the n-grams of n tokens.
+    /// `after[0]` has the empty context, `after[n]` the n-grams of n tokens, up to [`COUNTED`].
     after: Vec<Vec<After>>,
     vocabulary_size: usize,
     beginning: u32,
@@ -85,7 +89,7 @@ impl KneserNey {
             Discounts::estimated(n)
         });
         let mut after = vec![vec![After::of(&trie.levels[0].counts)]];
-        for n in 0..order - 1 {
+        for n in 0..COUNTED.min(order - 1) {
             let counts = &trie.levels[n + 1].counts;
             let of = |parent| After::of(&counts[trie.child_range(n, parent)]);
             after.push((0..trie.levels[n].tokens.len()).map(of).collect());
@@ -124,11 +128,14 @@ impl KneserNey {
                 let Some(place) = self.trie.find(words) else { break };
                 (self.trie.child_range(length - 1, place), place)
             };
-            let after = &self.after[length][place];
+            let level = &self.trie.levels[length];
+            let after = match self.after.get(length) {
+                Some(counted) => counted[place],
+                None => After::of(&level.counts[range.clone()]),
+            };
             if after.total == 0 {
                 break;
             }
-            let level = &self.trie.levels[length];
             let found = level.tokens[range.clone()].binary_search(&token).ok();
             let count = found.map_or(0, |found| level.counts[range.start + found]);
             let discounts = self.discounts[length];

@@ -51,6 +51,7 @@ impl Trie {
             let end = trie.levels[n].tokens.len() as u32;
             trie.levels[n - 1].children.push(end);
         }
+        drop(places); // memory is short at the next step
         trie.count_contexts(text.beginning);
         trie
     }

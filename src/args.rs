@@ -47,6 +47,9 @@ pub enum Verb {
         /// Folder of a run.
         run: PathBuf,
     },
+    /// Measure a language model: bits per byte by language, beside n-gram models.
+    #[command(after_help = "Example: tongues evaluate quickstart --split validation")]
+    Evaluate(EvaluateArguments),
     /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
     #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
     Predict(PredictArguments),
@@ -110,6 +113,43 @@ pub enum Device {
     Cpu,
     /// The first CUDA device.
     Cuda,
+}
+
+/// A language model and tokens.
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// Folder `model` of a run, or the run.
+    pub model: PathBuf,
+    /// Folder `tokens` of a run, or the run [default: the run the model is in].
+    #[arg(long, value_name = "DIR")]
+    pub tokens: Option<PathBuf>,
+    /// Which documents.
+    #[arg(long, value_enum, default_value_t, value_name = "SPLIT")]
+    pub split: Split,
+    /// Documents of each language at most, evenly spread [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub documents: Option<u32>,
+    /// Tokens from one window to the next in long documents [default: half a window].
+    #[arg(long, value_name = "TOKENS")]
+    pub stride: Option<usize>,
+    /// Print evaluation.json instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Where tensors live; auto: CUDA where binary and machine have it.
+    #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+    pub device: Device,
+}
+
+/// Parts of the documents of a language.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    /// What the model learnt from.
+    Train,
+    /// What stopped and chose.
+    Validation,
+    /// What is looked at once.
+    #[default]
+    Test,
 }
 
 /// A classifier and texts.

@@ -5,6 +5,7 @@ mod bench;
 mod download;
 mod dumps;
 mod errors;
+mod evaluate;
 mod extract;
 mod full_disk;
 mod harness;

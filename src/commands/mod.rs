@@ -1,6 +1,7 @@
 //! The verbs: each builds a plan, calls a crate, and prints.
 
 mod bench;
+mod evaluate;
 mod extract;
 mod fetch;
 mod identify;
@@ -29,6 +30,7 @@ pub fn run(verb: Verb) -> Result<()> {
             print(&path.display().to_string());
             Ok(())
         }
+        Verb::Evaluate(arguments) => evaluate::run(&arguments),
         Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Extract(arguments) => extract::run(&arguments),
         Verb::Identify(arguments) => identify::run(&arguments),

@@ -22,6 +22,19 @@ pub fn bits_per_byte(evaluation: &Evaluation) -> String {
     aligned(&heading, rows)
 }
 
+/// Bits a sentence by language that second halves cost given the first; `-` where a language has no sentence.
+pub fn second_half(evaluation: &Evaluation) -> String {
+    let heading = ["second half, bits", "sentences", "model", "Kneser–Ney"];
+    let rows = evaluation.languages.iter().map(|language| {
+        let found = language.second_half.as_ref();
+        let bits = [found.map(|found| found.bits), found.and_then(|found| found.kneser_ney_bits)];
+        let mut row = vec![language.language.to_string(), found.map_or(0, |found| found.sentences).to_string()];
+        row.extend(bits.map(|bits| bits.map_or("-".to_owned(), |bits| format!("{bits:.1}"))));
+        row
+    });
+    aligned(&heading, rows)
+}
+
 /// Accuracy on the test set by task: each method with its deviation over seeds, and the labels it used.
 pub fn accuracy(tasks: &[Results]) -> String {
     let methods = [

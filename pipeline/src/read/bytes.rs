@@ -1,6 +1,7 @@
 //! Bytes of a file as text: decompressed by magic bytes, decoded by byte order mark, counted as they are read.
 
 use crate::error::{Error, Result};
+use crate::read::bzip2_blocks::Blocks;
 use encoding_rs::{CoderResult, Decoder, UTF_8};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -45,7 +46,7 @@ pub fn open(path: &Path) -> Result<(Text, Counter)> {
     let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: file, counter: counter.clone() });
     let magic = raw.fill_buf().map_err(Error::io("read", path))?;
     let plain: Box<dyn Read + Send> = if magic.starts_with(b"BZh") {
-        Box::new(bzip2::read::MultiBzDecoder::new(raw))
+        Box::new(Blocks::new(raw))
     } else if magic.starts_with(&[0x1f, 0x8b]) {
         Box::new(flate2::read::MultiGzDecoder::new(raw))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {

@@ -3,6 +3,7 @@
 //! A broken record is an [`Item::Failed`] and reading goes on; a file that is not what it should be is an error.
 
 mod bytes;
+mod bzip2_blocks;
 mod html;
 mod lines;
 mod mediawiki;

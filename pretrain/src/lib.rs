@@ -1,7 +1,8 @@
 //! Language models on candle: layers that keep their gradients, the decoder, training, and bits per byte.
 //!
 //! Axes, used as written in every file: `B` sequences in a batch, `T` tokens in a window, `D` hidden width,
-//! `H` attention heads, `K` = `D / H` width of a head, `F` feed-forward width, `V` vocabulary, `N` = `B·T` rows.
+//! `H` attention heads, `G` heads of keys and values (as many where they are not shared), `K` width of a head (`D / H` where
+//! nothing else is set), `F` feed-forward width, `V` vocabulary, `N` = `B·T` rows.
 
 pub mod batch;
 pub mod checkpoint;

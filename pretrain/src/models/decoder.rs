@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    AttentionSettings, Rope, attention_layer, cross_entropy, dropout, embedding, feed_forward, linear, rms_norm,
+    AttentionSettings, Heads, Rope, attention_layer, cross_entropy, dropout, embedding, feed_forward, linear, rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::random::Key;
@@ -250,7 +250,8 @@ impl Decoder {
             )));
         }
         let DecoderConfig { dropout: rate, norm_epsilon: epsilon, heads, .. } = self.config;
-        let settings = AttentionSettings { heads, rope: self.rope.clone(), epsilon, rate };
+        let heads = Heads { queries: heads, keys: heads, rope: Some(self.rope.clone()) };
+        let settings = AttentionSettings { heads, epsilon, rate };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = dropout(&embedding(ids, self.value(EMBEDDING))?, rate, key(0))?;
         for layer in 0..self.config.layers {
@@ -258,7 +259,7 @@ impl Decoder {
             let place = 1 + 2 * layer as u64;
             let maps =
                 ["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"];
-            x = attention_layer(&x, maps.map(at), &settings, key(place))?;
+            x = attention_layer(&x, maps.map(at), None, &settings, key(place))?;
             let maps = ["post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
             x = feed_forward(&x, maps.map(at), epsilon, rate, key(place + 1))?;
         }

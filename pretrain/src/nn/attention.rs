@@ -1,11 +1,11 @@
-//! Causal multi-head attention (Vaswani et al. 2017) with rotary positions, without a (B, H, T, T) tensor: each head works
-//! through blocks of queries against the keys before them, and the backward pass computes the weights again from the
-//! logarithms of their sums, as in FlashAttention (Dao et al. 2022).
+//! Causal multi-head attention (Vaswani et al. 2017) without a (B, H, T, T) tensor: each head works through blocks of
+//! queries against the keys before them, and the backward pass computes the weights again from the logarithms of their
+//! sums, as in FlashAttention (Dao et al. 2022). Heads of queries may share heads of keys and values (Ainslie et al. 2023).
 
 use crate::error::Result;
+use crate::nn::heads::{HeadNorms, Heads, Preparation};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
-use crate::nn::rope::Rope;
-use crate::nn::vector::{dot, exp, exponentials, largest, scale, vectorised};
+use crate::nn::vector::{add, dot, exp, exponentials, largest, scale, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
@@ -14,34 +14,52 @@ use std::sync::OnceLock;
 /// Queries handled at once: their weights against a few hundred keys stay in the second-level cache.
 const BLOCK: usize = 64;
 
-/// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated by `rope`. `joined` (B, T, 3D) holds q, k and v
-/// side by side, each of `heads` heads; gives (B, T, D).
-pub fn causal_attention(joined: &Tensor, heads: usize, rope: &Rope) -> Result<Tensor> {
+/// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated where `heads` has rotary positions. `joined`
+/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K).
+pub fn causal_attention(joined: &Tensor, heads: &Heads) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[joined]) {
-        let op = CausalAttention { heads, rope: rope.clone(), logarithms: OnceLock::new() };
+        let op = CausalAttention { heads: heads.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }
-    plain::causal_attention(joined, heads, rope)
+    plain::causal_attention(joined, heads, None)
 }
 
-/// Sizes: tokens T, heads H, width of a head K.
+/// Sizes: tokens T, heads of queries H, heads of keys G, width of a head K.
 #[derive(Clone, Copy)]
 pub(crate) struct Sizes {
     t: usize,
     h: usize,
+    g: usize,
     k: usize,
 }
 
 impl Sizes {
-    /// Of a joined tensor (B, T, 3D).
-    pub fn of(joined: (usize, usize, usize), heads: usize) -> Sizes {
-        Sizes { t: joined.1, h: heads, k: joined.2 / 3 / heads }
+    /// Of a joined tensor (B, T, (H + 2G) · K).
+    pub fn of((_, t, width): (usize, usize, usize), heads: &Heads) -> Sizes {
+        Sizes { t, h: heads.queries, g: heads.keys, k: heads.width(width) }
     }
 
-    /// q, k and v (T, K) of head `head` in one sequence of the joined tensor.
-    fn parts(self, sequence: &[f32], head: usize) -> [Matrix<'_>; 3] {
-        let all = Matrix::new(sequence, self.t);
-        [0, 1, 2].map(|part| all.columns((part * self.h + head) * self.k..(part * self.h + head + 1) * self.k))
+    /// Columns of the joined tensor.
+    fn width(self) -> usize {
+        (self.h + 2 * self.g) * self.k
+    }
+
+    /// Heads of queries that share a head of keys.
+    fn shared(self) -> usize {
+        self.h / self.g
+    }
+
+    /// A part (T, K) of one sequence of the joined tensor: heads of queries, then of keys, then of values.
+    fn part(self, joined: &[f32], sequence: usize, part: usize) -> Matrix<'_> {
+        let size = self.t * self.width();
+        let all = Matrix::new(&joined[sequence * size..(sequence + 1) * size], self.t);
+        all.columns(part * self.k..(part + 1) * self.k)
+    }
+
+    /// Head `head` (T, K) of one sequence of a tensor (B, T, H · K).
+    fn head(self, all: &[f32], sequence: usize, head: usize) -> Matrix<'_> {
+        let size = self.t * self.h * self.k;
+        Matrix::new(&all[sequence * size..(sequence + 1) * size], self.t).columns(head * self.k..(head + 1) * self.k)
     }
 
     /// The factor of the scores.
@@ -50,40 +68,44 @@ impl Sizes {
     }
 }
 
-/// Rotates all rows of `from` into a new matrix.
-fn rotated(from: Matrix, rope: &Rope, factor: f32, into: &mut [f32]) {
-    for (position, to) in into.chunks_exact_mut(from.columns).enumerate() {
-        rope.rotate(from.row(position), to, position, factor);
-    }
-}
-
 /// Attends in every sequence and head of `joined`: writes (B, T, H · K) to `out` and gives the logarithms of the
 /// softmax's sums (B, H, T).
-pub(crate) fn forward(joined: &[f32], sizes: Sizes, rope: &Rope, out: &mut [f32]) -> Vec<f32> {
-    let Sizes { t, h, k } = sizes;
+pub(crate) fn forward(
+    joined: &[f32],
+    sizes: Sizes,
+    heads: &Heads,
+    norms: Option<HeadNorms>,
+    out: &mut [f32],
+) -> Vec<f32> {
+    let Sizes { t, h, g, k } = sizes;
+    let [of_queries, of_keys] = Preparation::both(heads, norms, sizes.factor());
     let mut logarithms = vec![0.0; out.len() / k];
-    let outs = out.chunks_exact_mut(t * h * k).flat_map(|out| MatrixMut::new(out, t).split_columns(h));
-    let tasks: Vec<_> = outs.zip(logarithms.chunks_exact_mut(t)).enumerate().collect();
+    // A task is a head of keys with the heads of queries that share it.
+    let outs = out.chunks_exact_mut(t * h * k).flat_map(|out| MatrixMut::new(out, t).split_columns(g));
+    let tasks: Vec<_> = outs.zip(logarithms.chunks_exact_mut(t * sizes.shared())).enumerate().collect();
     let scratch = || (vec![0.0; t * k], vec![0.0; t * k], vec![0.0; BLOCK.min(t) * t]);
-    tasks.into_par_iter().for_each_init(scratch, |(queries, keys, scores), (task, (mut out, logarithms))| {
-        let sequence = &joined[task / h * (3 * t * h * k)..(task / h + 1) * (3 * t * h * k)];
-        let [q, key, v] = sizes.parts(sequence, task % h);
-        rotated(q, rope, sizes.factor(), queries);
-        rotated(key, rope, 1.0, keys);
-        for start in (0..t).step_by(BLOCK) {
-            let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
-            let scores = &mut scores[..rows * end];
-            multiply_scores(queries, keys, k, start..end, scores);
-            for (i, row) in scores.chunks_exact_mut(end).enumerate() {
-                let (seen, later) = row.split_at_mut(start + i + 1);
-                let most = largest(seen);
-                let sum = exponentials(seen, most);
-                scale(seen, 1.0 / sum);
-                later.fill(0.0);
-                logarithms[start + i] = most + sum.ln();
+    tasks.into_par_iter().for_each_init(scratch, |(queries, keys, scores), (task, (out, logarithms))| {
+        let (sequence, group) = (task / g, task % g);
+        let [key, v] = [h, h + g].map(|first| sizes.part(joined, sequence, first + group));
+        of_keys.prepare(key, keys);
+        let outs = out.split_columns(sizes.shared()).zip(logarithms.chunks_exact_mut(t));
+        for (member, (mut out, logarithms)) in outs.enumerate() {
+            of_queries.prepare(sizes.part(joined, sequence, group * sizes.shared() + member), queries);
+            for start in (0..t).step_by(BLOCK) {
+                let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
+                let scores = &mut scores[..rows * end];
+                multiply_scores(queries, keys, k, start..end, scores);
+                for (i, row) in scores.chunks_exact_mut(end).enumerate() {
+                    let (seen, later) = row.split_at_mut(start + i + 1);
+                    let most = largest(seen);
+                    let sum = exponentials(seen, most);
+                    scale(seen, 1.0 / sum);
+                    later.fill(0.0);
+                    logarithms[start + i] = most + sum.ln();
+                }
+                let (weights, values) = (Matrix::new(scores, rows), v.rows(0..end));
+                multiply(&mut out.rows(start..end), weights, values, 1.0, Old::Replace, Threads::One);
             }
-            let (weights, values) = (Matrix::new(scores, rows), v.rows(0..end));
-            multiply(&mut out.rows(start..end), weights, values, 1.0, Old::Replace, Threads::One);
         }
     });
     logarithms
@@ -107,20 +129,25 @@ struct Scratch {
     of_scores: Vec<f32>,
 }
 
-/// Writes the gradient by `joined` to `of_joined`, which holds zeros.
+/// Writes the gradient by `joined` to `of_joined`, which holds zeros, and gives those by the norms of queries and keys
+/// (K each; empty without norms).
 pub(crate) fn backward(
     [joined, out, gradient]: [&[f32]; 3],
     sizes: Sizes,
-    rope: &Rope,
+    heads: &Heads,
+    norms: Option<HeadNorms>,
     logarithms: &[f32],
     of_joined: &mut [f32],
-) {
-    let Sizes { t, h, k } = sizes;
+) -> [Vec<f32>; 2] {
+    let Sizes { t, h, g, k } = sizes;
+    let [of_queries, of_keys] = Preparation::both(heads, norms, sizes.factor());
     let mut tasks = Vec::with_capacity(logarithms.len() / t);
-    for of_sequence in of_joined.chunks_exact_mut(3 * t * h * k) {
-        let mut parts: Vec<_> = MatrixMut::new(of_sequence, t).split_columns(3 * h).collect();
-        let (values, keys) = (parts.split_off(2 * h), parts.split_off(h));
-        tasks.extend(parts.into_iter().zip(keys).zip(values));
+    for of_sequence in of_joined.chunks_exact_mut(t * sizes.width()) {
+        let mut parts: Vec<_> = MatrixMut::new(of_sequence, t).split_columns(h + 2 * g).collect();
+        let (values, keys) = (parts.split_off(h + g), parts.split_off(h));
+        let mut queries = parts.into_iter();
+        let groups = keys.into_iter().zip(values);
+        tasks.extend(groups.map(|pair| (pair, queries.by_ref().take(sizes.shared()).collect::<Vec<_>>())));
     }
     let vec = |len| vec![0.0; len];
     let scratch = || Scratch {
@@ -131,45 +158,57 @@ pub(crate) fn backward(
         weights: vec(BLOCK.min(t) * t),
         of_scores: vec(BLOCK.min(t) * t),
     };
-    tasks.into_par_iter().enumerate().for_each_init(scratch, |scratch, (task, ((of_q, of_k), of_v))| {
-        let (sequence, head) = (task / h, task % h);
-        let joined = &joined[sequence * (3 * t * h * k)..(sequence + 1) * (3 * t * h * k)];
-        let of_head = |all| {
-            let all: &[f32] = all;
-            Matrix::new(&all[sequence * (t * h * k)..(sequence + 1) * (t * h * k)], t).columns(head * k..(head + 1) * k)
-        };
-        let head = Head {
-            parts: sizes.parts(joined, head),
-            out: of_head(out),
-            gradient: of_head(gradient),
-            logarithms: &logarithms[task * t..(task + 1) * t],
-        };
-        head.backward(sizes, rope, scratch, [of_q, of_k, of_v]);
+    let tasks = tasks.into_par_iter().enumerate();
+    let by_norms = tasks.map_init(scratch, |scratch, (task, ((mut of_key, mut of_value), of_group))| {
+        let (sequence, group) = (task / g, task % g);
+        let [key, values] = [h, h + g].map(|first| sizes.part(joined, sequence, first + group));
+        let mut by_norms = [of_queries.zeros(), of_keys.zeros()];
+        of_keys.prepare(key, &mut scratch.keys);
+        scratch.of_keys.fill(0.0);
+        for (member, mut of_query) in of_group.into_iter().enumerate() {
+            let number = group * sizes.shared() + member;
+            let query = sizes.part(joined, sequence, number);
+            of_queries.prepare(query, &mut scratch.queries);
+            let head = Head {
+                values,
+                out: sizes.head(out, sequence, number),
+                gradient: sizes.head(gradient, sequence, number),
+                logarithms: &logarithms[(sequence * h + number) * t..(sequence * h + number + 1) * t],
+            };
+            head.backward(k, scratch, &mut of_value);
+            of_queries.back(query, &scratch.of_queries, &mut of_query, &mut by_norms[0]);
+        }
+        of_keys.back(key, &scratch.of_keys, &mut of_key, &mut by_norms[1]);
+        by_norms
     });
+    // In the order of the tasks, so threads change no bit.
+    let by_norms: Vec<[Vec<f32>; 2]> = by_norms.collect();
+    let mut sums = [of_queries.zeros(), of_keys.zeros()];
+    for parts in &by_norms {
+        sums.iter_mut().zip(parts).for_each(|(sum, part)| add(sum, part));
+    }
+    sums
 }
 
-/// One head of one sequence, each matrix (T, K).
+/// One head of queries of one sequence, each matrix (T, K).
 struct Head<'a> {
-    parts: [Matrix<'a>; 3],
+    values: Matrix<'a>,
     out: Matrix<'a>,
     gradient: Matrix<'a>,
     logarithms: &'a [f32],
 }
 
 impl Head<'_> {
-    fn backward(&self, sizes: Sizes, rope: &Rope, scratch: &mut Scratch, gradients: [MatrixMut; 3]) {
-        let Sizes { t, k, .. } = sizes;
-        let [q, key, v] = self.parts;
-        let [mut of_q, mut of_k, mut of_v] = gradients;
-        rotated(q, rope, sizes.factor(), &mut scratch.queries);
-        rotated(key, rope, 1.0, &mut scratch.keys);
-        scratch.of_keys.fill(0.0);
+    /// Writes the gradient by the prepared queries to the scratch space, and adds those by the prepared keys and by the
+    /// values to what other heads left.
+    fn backward(&self, k: usize, scratch: &mut Scratch, of_values: &mut MatrixMut) {
+        let t = self.logarithms.len();
         for start in (0..t).step_by(BLOCK) {
             let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
             let weights = &mut scratch.weights[..rows * end];
             let of_scores = &mut scratch.of_scores[..rows * end];
             multiply_scores(&scratch.queries, &scratch.keys, k, start..end, weights);
-            let (gradient, values) = (self.gradient.rows(start..end), v.rows(0..end));
+            let (gradient, values) = (self.gradient.rows(start..end), self.values.rows(0..end));
             let by_weights = &mut MatrixMut::new(of_scores, rows);
             multiply(by_weights, gradient, values.transposed(), 1.0, Old::Replace, Threads::One);
             for (i, (weights, of_scores)) in
@@ -187,14 +226,9 @@ impl Head<'_> {
             let keys = Matrix::new(&scratch.keys[..end * k], end);
             let of_queries = &mut MatrixMut::new(&mut scratch.of_queries[block], rows);
             let of_keys = &mut MatrixMut::new(&mut scratch.of_keys[..end * k], end);
-            multiply(&mut of_v.rows(0..end), weights.transposed(), gradient, 1.0, Old::Add, Threads::One);
+            multiply(&mut of_values.rows(0..end), weights.transposed(), gradient, 1.0, Old::Add, Threads::One);
             multiply(of_queries, of_scores, keys, 1.0, Old::Replace, Threads::One);
             multiply(of_keys, of_scores.transposed(), queries, 1.0, Old::Add, Threads::One);
-        }
-        for position in 0..t {
-            let row = position * k..(position + 1) * k;
-            rope.rotate_back(&scratch.of_queries[row.clone()], of_q.row(position), position, sizes.factor());
-            rope.rotate_back(&scratch.of_keys[row], of_k.row(position), position, 1.0);
         }
     }
 }
@@ -212,8 +246,7 @@ vectorised! {
 }
 
 struct CausalAttention {
-    heads: usize,
-    rope: Rope,
+    heads: Heads,
     /// Kept by the forward pass for the backward pass.
     logarithms: OnceLock<Vec<f32>>,
 }
@@ -225,20 +258,20 @@ impl CustomOp1 for CausalAttention {
 
     fn cpu_fwd(&self, joined: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (b, t, width) = layout.shape().dims3()?;
-        let joined = slices::of(joined, layout)?;
-        let mut out = vec![0.0; joined.len() / 3];
-        let logarithms = forward(joined, Sizes::of((b, t, width), self.heads), &self.rope, &mut out);
+        let (joined, sizes) = (slices::of(joined, layout)?, Sizes::of((b, t, width), &self.heads));
+        let mut out = vec![0.0; b * t * sizes.h * sizes.k];
+        let logarithms = forward(joined, sizes, &self.heads, None, &mut out);
         // Only the first call sets it; a second forward pass of one operation has the same input.
         self.logarithms.get_or_init(|| logarithms);
-        Ok((CpuStorage::F32(out), Shape::from((b, t, width / 3))))
+        Ok((CpuStorage::F32(out), Shape::from((b, t, sizes.h * sizes.k))))
     }
 
     fn bwd(&self, joined: &Tensor, result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let sizes = Sizes::of(joined.dims3()?, self.heads);
+        let sizes = Sizes::of(joined.dims3()?, &self.heads);
         let logarithms = self.logarithms.get().expect("the forward pass comes before the backward pass");
         let mut of_joined = vec![0.0; joined.elem_count()];
         slices::read([joined, result, gradient], |given| {
-            backward(given, sizes, &self.rope, logarithms, &mut of_joined);
+            backward(given, sizes, &self.heads, None, logarithms, &mut of_joined);
         })?;
         Ok(Some(Tensor::from_vec(of_joined, joined.shape(), joined.device())?))
     }
@@ -247,25 +280,51 @@ impl CustomOp1 for CausalAttention {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
 
     #[test]
     fn agrees_with_the_plain_path() {
-        // One token, odd sizes, more than one block of queries with a rest, several sequences and heads.
-        for (b, t, h, k) in [(1, 1, 1, 2), (2, 3, 2, 4), (1, 2 * BLOCK + 5, 3, 6), (2, BLOCK, 2, 32)] {
-            let joined = normal(&[b, t, 3 * h * k], 1);
-            let rope = Rope::new(t + 2, k, 100.0);
-            agree(&[&joined], |[x]| causal_attention(x, h, &rope), |[x]| plain::causal_attention(x, h, &rope));
+        // One token, odd sizes, more than one block of queries with a rest, several sequences and heads, shared keys.
+        let sizes = [
+            (1, 1, 1, 1, 2),
+            (2, 3, 2, 2, 4),
+            (1, 2 * BLOCK + 5, 3, 3, 6),
+            (2, BLOCK, 2, 2, 32),
+            (2, 5, 6, 2, 4),
+            (2, BLOCK + 3, 4, 1, 6),
+        ];
+        for (b, t, queries, keys, k) in sizes {
+            let joined = normal(&[b, t, (queries + 2 * keys) * k], 1);
+            for rope in [None, Some(Rope::new(t + 2, k, 100.0))] {
+                let heads = Heads { queries, keys, rope };
+                agree(&[&joined], |[x]| causal_attention(x, &heads), |[x]| plain::causal_attention(x, &heads, None));
+            }
         }
+    }
+
+    #[test]
+    fn heads_that_share_keys_are_heads_with_equal_keys() {
+        let (t, k) = (9, 4);
+        let rope = Some(Rope::new(t, k, 100.0));
+        let part = |count, seed| normal(&[1, t, count, k], seed);
+        let (q, key, v) = (part(4, 1), part(2, 2), part(2, 3));
+        let join = |parts: [&Tensor; 3]| Tensor::cat(&parts, 2).unwrap().reshape((1, t, ())).unwrap();
+        let attend = |joined: &Tensor, keys| {
+            let heads = Heads { queries: 4, keys, rope: rope.clone() };
+            causal_attention(joined, &heads).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let twice = |x: &Tensor| x.index_select(&Tensor::new(&[0u32, 0, 1, 1], x.device()).unwrap(), 2).unwrap();
+        assert_eq!(attend(&join([&q, &key, &v]), 2), attend(&join([&q, &twice(&key), &twice(&v)]), 4));
     }
 
     #[test]
     fn nothing_is_seen_before_its_time() {
         let (t, h, k) = (BLOCK + 3, 2, 4);
-        let rope = Rope::new(t, k, 100.0);
+        let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
-        let out = |x: &Tensor| causal_attention(x, h, &rope).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out = |x: &Tensor| causal_attention(x, &heads).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);
         assert_ne!(a[(t - 1) * h * k..], b[(t - 1) * h * k..]);

@@ -4,84 +4,125 @@
 use crate::error::Result;
 use crate::nn::attention::{self, Sizes};
 use crate::nn::dropout::{self, Mask};
+use crate::nn::heads::{HeadNorms, Heads};
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
-use crate::nn::rope::Rope;
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
-use crate::nn::{causal_attention, linear, norm, residual, rms_norm, slices};
+use crate::nn::{linear, norm, plain, residual, rms_norm, slices};
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// What an attention layer has beside weights.
 #[derive(Clone)]
 pub struct AttentionSettings {
-    /// H.
-    pub heads: usize,
-    /// Rotary positions of at least T tokens.
-    pub rope: Rope,
-    /// Added to the mean square in the norm.
+    /// H and G, and rotary positions of at least T tokens.
+    pub heads: Heads,
+    /// Added to the mean square in the norms.
     pub epsilon: f64,
     /// Share dropped, with a key.
     pub rate: f64,
 }
 
-/// `x + dropout(o(attention(q(n), k(n), v(n))))` with n the normed `x` (B, T, D): `weights` are the norm's (D), and q, k,
-/// v and o (D, D).
+/// `x + dropout(o(attention(q(n), k(n), v(n))))` with n the normed `x` (B, T, D): `weights` are the norm's (D), q
+/// (H · K, D), k and v (G · K, D), and o (D, H · K). With `head_norms` (K each) every query and every key is normed.
 pub fn attention_layer(
     x: &Tensor,
     weights: [&Tensor; 5],
+    head_norms: Option<[&Tensor; 2]>,
     settings: &AttentionSettings,
     key: Option<Key>,
 ) -> Result<Tensor> {
     let [of_norm, q, k, v, o] = weights;
     if slices::are_f32_on_cpu(&[x, of_norm, q, k, v, o]) {
-        let (weights, sign) = Weights::new(weights)?;
-        let mask = Mask::when(settings.rate, key);
-        let op = AttentionLayer { weights, settings: settings.clone(), mask, kept: OnceLock::new() };
-        return Ok(x.contiguous()?.apply_op2(&sign, op)?);
+        return match head_norms {
+            None => fused(x, weights, settings, key),
+            Some([of_queries, of_keys]) => fused(x, [of_norm, q, k, v, o, of_queries, of_keys], settings, key),
+        };
     }
     let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?)?;
-    let attended = causal_attention(&joined, settings.heads, &settings.rope)?;
+    let norms = head_norms.map(|weights| (weights, settings.epsilon));
+    let attended = plain::causal_attention(&joined, &settings.heads, norms)?;
     residual(x, &linear(&attended, o)?, settings.rate, key)
+}
+
+/// The operation on five weights, or on seven with the norms of queries and keys.
+fn fused<const N: usize>(
+    x: &Tensor,
+    weights: [&Tensor; N],
+    settings: &AttentionSettings,
+    key: Option<Key>,
+) -> Result<Tensor> {
+    let (weights, sign) = Weights::new(weights)?;
+    let mask = Mask::when(settings.rate, key);
+    let op = AttentionLayer { weights, settings: settings.clone(), mask, kept: OnceLock::new() };
+    Ok(x.contiguous()?.apply_op2(&sign, op)?)
 }
 
 /// What the forward pass keeps for the backward pass.
 struct Kept {
-    /// Queries, keys and values side by side (N, 3D).
+    /// Queries, keys and values side by side (N, (H + 2G) · K).
     joined: Vec<f32>,
-    /// (N, D).
+    /// (N, H · K).
     attended: Vec<f32>,
     /// (B, H, T).
     logarithms: Vec<f32>,
 }
 
-struct AttentionLayer {
-    weights: Weights<5>,
+struct AttentionLayer<const N: usize> {
+    weights: Weights<N>,
     settings: AttentionSettings,
     mask: Option<Mask>,
     kept: OnceLock<Kept>,
 }
 
-impl AttentionLayer {
-    fn sizes(&self, (b, t, d): (usize, usize, usize)) -> Sizes {
-        Sizes::of((b, t, 3 * d), self.settings.heads)
+/// The weights of an operation by their names.
+struct Named<'a> {
+    of_norm: &'a [f32],
+    /// Queries', keys' and values' maps.
+    maps: [&'a [f32]; 3],
+    o: &'a [f32],
+    head_norms: Option<HeadNorms<'a>>,
+}
+
+impl<'a> Named<'a> {
+    fn of<const N: usize>(weights: [&'a [f32]; N], epsilon: f32) -> Named<'a> {
+        let head_norms = match weights[5..] {
+            [queries, keys] => Some(HeadNorms { weights: [queries, keys], epsilon }),
+            _ => None,
+        };
+        Named { of_norm: weights[0], maps: [weights[1], weights[2], weights[3]], o: weights[4], head_norms }
     }
 
-    fn forward(&self, x: &[f32], shape: (usize, usize, usize), [of_norm, q, k, v, o]: [&[f32]; 5]) -> Vec<f32> {
-        let d = of_norm.len();
-        let rows = x.len() / d;
+    /// The columns of the joined matrix that each map makes.
+    fn parts(&self) -> [Range<usize>; 3] {
+        let d = self.of_norm.len();
+        let [q, k, v] = self.maps.map(|map| map.len() / d);
+        [0..q, q..q + k, q + k..q + k + v]
+    }
+}
+
+impl<const N: usize> AttentionLayer<N> {
+    fn forward(&self, x: &[f32], (b, t, d): (usize, usize, usize), weights: [&[f32]; N]) -> Vec<f32> {
+        let AttentionSettings { heads, epsilon, .. } = &self.settings;
+        let named = Named::of(weights, *epsilon as f32);
+        let (rows, parts) = (b * t, named.parts());
         let mut normed = vec![0.0; x.len()];
-        norm::forward(x, of_norm, self.settings.epsilon as f32, &mut normed);
-        let mut joined = vec![0.0; 3 * x.len()];
-        for (mut part, map) in MatrixMut::new(&mut joined, rows).split_columns(3).zip([q, k, v]) {
-            times_transposed(&mut part, Matrix::new(&normed, rows), Matrix::new(map, d));
+        norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
+        let width = parts[2].end;
+        let mut joined = vec![0.0; rows * width];
+        let whole = &mut MatrixMut::new(&mut joined, rows);
+        for (part, map) in parts.iter().zip(named.maps) {
+            let map = Matrix::new(map, part.len());
+            times_transposed(&mut whole.columns(part.clone()), Matrix::new(&normed, rows), map);
         }
-        let mut attended = vec![0.0; x.len()];
-        let logarithms = attention::forward(&joined, self.sizes(shape), &self.settings.rope, &mut attended);
+        let mut attended = vec![0.0; rows * parts[0].len()];
+        let sizes = Sizes::of((b, t, width), heads);
+        let logarithms = attention::forward(&joined, sizes, heads, named.head_norms, &mut attended);
         let branch = &mut normed; // its values are no longer needed
-        times_transposed(&mut MatrixMut::new(branch, rows), Matrix::new(&attended, rows), Matrix::new(o, d));
+        times_transposed(&mut MatrixMut::new(branch, rows), Matrix::new(&attended, rows), Matrix::new(named.o, d));
         self.kept.get_or_init(|| Kept { joined, attended, logarithms });
         dropout::join(x, branch, self.mask)
     }
@@ -90,39 +131,44 @@ impl AttentionLayer {
     fn backward(
         &self,
         x: &[f32],
-        shape: (usize, usize, usize),
-        [of_norm, q, k, v, o]: [&[f32]; 5],
+        (b, t, d): (usize, usize, usize),
+        weights: [&[f32]; N],
         gradient: &[f32],
-    ) -> (Vec<f32>, [Vec<f32>; 5]) {
+    ) -> (Vec<f32>, [Vec<f32>; N]) {
         let Kept { joined, attended, logarithms } =
             self.kept.get().expect("the forward pass comes before the backward pass");
-        let d = of_norm.len();
-        let rows = x.len() / d;
+        let AttentionSettings { heads, epsilon, .. } = &self.settings;
+        let named = Named::of(weights, *epsilon as f32);
+        let (rows, columns) = (b * t, named.parts());
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
         let of_o = transposed_times(of_branch, Matrix::new(attended, rows));
-        let mut of_attended = vec![0.0; x.len()];
-        times(&mut MatrixMut::new(&mut of_attended, rows), of_branch, Matrix::new(o, d), Old::Replace);
+        let mut of_attended = vec![0.0; attended.len()];
+        times(&mut MatrixMut::new(&mut of_attended, rows), of_branch, Matrix::new(named.o, d), Old::Replace);
         let mut of_joined = vec![0.0; joined.len()];
         let given = [joined.as_slice(), attended, &of_attended];
-        attention::backward(given, self.sizes(shape), &self.settings.rope, logarithms, &mut of_joined);
+        let sizes = Sizes::of((b, t, columns[2].end), heads);
+        let by_head_norms = attention::backward(given, sizes, heads, named.head_norms, logarithms, &mut of_joined);
+        drop(of_attended);
         let of_joined = Matrix::new(&of_joined, rows);
-        let parts = [0, 1, 2].map(|part| of_joined.columns(part * d..(part + 1) * d));
-        let mut normed = of_attended; // its values are no longer needed
-        norm::forward(x, of_norm, self.settings.epsilon as f32, &mut normed);
-        let [of_q, of_k, of_v] = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows)));
-        let of_normed = &mut normed; // as above
-        for (part, (map, old)) in parts.into_iter().zip([(q, Old::Replace), (k, Old::Add), (v, Old::Add)]) {
-            times(&mut MatrixMut::new(of_normed, rows), part, Matrix::new(map, d), old);
+        let parts = columns.map(|columns| of_joined.columns(columns));
+        let mut normed = vec![0.0; x.len()];
+        norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
+        let by_maps = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows)));
+        let of_normed = &mut normed; // its values are no longer needed
+        for ((part, map), old) in parts.into_iter().zip(named.maps).zip([Old::Replace, Old::Add, Old::Add]) {
+            times(&mut MatrixMut::new(of_normed, rows), part, Matrix::new(map, part.columns), old);
         }
         let mut of_x = vec![0.0; x.len()];
-        let by_norm = norm::backward(x, of_norm, of_normed, self.settings.epsilon as f32, &mut of_x);
+        let by_norm = norm::backward(x, named.of_norm, of_normed, *epsilon as f32, &mut of_x);
         add(&mut of_x, gradient);
-        (of_x, [by_norm, of_q, of_k, of_v, of_o])
+        let all = std::iter::once(by_norm).chain(by_maps).chain([of_o]).chain(by_head_norms);
+        let mut all = all.take(N);
+        (of_x, std::array::from_fn(|_| all.next().expect("a gradient for each of five or seven weights")))
     }
 }
 
-impl CustomOp2 for AttentionLayer {
+impl<const N: usize> CustomOp2 for AttentionLayer<N> {
     fn name(&self) -> &'static str {
         "attention-layer"
     }
@@ -158,20 +204,38 @@ impl CustomOp2 for AttentionLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
 
     #[test]
     fn agrees_with_the_plain_path() {
-        for (b, t, heads, width) in [(1, 1, 1, 2), (2, 3, 2, 4), (2, 70, 3, 6)] {
-            let d = heads * width;
-            let shapes: [&[usize]; 6] = [&[b, t, d], &[d], &[d, d], &[d, d], &[d, d], &[d, d]];
+        for (b, t, queries, keys, width, d) in
+            [(1, 1, 1, 1, 2, 2), (2, 3, 2, 2, 4, 8), (2, 70, 3, 3, 6, 18), (2, 5, 4, 2, 6, 10), (1, 66, 2, 1, 4, 7)]
+        {
+            let (of_queries, of_keys) = (queries * width, keys * width);
+            let shapes: [&[usize]; 8] = [
+                &[b, t, d],
+                &[d],
+                &[of_queries, d],
+                &[of_keys, d],
+                &[of_keys, d],
+                &[d, of_queries],
+                &[width],
+                &[width],
+            ];
             // Weights as small as a model's: scores stay moderate.
-            let inputs: [Tensor; 6] = std::array::from_fn(|i| (normal(shapes[i], i as u64) * 0.3).unwrap());
-            let settings = AttentionSettings { heads, rope: Rope::new(t, width, 100.0), epsilon: 1e-5, rate: 0.3 };
+            let inputs: [Tensor; 8] = std::array::from_fn(|i| (normal(shapes[i], i as u64) * 0.3).unwrap());
+            let heads = Heads { queries, keys, rope: Some(Rope::new(t, width, 100.0)) };
+            let settings = AttentionSettings { heads, epsilon: 1e-5, rate: 0.3 };
             for key in [None, Some(Key::new(3))] {
                 // In f64 the same function takes the plain path.
-                let layer = |[x, n, q, k, v, o]: [&Tensor; 6]| attention_layer(x, [n, q, k, v, o], &settings, key);
-                agree(&inputs.each_ref(), layer, layer);
+                let bare = |[x, n, q, k, v, o]: [&Tensor; 6]| attention_layer(x, [n, q, k, v, o], None, &settings, key);
+                let [x, n, q, k, v, o, a, b] = inputs.each_ref();
+                agree(&[x, n, q, k, v, o], bare, bare);
+                let normed = |[x, n, q, k, v, o, a, b]: [&Tensor; 8]| {
+                    attention_layer(x, [n, q, k, v, o], Some([a, b]), &settings, key)
+                };
+                agree(&[x, n, q, k, v, o, a, b], normed, normed);
             }
         }
     }

@@ -5,14 +5,19 @@
 //! candle operations in [`plain`], which is also what the fused operations are checked against; it is itself checked
 //! against finite differences in f64.
 
+pub mod affine;
 pub mod attention;
 pub mod attention_layer;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod feed_forward;
+pub mod gelu;
+pub mod heads;
+pub mod layer_norm;
 pub mod linear;
 pub mod norm;
 pub mod plain;
+pub mod positions;
 pub(crate) mod product;
 pub mod rope;
 pub(crate) mod slices;
@@ -20,13 +25,18 @@ pub mod swiglu;
 pub(crate) mod vector;
 mod weights;
 
+pub use affine::affine;
 pub use attention::causal_attention;
 pub use attention_layer::{AttentionSettings, attention_layer};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, residual};
 pub use feed_forward::feed_forward;
+pub use gelu::gelu;
+pub use heads::Heads;
+pub use layer_norm::layer_norm;
 pub use linear::{embedding, linear};
 pub use norm::rms_norm;
+pub use positions::add_positions;
 pub use rope::Rope;
 pub use swiglu::swiglu;
 

@@ -40,7 +40,8 @@ pub(crate) fn backward(x: &[f32], weight: &[f32], gradient: &[f32], epsilon: f32
 }
 
 vectorised! {
-    fn forward_rows(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    /// Norms the rows of `x` one after the other.
+    pub(crate) fn forward_rows(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
         let width = weight.len();
         for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
             let scale = 1.0 / (dot::<FUSED>(x, x) / width as f32 + epsilon).sqrt();
@@ -53,7 +54,7 @@ vectorised! {
 
 vectorised! {
     /// With s = 1 / √(mean(x²) + ε) and g = gradient · weight: ∂x = s g - s³ mean(g x) x, ∂weight = Σ gradient · x · s.
-    fn backward_rows(
+    pub(crate) fn backward_rows(
         x: &[f32],
         weight: &[f32],
         gradient: &[f32],

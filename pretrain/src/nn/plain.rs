@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::nn::dropout::Mask;
+use crate::nn::heads::Heads;
 use crate::nn::rope::Rope;
 use candle_core::{D, DType, Device, Tensor};
 use rayon::prelude::*;
@@ -16,6 +17,11 @@ pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     Ok(x.reshape((rows, width))?.matmul(&weight.t()?)?.reshape(shape)?)
 }
 
+/// `x` (…, I) times `weight` (I, O), plus `bias` (O).
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    Ok(linear(x, &weight.t()?)?.broadcast_add(bias)?)
+}
+
 /// Rows of `weight` (V, D) by `ids` (B, T).
 pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let (b, t) = ids.dims2()?;
@@ -26,6 +32,23 @@ pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + epsilon)?.sqrt()?;
     Ok(x.broadcast_div(&scale)?.broadcast_mul(weight)?)
+}
+
+/// `(x - mean) / √(variance + epsilon) · weight + bias` over the last axis.
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let around = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let deviation = (around.sqr()?.mean_keepdim(D::Minus1)? + epsilon)?.sqrt()?;
+    Ok(around.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)?)
+}
+
+/// `x` (B, T, D) plus the first T rows of `table`.
+pub fn add_positions(x: &Tensor, table: &Tensor) -> Result<Tensor> {
+    Ok(x.broadcast_add(&table.narrow(0, 0, x.dim(1)?)?)?)
+}
+
+/// The Gaussian error linear unit by its hyperbolic tangent.
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    Ok(x.gelu()?)
 }
 
 /// `silu(gate) · up` of `x` (…, 2F), gate before up.
@@ -55,23 +78,35 @@ fn causal_mask(t: usize, dtype: DType, device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (t, t), device)?.to_dtype(dtype)?)
 }
 
-/// `softmax(q kᵀ / √K + mask) v` with rotated q and k; `joined` (B, T, 3D) holds q, k and v side by side, each of `heads`
-/// heads; gives (B, T, D).
-pub fn causal_attention(joined: &Tensor, heads: usize, rope: &Rope) -> Result<Tensor> {
-    let (b, t, three) = joined.dims3()?;
-    let (d, k) = (three / 3, three / 3 / heads);
-    let split = |part: usize| -> Result<Tensor> {
-        let part = joined.narrow(D::Minus1, part * d, d)?.contiguous()?.reshape((b, t, heads, k))?;
-        Ok(part.transpose(1, 2)?.contiguous()?) // (B, H, T, K)
+/// `softmax(q kᵀ / √K + mask) v`; `joined` (B, T, (H + 2G) · K) holds q, k and v side by side, head by head. With `norms`
+/// (weights of queries' and of keys' and what is added to the mean square) each query and key is normed; then it is
+/// rotated where `heads` has rotary positions. Gives (B, T, H · K).
+pub fn causal_attention(joined: &Tensor, heads: &Heads, norms: Option<([&Tensor; 2], f64)>) -> Result<Tensor> {
+    let (b, t, width) = joined.dims3()?;
+    let (h, g, k) = (heads.queries, heads.keys, heads.width(width));
+    let split = |first: usize, count: usize| -> Result<Tensor> {
+        let part = joined.narrow(D::Minus1, first * k, count * k)?.contiguous()?.reshape((b, t, count, k))?;
+        Ok(part.transpose(1, 2)?.contiguous()?) // (B, H or G, T, K)
     };
-    let q = (rotate(&split(0)?, rope)? * (k as f64).powf(-0.5))?;
-    let scores = q.matmul(&rotate(&split(1)?, rope)?.t()?.contiguous()?)?; // (B, H, T, T)
+    let prepared = |part: Tensor, which: usize| -> Result<Tensor> {
+        let part = match norms {
+            Some((weights, epsilon)) => rms_norm(&part, weights[which], epsilon)?,
+            None => part,
+        };
+        heads.rope.as_ref().map_or(Ok(part.clone()), |rope| rotate(&part, rope))
+    };
+    let shared = |part: Tensor| -> Result<Tensor> {
+        let (g, h) = (heads.keys, heads.queries);
+        Ok(part.unsqueeze(2)?.broadcast_as((b, g, h / g, t, k))?.contiguous()?.reshape((b, h, t, k))?)
+    };
+    let q = (prepared(split(0, h)?, 0)? * (k as f64).powf(-0.5))?;
+    let scores = q.matmul(&shared(prepared(split(h, g)?, 1)?)?.t()?.contiguous()?)?; // (B, H, T, T)
     let scores = scores.broadcast_add(&causal_mask(t, joined.dtype(), joined.device())?)?;
     // The largest score is taken off as a constant: the softmax does not depend on it, so its gradient is not needed.
     let largest = scores.detach().max_keepdim(D::Minus1)?;
     let powers = scores.broadcast_sub(&largest)?.exp()?;
     let weights = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
-    Ok(weights.matmul(&split(2)?)?.transpose(1, 2)?.contiguous()?.reshape((b, t, d))?)
+    Ok(weights.matmul(&shared(split(h + g, g)?)?)?.transpose(1, 2)?.contiguous()?.reshape((b, t, h * k))?)
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
@@ -137,12 +172,27 @@ mod tests {
         let g = variable(&[4], 3);
         gradients(&[&x, &g], || scalar(&rms_norm(&x, &g, 1e-5).unwrap()));
         gradients(&[&x], || scalar(&swiglu(&x).unwrap()));
+        gradients(&[&x], || scalar(&gelu(&x).unwrap()));
+        let (m, c, p) = (variable(&[4, 5], 7), variable(&[5], 8), variable(&[6, 4], 9));
+        gradients(&[&x, &m, &c], || scalar(&affine(&x, &m, &c).unwrap()));
+        gradients(&[&x, &p], || scalar(&add_positions(&x, &p).unwrap()));
+        let bias = variable(&[4], 10);
+        gradients(&[&x, &g, &bias], || scalar(&layer_norm(&x, &g, &bias, 1e-5).unwrap()));
         gradients(&[&x], || scalar(&dropout(&x, &Mask::new(Key::new(1), 0.3)).unwrap()));
         let (x, w) = (variable(&[4, 3], 5), variable(&[5, 3], 6));
         // Other than above: the value is a constant plus 0, so it is computed from scratch each time.
         gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9)).unwrap());
-        let joined = variable(&[2, 3, 24], 4); // B 2, T 3, D 8, 2 heads of 4
-        let rope = Rope::new(3, 4, 100.0);
-        gradients(&[&joined], || scalar(&causal_attention(&joined, 2, &rope).unwrap()));
+        let joined = variable(&[2, 3, 24], 4); // B 2, T 3, 2 heads of 4, or 4 of queries and 1 of keys
+        let (of_queries, of_keys) = (variable(&[4], 11), variable(&[4], 12));
+        for (queries, keys) in [(2, 2), (4, 1)] {
+            for rope in [None, Some(Rope::new(3, 4, 100.0))] {
+                let heads = Heads { queries, keys, rope };
+                gradients(&[&joined], || scalar(&causal_attention(&joined, &heads, None).unwrap()));
+                gradients(&[&joined, &of_queries, &of_keys], || {
+                    let norms = Some(([of_queries.as_tensor(), of_keys.as_tensor()], 1e-5));
+                    scalar(&causal_attention(&joined, &heads, norms).unwrap())
+                });
+            }
+        }
     }
 }

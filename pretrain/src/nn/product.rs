@@ -95,6 +95,13 @@ impl<'a> MatrixMut<'a> {
         MatrixMut { pointer, rows: range.len(), columns: self.columns, stride: self.stride, slice: PhantomData }
     }
 
+    /// These columns.
+    pub fn columns(&mut self, range: Range<usize>) -> MatrixMut<'_> {
+        assert!(range.start <= range.end && range.end <= self.columns);
+        let pointer = self.pointer.wrapping_add(range.start);
+        MatrixMut { pointer, rows: self.rows, columns: range.len(), stride: self.stride, slice: PhantomData }
+    }
+
     /// These rows and columns, by a shared reference.
     ///
     /// # Safety

@@ -1,0 +1,110 @@
+//! Linear maps with a bias, the weight stored as GPT-2 stores it: a row for each input.
+
+use crate::error::Result;
+use crate::nn::linear::{times, times_transposed, transposed_times};
+use crate::nn::product::{Matrix, MatrixMut, Old};
+use crate::nn::vector::add;
+use crate::nn::{plain, slices};
+use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// Rows one task handles. The bias's gradient is summed by such blocks, so threads change no bit.
+const BLOCK: usize = 64;
+
+/// `x` (…, I) times `weight` (I, O), plus `bias` (O): (…, O). Other than in [`crate::nn::linear()`], the weight is not
+/// transposed: this is the `Conv1D` of Hugging Face's GPT-2.
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if slices::are_f32_on_cpu(&[x, weight, bias]) {
+        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Affine)?);
+    }
+    plain::affine(x, weight, bias)
+}
+
+/// The sum of all rows of `values`, each as wide as `width`.
+fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
+    let sum = |rows: &[f32]| {
+        let mut sum = vec![0.0; width];
+        rows.chunks_exact(width).for_each(|row| add(&mut sum, row));
+        sum
+    };
+    let parts: Vec<_> = values.par_chunks(BLOCK * width).map(sum).collect();
+    sum(&parts.concat())
+}
+
+struct Affine;
+
+impl CustomOp3 for Affine {
+    fn name(&self) -> &'static str {
+        "affine"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (in_width, out_width) = weight_layout.shape().dims2()?;
+        let mut shape = layout.dims().to_vec();
+        match shape.last_mut() {
+            Some(last) if *last == in_width && bias_layout.dims() == [out_width] => *last = out_width,
+            _ => bail!(
+                "affine: {:?} times a weight of {in_width} × {out_width} plus {:?}",
+                layout.dims(),
+                bias_layout.dims()
+            ),
+        }
+        let (x, bias) = (slices::of(x, layout)?, slices::of(bias, bias_layout)?);
+        let rows = x.len() / in_width;
+        let mut out = vec![0.0; rows * out_width];
+        out.par_chunks_mut(out_width).for_each(|row| row.copy_from_slice(bias));
+        let weight = Matrix::new(slices::of(weight, weight_layout)?, in_width);
+        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add);
+        Ok((CpuStorage::F32(out), Shape::from(shape)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (in_width, out_width) = weight.dims2()?;
+        let rows = x.elem_count() / in_width;
+        let mut of_x = vec![0.0; x.elem_count()];
+        let (of_weight, of_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+            let of_bias = sum_of_rows(gradient, out_width);
+            let gradient = Matrix::new(gradient, rows);
+            times_transposed(&mut MatrixMut::new(&mut of_x, rows), gradient, Matrix::new(weight, in_width));
+            (transposed_times(Matrix::new(x, rows), gradient), of_bias)
+        })?;
+        let of_weight = Tensor::from_vec(of_weight, weight.shape(), weight.device())?;
+        let of_bias = Tensor::from_vec(of_bias, bias.shape(), bias.device())?;
+        Ok((Some(Tensor::from_vec(of_x, x.shape(), x.device())?), Some(of_weight), Some(of_bias)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::check::{agree, normal};
+
+    #[test]
+    fn agrees_with_the_plain_path() {
+        for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
+            let (x, weight, bias) = (normal(&shape, 1), normal(&[shape[2], out], 2), normal(&[out], 3));
+            agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b), |[x, w, b]| plain::affine(x, w, b));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let message = affine(&normal(&[2, 3], 1), &normal(&[4, 3], 2), &normal(&[3], 3)).unwrap_err().to_string();
+        assert!(message.contains("[2, 3] times a weight of 4 × 3 plus [3]"), "{message}");
+    }
+}

@@ -5,7 +5,7 @@ use crate::random::Key;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
@@ -14,6 +14,7 @@ use tongues_pipeline::io::atomic;
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
     vars: BTreeMap<String, Var>,
+    embeddings: BTreeSet<String>,
 }
 
 impl Parameters {
@@ -37,6 +38,21 @@ impl Parameters {
     /// Adds a parameter of ones.
     pub fn ones(&mut self, name: &str, shape: &[usize], device: &Device) -> Result<()> {
         self.insert(name, &Tensor::ones(shape, DType::F32, device)?)
+    }
+
+    /// Adds a parameter of zeros.
+    pub fn zeros(&mut self, name: &str, shape: &[usize], device: &Device) -> Result<()> {
+        self.insert(name, &Tensor::zeros(shape, DType::F32, device)?)
+    }
+
+    /// Says that the rows of this parameter are looked up, for tokens or for positions.
+    pub fn mark_embedding(&mut self, name: &str) {
+        self.embeddings.insert(name.to_owned());
+    }
+
+    /// Whether this is a matrix that maps states to states: not a norm, not a bias, not an embedding.
+    pub fn is_map(&self, name: &str) -> bool {
+        !self.embeddings.contains(name) && self.vars.get(name).is_some_and(|var| var.rank() >= 2)
     }
 
     /// The parameter of this name.
@@ -78,9 +94,18 @@ impl Parameters {
         self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect()
     }
 
+    /// Copies that share nothing with these.
+    pub fn copy(&self) -> Result<Parameters> {
+        let mut other = Parameters { embeddings: self.embeddings.clone(), ..Parameters::new() };
+        for (name, var) in self.iter() {
+            other.insert(name, var)?;
+        }
+        Ok(other)
+    }
+
     /// Copies in another type, for gradient checks in f64.
     pub fn to_dtype(&self, dtype: DType) -> Result<Parameters> {
-        let mut other = Parameters::new();
+        let mut other = Parameters { embeddings: self.embeddings.clone(), ..Parameters::new() };
         for (name, var) in self.iter() {
             other.insert(name, &var.to_dtype(dtype)?)?;
         }
@@ -110,7 +135,11 @@ impl Parameters {
 
     /// Takes the values of a file written by [`Parameters::save`] or by `transformers`: the same names, the same shapes.
     pub fn load_values(&self, path: &Path, device: &Device) -> Result<()> {
-        let mut stored = load(path, device)?;
+        self.take_values(load(path, device)?, path)
+    }
+
+    /// Takes the values of `stored`, read from `path`: the same names, the same shapes.
+    pub fn take_values(&self, mut stored: BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
         let place = |name: &str| format!("{}, {name}", path.display());
         for (name, var) in self.iter() {
             let Some(tensor) = stored.remove(name) else {
@@ -187,6 +216,17 @@ mod tests {
         second.ones("a.weight", &[3], &Device::Cpu).unwrap();
         let message = second.load_values(&path, &Device::Cpu).unwrap_err().to_string();
         assert!(message.contains("a.weight: found shape [2]; expected shape [3]"), "{message}");
+    }
+
+    #[test]
+    fn maps_are_told_from_embeddings_and_vectors() {
+        let mut parameters = two();
+        parameters.ones("c.weight", &[3, 2], &Device::Cpu).unwrap();
+        parameters.mark_embedding("c.weight");
+        for copy in [parameters.copy().unwrap(), parameters.to_dtype(DType::F64).unwrap(), parameters] {
+            let maps: Vec<&str> = copy.iter().map(|(name, _)| name).filter(|name| copy.is_map(name)).collect();
+            assert_eq!(maps, ["b.weight"]);
+        }
     }
 
     #[test]

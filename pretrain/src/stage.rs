@@ -145,7 +145,7 @@ fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
         config.context_length,
         config.vocabulary_size
     ));
-    line(format_args!("`transformers` loads this folder as `LlamaForCausalLM`.\n\n## Text\n"));
+    line(format_args!("`transformers` loads this folder as `{}`.\n\n## Text\n", config.layout.architecture()));
     for (name, licence) in &origin.sources {
         line(format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
     }

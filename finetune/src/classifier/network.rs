@@ -33,10 +33,7 @@ pub struct Network {
 impl Network {
     /// A new head for `labels` labels on a copy of `decoder`; the head's values are a function of `seed`.
     pub fn new(decoder: &Decoder, labels: usize, dropout: f64, seed: u64) -> Result<Network> {
-        let mut parameters = Parameters::new();
-        for (name, var) in decoder.parameters.iter() {
-            parameters.insert(name, var)?;
-        }
+        let mut parameters = decoder.parameters.copy()?;
         let (width, device) = (3 * decoder.config.hidden_size, decoder.head().device().clone());
         parameters.normal(WEIGHT, &[labels, width], DEVIATION, Key::new(seed).named("head"), &device)?;
         parameters.insert(BIAS, &Tensor::zeros(labels, DType::F32, &device)?)?;
@@ -127,6 +124,7 @@ impl Network {
 pub(crate) mod tests {
     use super::*;
     use crate::classifier::pooling::cross_entropy;
+    use tongues_pretrain::models::layout::Layout;
 
     pub(crate) fn tiny(tied: bool) -> Decoder {
         let config = DecoderConfig {
@@ -139,6 +137,12 @@ pub(crate) mod tests {
             tied_embeddings: tied,
             ..DecoderConfig::default()
         };
+        Decoder::new(&config, 3, &Device::Cpu).unwrap()
+    }
+
+    /// The same sizes in another layout.
+    pub(crate) fn tiny_of(layout: Layout, tied: bool) -> Decoder {
+        let config = DecoderConfig { layout, intermediate_size: 64, ..tiny(tied).config };
         Decoder::new(&config, 3, &Device::Cpu).unwrap()
     }
 
@@ -163,8 +167,8 @@ pub(crate) mod tests {
 
     #[test]
     fn every_parameter_gets_a_gradient() {
-        for tied in [true, false] {
-            let network = Network::new(&tiny(tied), 3, 0.1, 1).unwrap();
+        for (layout, tied) in Layout::ALL.into_iter().flat_map(|layout| [(layout, true), (layout, false)]) {
+            let network = Network::new(&tiny_of(layout, tied), 3, 0.1, 1).unwrap();
             let batch = Batch::new(&[vec![1, 7, 2], vec![1, 9, 8, 2]], &[0, 1], 2, &Device::Cpu).unwrap();
             let hidden = network.hidden(&batch, Some(Key::new(1))).unwrap();
             let logits = network.logits(&hidden, &batch, Some(Key::new(1))).unwrap();

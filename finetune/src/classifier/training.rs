@@ -181,9 +181,10 @@ pub fn scores(truth: &[usize], probabilities: &[Vec<f32>]) -> Scores {
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::tests::tiny;
+    use super::super::network::tests::{tiny, tiny_of};
     use super::*;
     use tongues_pipeline::progress::Silent;
+    use tongues_pretrain::models::layout::Layout;
 
     /// The label is whether token 7 or token 8 comes somewhere in the text.
     fn examples(count: usize, seed: u64) -> Labelled {
@@ -218,6 +219,24 @@ mod tests {
             for (label, shares) in batch.labels.iter().zip(&shares) {
                 assert!(shares[*label] > 0.95, "{shares:?} for label {label}, token loss weighs {weight}");
             }
+        }
+    }
+
+    #[test]
+    fn a_decoder_of_any_layout_learns_and_is_read_back() {
+        for layout in Layout::ALL {
+            let settings = ClassifierSettings { dropout: 0.0, language_model_weight: 0.5, ..settings() };
+            let network = Network::new(&tiny_of(layout, true), 2, settings.dropout, 1).unwrap();
+            let batch = examples(8, 1);
+            train(&network, &batch, &Labelled::default(), &settings, course(60), &Silent).unwrap();
+            let shares = network.probabilities(&batch.texts).unwrap();
+            for (label, shares) in batch.labels.iter().zip(&shares) {
+                assert!(shares[*label] > 0.95, "{layout:?}: {shares:?} for label {label}");
+            }
+            let folder = tempfile::tempdir().unwrap();
+            network.save(folder.path()).unwrap();
+            let again = Network::load(folder.path(), 2, &candle_core::Device::Cpu).unwrap();
+            assert_eq!(again.probabilities(&batch.texts).unwrap(), shares, "{layout:?}");
         }
     }
 

@@ -1,161 +1,20 @@
-//! A causal decoder with the layout, names and arithmetic of Hugging Face's `LlamaForCausalLM`.
+//! A causal decoder with the layout, names and arithmetic of Hugging Face's models; see [`Layout`].
 
 use crate::error::{Error, Result};
+use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    AttentionSettings, Heads, Rope, attention_layer, cross_entropy, dropout, embedding, feed_forward, linear, rms_norm,
+    AttentionSettings, Heads, Rope, add_positions, cross_entropy, dropout, embedding, layer_norm, linear, rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 
-/// Size and constants of a decoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DecoderConfig {
-    /// V; 0 in a recipe: taken from the token files.
-    pub vocabulary_size: usize,
-    /// D.
-    pub hidden_size: usize,
-    /// Blocks.
-    pub layers: usize,
-    /// H; divides D, and D / H is even.
-    pub heads: usize,
-    /// F.
-    pub intermediate_size: usize,
-    /// T at most, tokens.
-    pub context_length: usize,
-    /// Base of the rotary angles.
-    pub rope_theta: f64,
-    /// Added to the mean square in norms.
-    pub norm_epsilon: f64,
-    /// Share dropped after the embedding and on each residual branch, in training.
-    pub dropout: f64,
-    /// Whether the head is the embedding.
-    pub tied_embeddings: bool,
-    /// Id of `<s>`.
-    pub beginning: u32,
-    /// Id of `</s>`.
-    pub end: u32,
-}
-
-impl Default for DecoderConfig {
-    /// 4 layers of 256: small enough for a laptop, and for a corpus of a few million tokens.
-    fn default() -> DecoderConfig {
-        DecoderConfig {
-            vocabulary_size: 0,
-            hidden_size: 256,
-            layers: 4,
-            heads: 4,
-            intermediate_size: 688, // 8/3 D, as in Llama, rounded to 16
-            context_length: 256,
-            rope_theta: 10_000.0,
-            norm_epsilon: 1e-5,
-            dropout: 0.1,
-            tied_embeddings: true,
-            beginning: 1,
-            end: 2,
-        }
-    }
-}
-
-impl DecoderConfig {
-    /// Refuses sizes that cannot work, all faults together.
-    pub fn check(&self) -> Result<()> {
-        let mut faults = Vec::new();
-        let sizes = [
-            ("vocabulary_size", self.vocabulary_size),
-            ("hidden_size", self.hidden_size),
-            ("layers", self.layers),
-            ("heads", self.heads),
-            ("intermediate_size", self.intermediate_size),
-            ("context_length", self.context_length),
-        ];
-        faults.extend(
-            sizes.iter().filter(|(_, size)| *size == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")),
-        );
-        if self.heads > 0 && !self.hidden_size.is_multiple_of(2 * self.heads) {
-            faults.push(format!(
-                "hidden_size {} is not a multiple of 2 · heads = {}",
-                self.hidden_size,
-                2 * self.heads
-            ));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            faults.push(format!("dropout is {}; expected 0 or more, below 1", self.dropout));
-        }
-        if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("decoder: {}", faults.join("; ")))) }
-    }
-
-    /// The same with the vocabulary of the tokens; refuses another one that was asked for.
-    pub fn for_vocabulary(&self, vocabulary_size: usize) -> Result<DecoderConfig> {
-        if self.vocabulary_size != 0 && self.vocabulary_size != vocabulary_size {
-            return Err(Error::Mismatch {
-                place: "decoder, vocabulary_size".to_owned(),
-                found: self.vocabulary_size.to_string(),
-                expected: format!("{vocabulary_size}, as the token files have it (or 0, to take theirs)"),
-            });
-        }
-        let config = DecoderConfig { vocabulary_size, ..self.clone() };
-        config.check()?;
-        Ok(config)
-    }
-
-    /// `config.json` as `transformers` reads it.
-    pub fn to_hugging_face(&self) -> Value {
-        json!({
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
-            "vocab_size": self.vocabulary_size, "hidden_size": self.hidden_size,
-            "intermediate_size": self.intermediate_size, "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads, "num_key_value_heads": self.heads,
-            "head_dim": self.hidden_size / self.heads, "max_position_embeddings": self.context_length,
-            "rms_norm_eps": self.norm_epsilon, "rope_theta": self.rope_theta,
-            "tie_word_embeddings": self.tied_embeddings, "attention_bias": false, "mlp_bias": false,
-            "bos_token_id": self.beginning, "eos_token_id": self.end, "torch_dtype": "float32",
-            "residual_dropout": self.dropout,
-        })
-    }
-
-    /// Reads `config.json`; only what [`DecoderConfig::to_hugging_face`] writes is understood.
-    pub fn from_hugging_face(path: &Path) -> Result<DecoderConfig> {
-        let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(FileError::format(path))?;
-        let wrong = |key: &str, expected: &str| {
-            let found = value.get(key).map_or("nothing".to_owned(), Value::to_string);
-            Error::Mismatch { place: format!("{}, {key}", path.display()), found, expected: expected.to_owned() }
-        };
-        let whole = |key: &str| value[key].as_u64().ok_or_else(|| wrong(key, "a whole number"));
-        let number = |key: &str| value[key].as_f64().ok_or_else(|| wrong(key, "a number"));
-        if value["model_type"] != "llama" {
-            return Err(wrong("model_type", "\"llama\""));
-        }
-        let config = DecoderConfig {
-            vocabulary_size: whole("vocab_size")? as usize,
-            hidden_size: whole("hidden_size")? as usize,
-            layers: whole("num_hidden_layers")? as usize,
-            heads: whole("num_attention_heads")? as usize,
-            intermediate_size: whole("intermediate_size")? as usize,
-            context_length: whole("max_position_embeddings")? as usize,
-            rope_theta: number("rope_theta")?,
-            norm_epsilon: number("rms_norm_eps")?,
-            dropout: value["residual_dropout"].as_f64().unwrap_or(0.0),
-            tied_embeddings: value["tie_word_embeddings"].as_bool().unwrap_or(false),
-            beginning: whole("bos_token_id")? as u32,
-            end: whole("eos_token_id")? as u32,
-        };
-        if value.get("num_key_value_heads").is_some_and(|heads| heads.as_u64() != Some(config.heads as u64)) {
-            return Err(wrong("num_key_value_heads", "as many as num_attention_heads"));
-        }
-        config.check()?;
-        Ok(config)
-    }
-}
+pub use crate::models::config::DecoderConfig;
+pub use crate::models::layout::Layout;
 
 /// A decoder: configuration and parameters.
 #[derive(Debug, Clone)]
@@ -165,50 +24,25 @@ pub struct Decoder {
     /// Weights, by Hugging Face's names.
     pub parameters: Parameters,
     values: BTreeMap<String, Tensor>,
-    rope: Rope,
+    heads: Heads,
 }
-
-const EMBEDDING: &str = "model.embed_tokens.weight";
 
 impl Decoder {
     /// New weights, a function of `seed` alone: normal with deviation 0.02, the maps that end a residual branch with
-    /// 0.02 / √(2 · layers) (Radford et al. 2019), norms 1.
+    /// 0.02 / √(2 · layers) (Radford et al. 2019; not in `gpt1`), norms 1, biases 0.
     pub fn new(config: &DecoderConfig, seed: u64, device: &Device) -> Result<Decoder> {
         config.check()?;
-        let key = Key::new(seed).named("initial values");
-        let (d, f, v) = (config.hidden_size, config.intermediate_size, config.vocabulary_size);
-        let ending = 0.02 / (2.0 * config.layers as f64).sqrt();
-        let mut parameters = Parameters::new();
-        parameters.normal(EMBEDDING, &[v, d], 0.02, key, device)?;
-        for layer in 0..config.layers {
-            let maps = [
-                ("self_attn.q_proj", [d, d], 0.02),
-                ("self_attn.k_proj", [d, d], 0.02),
-                ("self_attn.v_proj", [d, d], 0.02),
-                ("self_attn.o_proj", [d, d], ending),
-                ("mlp.gate_proj", [f, d], 0.02),
-                ("mlp.up_proj", [f, d], 0.02),
-                ("mlp.down_proj", [d, f], ending),
-            ];
-            for (name, shape, deviation) in maps {
-                parameters.normal(&format!("model.layers.{layer}.{name}.weight"), &shape, deviation, key, device)?;
-            }
-            for name in ["input_layernorm", "post_attention_layernorm"] {
-                parameters.ones(&format!("model.layers.{layer}.{name}.weight"), &[d], device)?;
-            }
-        }
-        parameters.ones("model.norm.weight", &[d], device)?;
-        if !config.tied_embeddings {
-            parameters.normal("lm_head.weight", &[v, d], 0.02, key, device)?;
-        }
+        let parameters = weights::new(config, Key::new(seed).named("initial values"), device)?;
         Decoder::with_parameters(config, parameters)
     }
 
     /// A decoder over given parameters (of one type, on one device).
     pub fn with_parameters(config: &DecoderConfig, parameters: Parameters) -> Result<Decoder> {
-        parameters.get(EMBEDDING)?;
-        let rope = Rope::new(config.context_length, config.hidden_size / config.heads, config.rope_theta);
-        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, rope })
+        parameters.get(config.layout.embedding())?;
+        let rotary = || Rope::new(config.context_length, config.width_of_head(), config.rope_theta);
+        let rope = (!config.layout.is_gpt()).then(rotary);
+        let heads = Heads { queries: config.heads, keys: config.heads_of_keys(), rope };
+        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, heads })
     }
 
     /// The same weights without a graph, sharing storage: for evaluation and prediction.
@@ -216,11 +50,12 @@ impl Decoder {
         Decoder { values: self.parameters.detached(), ..self.clone() }
     }
 
-    /// Reads `config.json` and `model.safetensors`.
+    /// Reads `config.json` and `model.safetensors`, written by [`Decoder::save`] or by `transformers`.
     pub fn load(folder: &Path, device: &Device) -> Result<Decoder> {
         let config = DecoderConfig::from_hugging_face(&folder.join("config.json"))?;
         let decoder = Decoder::new(&config, 0, device)?;
-        decoder.parameters.load_values(&folder.join("model.safetensors"), device)?;
+        let path = folder.join("model.safetensors");
+        decoder.parameters.take_values(weights::stored(&config, &path, device)?, &path)?;
         Ok(decoder)
     }
 
@@ -237,10 +72,11 @@ impl Decoder {
 
     /// The head (V, D).
     pub fn head(&self) -> &Tensor {
-        self.value(if self.config.tied_embeddings { EMBEDDING } else { "lm_head.weight" })
+        self.value(if self.config.tied_embeddings { self.config.layout.embedding() } else { weights::HEAD })
     }
 
-    /// Final normed states (B, T, D) of `ids` (B, T) u32, T at most the context length. With a key, dropout is on.
+    /// Final states (B, T, D) of `ids` (B, T) u32, normed as the layout has it, T at most the context length. With a key,
+    /// dropout is on.
     pub fn hidden(&self, ids: &Tensor, key: Option<Key>) -> Result<Tensor> {
         let (_, t) = ids.dims2()?;
         if t > self.config.context_length {
@@ -249,21 +85,31 @@ impl Decoder {
                 self.config.context_length
             )));
         }
-        let DecoderConfig { dropout: rate, norm_epsilon: epsilon, heads, .. } = self.config;
-        let heads = Heads { queries: heads, keys: heads, rope: Some(self.rope.clone()) };
-        let settings = AttentionSettings { heads, epsilon, rate };
+        let DecoderConfig { layout, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
+        let settings = AttentionSettings { heads: self.heads.clone(), epsilon, rate };
         let key = |place: u64| key.map(|key| key.stream(place));
-        let mut x = dropout(&embedding(ids, self.value(EMBEDDING))?, rate, key(0))?;
-        for layer in 0..self.config.layers {
-            let at = |name: &str| self.value(&format!("model.layers.{layer}.{name}.weight"));
-            let place = 1 + 2 * layer as u64;
-            let maps =
-                ["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"];
-            x = attention_layer(&x, maps.map(at), None, &settings, key(place))?;
-            let maps = ["post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"];
-            x = feed_forward(&x, maps.map(at), epsilon, rate, key(place + 1))?;
+        let mut x = embedding(ids, self.value(layout.embedding()))?;
+        if let Some(table) = layout.positions() {
+            x = add_positions(&x, self.value(table))?;
         }
-        rms_norm(&x, self.value("model.norm.weight"), epsilon)
+        x = dropout(&x, rate, key(0))?;
+        for layer in 0..self.config.layers {
+            let (prefix, place) = (layout.block(layer), 1 + 2 * layer as u64);
+            let at = |name: &str| self.value(&format!("{prefix}{name}"));
+            let keys = [key(place), key(place + 1)];
+            x = match layout {
+                Layout::Llama | Layout::Qwen3 => blocks::gated(&x, layout, at, &settings, keys)?,
+                Layout::Gpt2 | Layout::Gpt1 => blocks::gpt(&x, layout, at, &settings, keys)?,
+            };
+        }
+        match layout {
+            Layout::Llama | Layout::Qwen3 => rms_norm(&x, self.value("model.norm.weight"), epsilon),
+            Layout::Gpt2 => {
+                let [weight, bias] = ["transformer.ln_f.weight", "transformer.ln_f.bias"].map(|name| self.value(name));
+                layer_norm(&x, weight, bias, epsilon)
+            }
+            Layout::Gpt1 => Ok(x), // each block ends with a norm
+        }
     }
 
     /// Logits (B, T, V) of `ids` (B, T).
@@ -287,26 +133,50 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::nn::check::gradients;
+    use crate::parameters;
 
-    fn tiny(tied: bool) -> DecoderConfig {
+    /// In every layout, tied and not; the gated ones with shared keys and heads of their own width too.
+    fn tiny() -> Vec<DecoderConfig> {
         let sizes = DecoderConfig {
             vocabulary_size: 7,
             hidden_size: 8,
             layers: 2,
             heads: 2,
             intermediate_size: 12,
+            context_length: 5,
+            dropout: 0.2,
             ..Default::default()
         };
-        DecoderConfig { context_length: 5, tied_embeddings: tied, dropout: 0.2, ..sizes }
+        let of = |layout| {
+            let intermediate_size = if layout == Layout::Gpt1 { 32 } else { 12 };
+            let own = DecoderConfig { layout, intermediate_size, ..sizes.clone() };
+            let shared = DecoderConfig { key_value_heads: Some(1), head_width: Some(6), ..own.clone() };
+            if layout.is_gpt() { vec![own] } else { vec![own, shared] }
+        };
+        let all = Layout::ALL.into_iter().flat_map(of);
+        all.flat_map(|own| [true, false].map(|tied_embeddings| DecoderConfig { tied_embeddings, ..own.clone() }))
+            .collect()
+    }
+
+    fn new(config: &DecoderConfig, seed: u64) -> Decoder {
+        let decoder = Decoder::new(config, seed, &Device::Cpu).unwrap();
+        // Biases begin with 0, where a term that is left out would not be seen.
+        for (name, var) in decoder.parameters.iter().filter(|(name, _)| name.ends_with(".bias")) {
+            let values = Key::new(seed).named(name).normals(var.elem_count(), 0.1);
+            var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        }
+        decoder
     }
 
     #[test]
     fn every_gradient_matches_finite_differences_with_dropout() {
-        let decoder = Decoder::new(&tiny(false), 3, &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();
-        let ids = Tensor::new(&[[1u32, 3, 3, 6], [1, 0, 5, 2]], &Device::Cpu).unwrap();
-        let targets = [3, 3, 6, 2, 0, 5, 2, 99];
-        let vars: Vec<_> = decoder.parameters.iter().map(|(_, var)| var).collect();
-        gradients(&vars, || decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum);
+        for config in tiny().iter().filter(|config| !config.tied_embeddings) {
+            let decoder = new(config, 3).to_dtype(DType::F64).unwrap();
+            let ids = Tensor::new(&[[1u32, 3, 3, 6], [1, 0, 5, 2]], &Device::Cpu).unwrap();
+            let targets = [3, 3, 6, 2, 0, 5, 2, 99];
+            let vars: Vec<_> = decoder.parameters.iter().map(|(_, var)| var).collect();
+            gradients(&vars, || decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum);
+        }
     }
 
     /// Bits of the loss and of every gradient of one training step, on so many threads.
@@ -326,35 +196,40 @@ mod tests {
 
     #[test]
     fn neither_threads_nor_repeating_change_a_bit() {
-        let sizes = DecoderConfig { vocabulary_size: 300, hidden_size: 48, intermediate_size: 80, ..tiny(true) };
-        let decoder = Decoder::new(&DecoderConfig { context_length: 100, ..sizes }, 3, &Device::Cpu).unwrap();
-        let once = step_bits(&decoder, 1);
-        assert!(once == step_bits(&decoder, 2), "one thread and two");
-        assert!(once == step_bits(&decoder, 2), "two threads, again");
-        assert!(once == step_bits(&decoder, 3), "one thread and three");
+        for config in tiny().iter().filter(|config| config.tied_embeddings) {
+            let (hidden_size, intermediate_size) = (48, 192);
+            let sizes = DecoderConfig { vocabulary_size: 300, hidden_size, intermediate_size, ..config.clone() };
+            let decoder = new(&DecoderConfig { context_length: 100, ..sizes }, 3);
+            let once = step_bits(&decoder, 1);
+            assert!(once == step_bits(&decoder, 2), "one thread and two");
+            assert!(once == step_bits(&decoder, 2), "two threads, again");
+            assert!(once == step_bits(&decoder, 3), "one thread and three");
+        }
     }
 
     #[test]
     fn the_fused_path_agrees_with_the_plain_one() {
-        let fused = Decoder::new(&tiny(true), 3, &Device::Cpu).unwrap();
-        let plain = fused.to_dtype(DType::F64).unwrap(); // in f64 every layer takes the plain path
-        let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [1, 0, 5, 2, 2]], &Device::Cpu).unwrap();
-        let targets = [3, 3, 6, 2, 1, 0, 5, 2, 99, 4];
-        let store = |decoder: &Decoder| {
-            decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum.backward().unwrap()
-        };
-        let (found, expected) = (store(&fused), store(&plain));
-        for ((name, a), (_, b)) in fused.parameters.iter().zip(plain.parameters.iter()) {
-            let (found, expected) = (found.get(a).unwrap().to_dtype(DType::F64).unwrap(), expected.get(b).unwrap());
-            let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
-            assert!(norm(&(&found - expected).unwrap()) < 1e-5 * norm(expected), "{name}");
+        for config in tiny() {
+            let fused = new(&config, 3);
+            let plain = fused.to_dtype(DType::F64).unwrap(); // in f64 every layer takes the plain path
+            let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [1, 0, 5, 2, 2]], &Device::Cpu).unwrap();
+            let targets = [3, 3, 6, 2, 1, 0, 5, 2, 99, 4];
+            let store = |decoder: &Decoder| {
+                decoder.loss(&ids, &targets, Some(99), Some(Key::new(5))).unwrap().sum.backward().unwrap()
+            };
+            let (found, expected) = (store(&fused), store(&plain));
+            for ((name, a), (_, b)) in fused.parameters.iter().zip(plain.parameters.iter()) {
+                let (found, expected) = (found.get(a).unwrap().to_dtype(DType::F64).unwrap(), expected.get(b).unwrap());
+                let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
+                assert!(norm(&(&found - expected).unwrap()) < 1e-5 * norm(expected), "{config:?}: {name}");
+            }
         }
     }
 
     #[test]
     fn every_parameter_gets_a_gradient_tied_or_not() {
-        for tied in [true, false] {
-            let decoder = Decoder::new(&tiny(tied), 1, &Device::Cpu).unwrap();
+        for config in tiny() {
+            let decoder = Decoder::new(&config, 1, &Device::Cpu).unwrap();
             let ids = Tensor::new(&[[1u32, 3, 4, 6]], &Device::Cpu).unwrap();
             let loss = decoder.loss(&ids, &[3, 4, 6, 2], None, None).unwrap();
             decoder.parameters.check_gradients(&loss.sum.backward().unwrap()).unwrap();
@@ -364,21 +239,65 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_saved_model_is_the_same_model() {
-        let folder = tempfile::tempdir().unwrap();
-        let decoder = Decoder::new(&tiny(true), 1, &Device::Cpu).unwrap();
-        decoder.save(folder.path()).unwrap();
-        let again = Decoder::load(folder.path(), &Device::Cpu).unwrap();
-        assert_eq!(again.config, decoder.config);
+    fn logits(decoder: &Decoder) -> Vec<f32> {
         let ids = Tensor::new(&[[1u32, 3, 4]], &Device::Cpu).unwrap();
-        let logits = |d: &Decoder| d.logits(&ids).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(logits(&again), logits(&decoder));
+        decoder.logits(&ids).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]
-    fn impossible_sizes_are_refused_together() {
-        let message = DecoderConfig { heads: 3, dropout: 1.0, ..tiny(true) }.check().unwrap_err().to_string();
-        assert!(message.contains("hidden_size 8") && message.contains("dropout is 1"), "{message}");
+    fn a_saved_model_is_the_same_model() {
+        for config in tiny() {
+            let folder = tempfile::tempdir().unwrap();
+            let decoder = new(&config, 1);
+            decoder.save(folder.path()).unwrap();
+            let again = Decoder::load(folder.path(), &Device::Cpu).unwrap();
+            assert_eq!(again.config, decoder.config);
+            assert_eq!(logits(&again), logits(&decoder));
+        }
+    }
+
+    #[test]
+    fn files_of_transformers_are_read_with_their_additions_and_without_the_prefix() {
+        for config in tiny().iter().filter(|config| config.tied_embeddings) {
+            let (folder, path) = (tempfile::tempdir().unwrap(), "model.safetensors");
+            let (decoder, prefix) = (new(config, 1), config.layout.prefix());
+            decoder.save(folder.path()).unwrap();
+            let mut tensors = parameters::load(&folder.path().join(path), &Device::Cpu).unwrap();
+            let mask = Tensor::ones((1, 1, 5, 5), DType::F32, &Device::Cpu).unwrap();
+            for name in ["h.0.attn.bias", "h.1.attn.masked_bias", "layers.0.self_attn.rotary_emb.inv_freq"] {
+                tensors.insert(format!("{prefix}{name}"), mask.clone());
+            }
+            tensors.insert(weights::HEAD.into(), decoder.head().clone());
+            parameters::save(&tensors, &folder.path().join(path)).unwrap();
+            let read = || Decoder::load(folder.path(), &Device::Cpu);
+            assert_eq!(logits(&read().unwrap()), logits(&decoder));
+            let bare = |(name, tensor): (&String, &Tensor)| {
+                (name.strip_prefix(prefix).unwrap_or(name).to_owned(), tensor.clone())
+            };
+            parameters::save(&tensors.iter().map(bare).collect(), &folder.path().join(path)).unwrap();
+            assert_eq!(logits(&read().unwrap()), logits(&decoder));
+            tensors.insert(format!("{prefix}adapter.weight"), mask.clone());
+            parameters::save(&tensors, &folder.path().join(path)).unwrap();
+            let message = read().unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("{prefix}adapter.weight: found a tensor this model does not")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn embeddings_are_no_maps() {
+        for config in tiny() {
+            let parameters = Decoder::new(&config, 1, &Device::Cpu).unwrap().parameters;
+            assert_eq!(parameters.count(), config.parameters());
+            let layout = config.layout;
+            assert!(
+                !parameters.is_map(layout.embedding()) && !layout.positions().is_some_and(|n| parameters.is_map(n))
+            );
+            let maps = parameters.iter().filter(|(name, _)| parameters.is_map(name)).count();
+            let of_block = if layout.is_gpt() { 4 } else { 7 };
+            assert_eq!(maps, 2 * of_block + usize::from(!config.tied_embeddings));
+        }
     }
 }

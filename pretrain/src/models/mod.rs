@@ -1,3 +1,9 @@
-//! Models.
+//! Models: one decoder in four layouts.
 
+mod blocks;
+pub mod config;
 pub mod decoder;
+pub mod hugging_face;
+pub mod layout;
+pub mod presets;
+pub mod weights;

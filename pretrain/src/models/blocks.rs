@@ -1,0 +1,60 @@
+//! The arithmetic of one block, in the two families of layouts.
+
+use crate::error::Result;
+use crate::models::layout::Layout;
+use crate::nn::{
+    AttentionSettings, affine, attention_layer, causal_attention, feed_forward, gelu, layer_norm, residual,
+};
+use crate::random::Key;
+use candle_core::Tensor;
+
+/// Llama's and Qwen3's block of `x` (B, T, D): each half is one operation. `at` gives the block's tensors by name, `keys`
+/// are those of the dropout after attention and after the feed-forward map.
+pub(super) fn gated<'a>(
+    x: &Tensor,
+    layout: Layout,
+    at: impl Fn(&str) -> &'a Tensor,
+    settings: &AttentionSettings,
+    keys: [Option<Key>; 2],
+) -> Result<Tensor> {
+    let attention = [
+        "input_layernorm.weight",
+        "self_attn.q_proj.weight",
+        "self_attn.k_proj.weight",
+        "self_attn.v_proj.weight",
+        "self_attn.o_proj.weight",
+    ];
+    let norms = (layout == Layout::Qwen3).then(|| ["self_attn.q_norm.weight", "self_attn.k_norm.weight"].map(&at));
+    let x = attention_layer(x, attention.map(&at), norms, settings, keys[0])?;
+    let maps =
+        ["post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"];
+    feed_forward(&x, maps.map(&at), settings.epsilon, settings.rate, keys[1])
+}
+
+/// GPT's and GPT-2's block of `x` (B, T, D); the norms stand before each half in GPT-2, after it in GPT.
+pub(super) fn gpt<'a>(
+    x: &Tensor,
+    layout: Layout,
+    at: impl Fn(&str) -> &'a Tensor,
+    settings: &AttentionSettings,
+    keys: [Option<Key>; 2],
+) -> Result<Tensor> {
+    let AttentionSettings { heads, epsilon, rate } = settings;
+    let pair = |name: &str| [at(&format!("{name}.weight")), at(&format!("{name}.bias"))];
+    let map = |x: &Tensor, name: &str| {
+        let [weight, bias] = pair(name);
+        affine(x, weight, bias)
+    };
+    let norm = |x: &Tensor, name: &str| {
+        let [weight, bias] = pair(name);
+        layer_norm(x, weight, bias, *epsilon)
+    };
+    let attend = |x: &Tensor| map(&causal_attention(&map(x, "attn.c_attn")?, heads)?, "attn.c_proj");
+    let feed = |x: &Tensor| map(&gelu(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
+    if layout == Layout::Gpt1 {
+        let x = norm(&residual(x, &attend(x)?, *rate, keys[0])?, "ln_1")?;
+        return norm(&residual(&x, &feed(&x)?, *rate, keys[1])?, "ln_2");
+    }
+    let x = residual(x, &attend(&norm(x, "ln_1")?)?, *rate, keys[0])?;
+    residual(&x, &feed(&norm(&x, "ln_2")?)?, *rate, keys[1])
+}

@@ -149,13 +149,13 @@ impl<const N: usize> AttentionLayer<N> {
         let given = [joined.as_slice(), attended, &of_attended];
         let sizes = Sizes::of((b, t, columns[2].end), heads);
         let by_head_norms = attention::backward(given, sizes, heads, named.head_norms, logarithms, &mut of_joined);
-        drop(of_attended);
         let of_joined = Matrix::new(&of_joined, rows);
         let parts = columns.map(|columns| of_joined.columns(columns));
-        let mut normed = vec![0.0; x.len()];
+        let mut normed = of_attended; // its values are no longer needed
+        normed.resize(x.len(), 0.0);
         norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
         let by_maps = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows)));
-        let of_normed = &mut normed; // its values are no longer needed
+        let of_normed = &mut normed; // as above
         for ((part, map), old) in parts.into_iter().zip(named.maps).zip([Old::Replace, Old::Add, Old::Add]) {
             times(&mut MatrixMut::new(of_normed, rows), part, Matrix::new(map, part.columns), old);
         }

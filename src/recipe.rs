@@ -312,6 +312,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tongues_pretrain::models::config::DecoderConfig;
 
     fn mistakes(text: &str, set: &[&str]) -> Vec<String> {
         let set: Vec<String> = set.iter().map(|&one| one.to_owned()).collect();
@@ -339,6 +340,27 @@ mod tests {
         assert!(found[3].starts_with("  line 6: `source.name`: found integer; expected string"), "{found:#?}");
         assert!(found[4].starts_with("  line 7: `source.format`: unknown variant `xml`"), "{found:#?}");
         assert!(found.iter().any(|line| line.starts_with("  line 8: unknown section or key `trainng`")), "{found:#?}");
+    }
+
+    #[test]
+    fn a_model_is_sized_by_name_and_a_wrong_name_has_its_line() {
+        let read = |text: &str| {
+            let mut document = Document::parse(Path::new("r.toml"), text.to_owned(), &[]).unwrap();
+            let model: DecoderConfig = document.section("model");
+            (model, document.finish().err().map(|mistakes| mistakes.to_string()))
+        };
+        let (model, mistakes) = read("[model]\nlayout = \"gpt2\"\npreset = \"3m\"\nlayers = 4\nkey_value_heads = 6\n");
+        assert_eq!(mistakes, None);
+        let sizes = (model.hidden_size, model.layers, model.heads, model.intermediate_size, model.key_value_heads);
+        assert_eq!(sizes, (192, 4, 6, 768, Some(6)));
+        let mistakes = read("[model]\nlayers = 4\npreset = \"3M\"\nlayout = \"gpt4\"\nhead_width = \"x\"\n").1.unwrap();
+        for expected in [
+            "line 3: `model.preset`: no preset `3M`; known: 1m, 3m, 10m",
+            "line 4: `model.layout`: unknown variant `gpt4`, expected one of `llama`, `qwen3`, `gpt2`, `gpt1`",
+            "line 5: `model.head_width`: invalid type: string \"x\"",
+        ] {
+            assert!(mistakes.contains(expected), "{mistakes}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::models::weights::HEAD;
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::optimiser::{AdamW, AdamWSettings, Gradients};
 use crate::random::Key;
@@ -81,7 +82,7 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
 }
 
 /// Operations of the matrix products for one token, forward and backward: 6 for each number of a matrix that is
-/// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · D for each of the
+/// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · H · K for each of the
 /// (T + 1) / 2 keys a query sees on average, once for the scores and once for the values.
 pub fn products_per_token(decoder: &Decoder) -> f64 {
     let config = &decoder.config;
@@ -89,11 +90,11 @@ pub fn products_per_token(decoder: &Decoder) -> f64 {
     let matrices: usize = decoder
         .parameters
         .iter()
-        .filter(|(_, var)| var.rank() == 2 && var.elem_count() != head)
+        .filter(|(name, _)| decoder.parameters.is_map(name) && *name != HEAD)
         .map(|(_, var)| var.elem_count())
         .sum();
     let keys = (config.context_length + 1) as f64 / 2.0;
-    6.0 * (matrices + head) as f64 + (12 * config.layers * config.hidden_size) as f64 * keys
+    6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
@@ -126,6 +127,7 @@ pub fn peak_memory() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::layout::Layout;
 
     fn config() -> DecoderConfig {
         let sizes = DecoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
@@ -136,7 +138,12 @@ mod tests {
     fn the_products_of_a_token_by_hand() {
         // A layer: 4 · 8 · 8 of attention, 3 · 8 · 12 of the feed-forward part; the head 80; on average 3 keys.
         let decoder = Decoder::new(&config(), 1, &Device::Cpu).unwrap();
-        assert_eq!(products_per_token(&decoder), 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0);
+        let expected = 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0;
+        assert_eq!(products_per_token(&decoder), expected);
+        // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
+        let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..config() };
+        let decoder = Decoder::new(&other, 1, &Device::Cpu).unwrap();
+        assert_eq!(products_per_token(&decoder), expected - 6.0 * 2.0 * 96.0);
     }
 
     #[test]

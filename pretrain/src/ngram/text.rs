@@ -81,5 +81,10 @@ mod tests {
         let part = Text::read(&source, tag, (1, 2), 29); // 29 of 50 tokens: 5 of 10 documents of 5
         assert_eq!((part.documents, part.tokens), (5, 25));
         assert_eq!(part.documents().map(|ids| ids[1]).collect::<Vec<_>>(), [3, 5, 7, 9, 11]);
+        // Every second document is long, and these are the ones spread evenly: 5 of 10 would be 50 of 60 tokens.
+        let documents = (0..10).map(|i| (vec![3; if i % 2 == 0 { 9 } else { 1 }], 8)).collect();
+        let source = InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: 20 };
+        let part = Text::read(&source, tag, (1, 2), 30);
+        assert_eq!((part.documents, part.tokens), (3, 30));
     }
 }

@@ -1,5 +1,5 @@
 //! Counts of all n-grams of a text up to an order, as a trie in sorted arrays: an n-gram is a child of the n-gram
-//! without its last token. Built by sorting the places of the text, so its content depends on the text alone.
+//! without its last token. Built by sorting, so its content depends on the text alone.
 
 use super::Text;
 use rayon::prelude::*;
@@ -15,8 +15,8 @@ pub struct Level {
     pub children: Vec<u32>,
 }
 
-/// N-grams of length 1 to the order. Memory: 12 bytes an n-gram, 8 one of the last level; 16 bytes a token while
-/// it is built.
+/// N-grams of length 1 to the order. Memory: 12 bytes an n-gram, 8 one of the last level, and 16 bytes a token of the
+/// text while it is built.
 #[derive(Debug, Clone)]
 pub struct Trie {
     /// `levels[n]` has the n-grams of n + 1 tokens.
@@ -24,17 +24,16 @@ pub struct Trie {
 }
 
 impl Trie {
-    /// Counts a text of fewer than 2³² tokens. No n-gram holds `<s>` but at its beginning, none goes on after `</s>`.
+    /// Counts a text of fewer than 2³² tokens; `order` of them have to fit 128 bits. No n-gram holds `<s>` but at its beginning, none goes on after `</s>`.
     /// Those of the last level, and those that begin with `<s>`, count as often as they were seen; all others as many
     /// different tokens as stand before them (Kneser and Ney 1995), `<s>` included; `<s>` alone counts 0.
     pub fn build(text: &Text, order: usize) -> Trie {
-        assert!(order > 0 && u32::try_from(text.ids.len()).is_ok(), "places are u32");
-        let places = sorted_places(text, order);
+        let keys = Keys::sorted(text, order);
         let mut trie = Trie { levels: vec![Level::default(); order] };
-        let mut last: &[u32] = &[];
-        for &place in &places {
-            let ids = at(text, place, order);
-            let shared = ids.iter().zip(last).take_while(|(a, b)| a == b).count();
+        let (mut ids, mut last) = (Vec::new(), Vec::new());
+        for &key in &keys.keys {
+            keys.tokens(key, &mut ids);
+            let shared = ids.iter().zip(&last).take_while(|(a, b)| a == b).count();
             for (n, &token) in ids.iter().enumerate() {
                 if n >= shared {
                     let next = trie.levels.get(n + 1).map(|level| level.tokens.len() as u32);
@@ -45,13 +44,13 @@ impl Trie {
                 }
                 *trie.levels[n].counts.last_mut().expect("just pushed, or shared with the one before") += 1;
             }
-            last = ids;
+            std::mem::swap(&mut ids, &mut last);
         }
         for n in 1..order {
             let end = trie.levels[n].tokens.len() as u32;
             trie.levels[n - 1].children.push(end);
         }
-        drop(places); // memory is short at the next step
+        drop(keys); // memory is short at the next step
         trie.count_contexts(text.beginning);
         trie
     }
@@ -122,10 +121,36 @@ fn at(text: &Text, place: u32, order: usize) -> &[u32] {
     &ids[..stop]
 }
 
-fn sorted_places(text: &Text, order: usize) -> Vec<u32> {
-    let mut places: Vec<u32> = (0..text.ids.len() as u32).collect();
-    places.par_sort_unstable_by(|a, b| at(text, *a, order).cmp(at(text, *b, order)));
-    places
+/// The tokens at every place, each as one number that sorts as they do: sorting numbers needs no look at the text.
+struct Keys {
+    keys: Vec<u128>,
+    order: usize,
+    /// Of one token.
+    bits: usize,
+}
+
+impl Keys {
+    fn sorted(text: &Text, order: usize) -> Keys {
+        assert!(order > 0 && u32::try_from(text.ids.len()).is_ok(), "counts are u32");
+        let bits = (128 / order).min(33);
+        let largest = text.beginning.max(text.vocabulary_size as u32);
+        assert!(u64::from(largest) + 1 < 1 << bits, "{order} tokens of this vocabulary do not fit a number");
+        let key = |place: u32| {
+            let ids = at(text, place, order);
+            // One is added to each, so that no token comes before all others.
+            (0..order).fold(0, |key, n| key << bits | ids.get(n).map_or(0, |id| u128::from(*id) + 1))
+        };
+        let mut keys: Vec<u128> = (0..text.ids.len() as u32).into_par_iter().map(key).collect();
+        keys.par_sort_unstable();
+        Keys { keys, order, bits }
+    }
+
+    /// The tokens of a key.
+    fn tokens(&self, key: u128, ids: &mut Vec<u32>) {
+        ids.clear();
+        let token = |n: usize| (key >> (self.bits * (self.order - 1 - n)) & ((1 << self.bits) - 1)) as u64;
+        ids.extend((0..self.order).map(token).take_while(|id| *id > 0).map(|id| (id - 1) as u32));
+    }
 }
 
 #[cfg(test)]

@@ -214,6 +214,41 @@ mod tests {
         }
     }
 
+    /// Sentences and discounts of KenLM (commit 4cb443e, `lmplz -o 4`, `query -v sentence`) on the same text, log10; it
+    /// counts 57 words: the 55 that come, `</s>` and `<unk>`.
+    #[test]
+    fn as_kenlm_has_it() {
+        let mut state = 1u64;
+        let mut word = || {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            (1000 / (1 + (state >> 8) % 1000)) as u32
+        };
+        let mut text = Text { beginning: 2000, vocabulary_size: 57, ..Default::default() };
+        for document in 0..300 {
+            let words: Vec<u32> = (0..document % 13).map(|_| word()).collect();
+            text.push(&words, 2001);
+        }
+        let model = KneserNey::train(&text, 4);
+        let wanted = [
+            [0.377778, 1.67619, 1.11111],
+            [0.646154, 1.07291, 1.94266],
+            [0.72, 1.31165, 1.90759],
+            [0.823009, 1.29015, 0.423625],
+        ];
+        for (Discounts(found), wanted) in model.discounts().iter().zip(wanted) {
+            assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}, {wanted:?}");
+        }
+        let sentences: [(&[u32], f64); 3] = [
+            (&[1, 16, 1, 1, 2, 2, 1, 47, 5, 3, 2001], -13.812684),
+            (&[3, 45, 11, 1, 3, 1, 2, 1, 1, 4, 2, 2001], -12.252039),
+            (&[1, 1, 1, 1, 4, 27, 1, 1, 1, 1, 1, 5, 2001], -10.0165415),
+        ];
+        for (sentence, wanted) in sentences {
+            let found = -model.bits(sentence).iter().sum::<f64>() * std::f64::consts::LOG10_2;
+            assert!((found - wanted).abs() < 1e-5, "{found}, {wanted}");
+        }
+    }
+
     #[test]
     fn without_text_all_tokens_are_alike() {
         let model = KneserNey::train(&text(&[], 8), 5);

@@ -130,7 +130,7 @@ impl Sampler {
             let order = key.named(tag.as_str()).permutation(source.documents(tag, Split::Train));
             let (mut ids, mut starts) = (Vec::new(), Vec::new());
             for document in order {
-                starts.push((ids.len(), document as u32));
+                starts.push((ids.len(), document));
                 ids.push(beginning);
                 ids.extend(source.tokens(tag, Split::Train, document as usize));
                 ids.push(end);

@@ -110,7 +110,7 @@ impl TrainSettings {
                 self.average
             ));
         }
-        if !(self.guard.spike_deviations >= 0.0) {
+        if self.guard.spike_deviations.is_nan() || self.guard.spike_deviations < 0.0 {
             faults.push(format!("spike_deviations is {}; expected 0 or more", self.guard.spike_deviations));
         }
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("training: {}", faults.join("; ")))) }

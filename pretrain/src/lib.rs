@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod events;
 pub mod guard;
 pub mod metrics;
 pub mod models;

@@ -11,11 +11,12 @@ use crate::average::Average;
 use crate::batch::{Sampler, TokenSource};
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::metrics::{self, Clock};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::optimiser::Optimiser;
 use candle_core::Device;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use tongues_pipeline::progress::Progress;
 
@@ -55,7 +56,7 @@ pub fn run(
         }
         let step = trainer.step()?;
         looked = false;
-        metrics::log(folder, &clock.line(trainer.state.step, &step))?;
+        trainer.log(&clock.line(trainer.state.step, &step))?;
         progress.advance(1);
         progress.note(&clock.note(trainer.state.step, &step));
     }
@@ -74,6 +75,7 @@ struct Trainer<'a> {
     optimiser: Optimiser,
     average: Average,
     state: State,
+    events: Events,
 }
 
 impl<'a> Trainer<'a> {
@@ -97,7 +99,8 @@ impl<'a> Trainer<'a> {
         let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;
-        Ok(Trainer { settings, source, folder, sampler, steps, decoder, optimiser, average, state })
+        let events = Events::create(folder, state.step + 1)?;
+        Ok(Trainer { settings, source, folder, sampler, steps, decoder, optimiser, average, state, events })
     }
 
     /// Whether something that is done every so many steps, and at the end, is to be done now.
@@ -114,6 +117,12 @@ impl<'a> Trainer<'a> {
     fn is_to_be_saved(&self) -> bool {
         let TrainSettings { save_every, keep_every, .. } = *self.settings;
         self.state.step.is_multiple_of(save_every) || keep_every > 0 && self.state.step.is_multiple_of(keep_every)
+    }
+
+    /// One line for people and scripts, the same for TensorBoard.
+    fn log(&mut self, line: &Value) -> Result<()> {
+        metrics::log(self.folder, line)?;
+        self.events.add(line)
     }
 
     fn save(&self) -> Result<()> {

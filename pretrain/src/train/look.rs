@@ -3,7 +3,6 @@
 use super::Trainer;
 use crate::error::Result;
 use crate::evaluate;
-use crate::metrics;
 use serde_json::{Value, json};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
@@ -44,7 +43,7 @@ impl Trainer<'_> {
             by_language.iter().map(|(tag, bits)| (tag.to_string(), json!(bits))).collect();
         let line =
             json!({ "kind": "validation", "step": self.state.step, "bits_per_byte": mean, "languages": languages });
-        metrics::log(self.folder, &line)?;
+        self.log(&line)?;
         let better = self.state.best.is_none_or(|best| mean < best);
         if better {
             (self.state.best, self.state.without_improvement) = (Some(mean), 0);

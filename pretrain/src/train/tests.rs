@@ -50,11 +50,14 @@ fn train(settings: &TrainSettings, folder: &Path, until: u64) -> Result<Decoder>
     run(&model(), settings, (&source(), "these"), folder, &Device::Cpu, &until)
 }
 
-/// Every file under a folder with its bytes, but for `metrics.jsonl`, which tells the time.
+/// Every file under a folder with its bytes, but for `metrics.jsonl` and what TensorBoard reads, which tell the time.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("tensorboard") {
+            continue;
+        }
         if path.is_dir() {
             let inside = files(&path).into_iter();
             all.extend(inside.map(|(name, bytes)| (Path::new(path.file_name().unwrap()).join(name), bytes)));

@@ -50,6 +50,15 @@ pub enum Verb {
     /// Measure a language model: bits per byte by language, beside n-gram models.
     #[command(after_help = "Example: tongues evaluate quickstart --split validation")]
     Evaluate(EvaluateArguments),
+    /// Draw the training of a run in a page on this machine, while it goes on and after.
+    #[command(after_help = "Example: tongues watch quickstart")]
+    Watch {
+        /// Folder of a run, or its `model`.
+        run: PathBuf,
+        /// Port on localhost; 0: any that is free.
+        #[arg(long, default_value_t = 8137, value_name = "N")]
+        port: u16,
+    },
     /// Label texts with the classifier of a run: one line of JSON a text, on stdout.
     #[command(after_help = "Example: echo 'text' | tongues predict quickstart/classifier/sample_topics_glg_Latn")]
     Predict(PredictArguments),

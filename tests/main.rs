@@ -18,3 +18,4 @@ mod slice;
 mod tasks;
 mod tidy;
 mod transfer;
+mod watch;

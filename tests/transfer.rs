@@ -26,7 +26,14 @@ fn recipe(place: &Place) -> String {
 /// What a run leaves, but for what tells the time or where it ran.
 fn result(place: &Place, run: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let timeless = |path: &PathBuf| {
-        let told = ["training/metrics.jsonl", "classifier/topics/manifest.json", "report", "plan.json", "documents"];
+        let told = [
+            "model/training/tensorboard",
+            "training/metrics.jsonl",
+            "classifier/topics/manifest.json",
+            "report",
+            "plan.json",
+            "documents",
+        ];
         !told.iter().any(|name| path.to_string_lossy().starts_with(name) || path.to_string_lossy().ends_with(name))
     };
     place.tree(run).into_iter().filter(|(path, _)| timeless(path)).collect()

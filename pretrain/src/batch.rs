@@ -16,6 +16,10 @@ pub trait TokenSource: Send + Sync {
     fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32>;
     /// UTF-8 bytes of its text.
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32;
+    /// Its id, as people know it; its number where there is none.
+    fn id(&self, _language: Tag, _split: Split, document: usize) -> String {
+        document.to_string()
+    }
     /// Ids are below this.
     fn vocabulary_size(&self) -> usize;
 }
@@ -32,6 +36,9 @@ impl TokenSource for Corpus {
     }
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
         self.split(language, split).bytes(document)
+    }
+    fn id(&self, language: Tag, split: Split, document: usize) -> String {
+        self.split(language, split).id(document).to_owned()
     }
     fn vocabulary_size(&self) -> usize {
         Corpus::vocabulary_size(self)
@@ -75,7 +82,17 @@ impl TokenSource for InMemory {
 struct Stream {
     tag: Tag,
     ids: Vec<u32>,
+    /// Where each document begins, and its number.
+    starts: Vec<(usize, u32)>,
     share: f64,
+}
+
+impl Stream {
+    /// The numbers of the documents that the tokens from `start` to `end` are of.
+    fn documents(&self, start: usize, end: usize) -> impl Iterator<Item = usize> {
+        let first = self.starts.partition_point(|(begin, _)| *begin <= start) - 1;
+        self.starts[first..].iter().take_while(move |(begin, _)| *begin < end).map(|(_, document)| *document as usize)
+    }
 }
 
 /// Draws batches.
@@ -111,15 +128,16 @@ impl Sampler {
         let mut streams = Vec::new();
         for tag in source.languages() {
             let order = key.named(tag.as_str()).permutation(source.documents(tag, Split::Train));
-            let mut ids = Vec::new();
+            let (mut ids, mut starts) = (Vec::new(), Vec::new());
             for document in order {
+                starts.push((ids.len(), document));
                 ids.push(beginning);
                 ids.extend(source.tokens(tag, Split::Train, document as usize));
                 ids.push(end);
             }
             if ids.len() > window {
                 let share = (ids.len() as f64).powf(alpha);
-                streams.push(Stream { tag, ids, share });
+                streams.push(Stream { tag, ids, starts, share });
             } else {
                 tracing::warn!(
                     "{tag}: {} training tokens, less than one window of {}; not trained on",
@@ -149,20 +167,34 @@ impl Sampler {
     /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's chain.
     pub fn batch(&self, number: u64, rows: usize) -> Batch {
         let mut batch = Batch { ids: Vec::new(), targets: Vec::new(), languages: Vec::new() };
+        for (stream, start) in self.places(number, rows) {
+            batch.ids.extend_from_slice(&stream.ids[start..start + self.window]);
+            batch.targets.extend_from_slice(&stream.ids[start + 1..start + self.window + 1]);
+            batch.languages.push(stream.tag);
+        }
+        batch
+    }
+
+    /// Language and number of every document that batch `number` has tokens of, row by row.
+    pub fn documents(&self, number: u64, rows: usize) -> Vec<(Tag, usize)> {
+        let of_row = |(stream, start): (&Stream, usize)| -> Vec<(Tag, usize)> {
+            stream.documents(start, start + self.window + 1).map(|document| (stream.tag, document)).collect()
+        };
+        self.places(number, rows).flat_map(of_row).collect()
+    }
+
+    /// The chain of each row of a batch and where in it the row begins.
+    fn places(&self, number: u64, rows: usize) -> impl Iterator<Item = (&Stream, usize)> {
         let key = self.key.stream(number);
-        for row in 0..rows as u64 {
+        (0..rows as u64).map(move |row| {
             let mut left = key.uniform(2 * row);
             let chosen = self.streams.iter().position(|stream| {
                 left -= stream.share;
                 left < 0.0
             });
             let stream = &self.streams[chosen.unwrap_or(self.streams.len() - 1)]; // rounding can leave a crumb above the last
-            let start = key.below(2 * row + 1, (stream.ids.len() - self.window) as u64) as usize;
-            batch.ids.extend_from_slice(&stream.ids[start..start + self.window]);
-            batch.targets.extend_from_slice(&stream.ids[start + 1..start + self.window + 1]);
-            batch.languages.push(stream.tag);
-        }
-        batch
+            (stream, key.below(2 * row + 1, (stream.ids.len() - self.window) as u64) as usize)
+        })
     }
 }
 
@@ -200,6 +232,29 @@ mod tests {
             assert_eq!(batch.ids[row * 8 + 1..row * 8 + 8], batch.targets[row * 8..row * 8 + 7]);
         }
         assert!(batch.ids.windows(2).any(|pair| pair == [2, 1]), "documents are packed one after another");
+    }
+
+    #[test]
+    fn the_documents_of_a_batch_are_those_its_tokens_are_of() {
+        // Document i is the token 3 + i, three times: the tokens of a row tell its documents.
+        let texts = (0..30).map(|i| (vec![3 + i; 3], 9)).collect();
+        let documents = [(("ltg_Latn".parse().unwrap(), Split::Train), texts)].into();
+        let sampler = Sampler::new(&InMemory { documents, vocabulary_size: 40 }, (1, 2), 9, 1.0, 1).unwrap();
+        for number in 0..50 {
+            let batch = sampler.batch(number, 1);
+            let all = batch.ids.iter().chain(batch.targets.last()).filter(|id| **id > 2);
+            let mut seen: Vec<usize> = all.map(|id| *id as usize - 3).collect();
+            seen.dedup();
+            let mut found: Vec<usize> = sampler.documents(number, 1).iter().map(|(_, document)| *document).collect();
+            // A row may begin with the end of a document or end with the beginning of one: no token of its own in it.
+            if batch.ids[0] == 2 {
+                found.remove(0);
+            }
+            if batch.targets[8] == 1 {
+                found.pop();
+            }
+            assert_eq!(found, seen, "batch {number}");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! An interrupted training on disk: `training/state.safetensors` (weights and moments) and `training/state.json`, an exact resume.
+//! Checkpoints. `training/step-00000012/` is a model by itself and holds what the optimiser remembers;
+//! `training/state.json`, written last, vouches for one of these folders: an exact resume. A kill between the two leaves
+//! the folder before, and the state that belongs to it.
 
+use crate::average::{Average, Averaging};
 use crate::error::{Error, Result};
+use crate::guard::Guard;
 use crate::models::decoder::Decoder;
-use crate::optimiser::AdamW;
+use crate::optimiser::Optimiser;
 use crate::parameters;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -11,85 +15,149 @@ use std::path::{Path, PathBuf};
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 
-/// Version of the two files.
-pub const FORMAT: u32 = 1;
+/// Version of what is written.
+pub const FORMAT: u32 = 2;
+
+/// The weights; with `config.json` beside them, a model.
+const MODEL: &str = "model.safetensors";
+/// What optimiser and average remember.
+const OPTIMISER: &str = "optimiser.safetensors";
 
 /// What must survive beside tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// Version of this file and of the tensors beside it.
+    /// Version of this file and of the folder it vouches for.
     pub format: u32,
     /// Everything the run depends on: model, training settings, what the tokens are. Going on with other ones would be
     /// neither the old run nor the new.
     pub settings: Value,
-    /// Optimiser steps done; with the seed, the place in the data.
+    /// Steps done, the skipped ones with them; with the seed, the place in the data.
     pub step: u64,
+    /// Steps the optimiser has taken.
+    pub optimiser_steps: u64,
     /// The best held-out bits per byte so far.
     pub best: Option<f64>,
     /// Evaluations since then.
     pub without_improvement: u32,
-    /// XXH3 of the tensors that belong to this file.
-    pub tensors: u64,
+    /// What tells a loss that jumps.
+    pub guard: Guard,
+    /// What the average of the weights has seen.
+    pub averaging: Averaging,
+    /// XXH3 of `model.safetensors` and `optimiser.safetensors` of the step's folder.
+    pub tensors: [u64; 2],
 }
 
 impl State {
     /// Before the first step.
     pub fn new(settings: Value) -> State {
-        State { format: FORMAT, settings, step: 0, best: None, without_improvement: 0, tensors: 0 }
+        State {
+            format: FORMAT,
+            settings,
+            step: 0,
+            optimiser_steps: 0,
+            best: None,
+            without_improvement: 0,
+            guard: Guard::default(),
+            averaging: Averaging::default(),
+            tensors: [0; 2],
+        }
     }
 }
 
-fn files(folder: &Path) -> (PathBuf, PathBuf) {
-    (folder.join("training/state.json"), folder.join("training/state.safetensors"))
+fn state_file(folder: &Path) -> PathBuf {
+    folder.join("training/state.json")
 }
 
-/// Writes the tensors, then the file that vouches for them.
-pub fn save(folder: &Path, mut state: State, decoder: &Decoder, optimiser: &AdamW) -> Result<()> {
-    let (plain, tensors) = files(folder);
-    let mut all = optimiser.state();
-    all.extend(decoder.parameters.detached().into_iter().map(|(name, value)| (format!("value.{name}"), value)));
-    parameters::save(&all, &tensors)?;
-    state.tensors = hash(&tensors)?;
+/// The folder of the checkpoint after `step`.
+pub fn step_folder(folder: &Path, step: u64) -> PathBuf {
+    folder.join(format!("training/step-{step:08}"))
+}
+
+/// Writes the step's folder, then the file that vouches for it. Of the folders before, those of every `keep_every`-th
+/// step stay as models (0: none); the others go.
+pub fn save(
+    folder: &Path,
+    mut state: State,
+    keep_every: u64,
+    decoder: &Decoder,
+    optimiser: &Optimiser,
+    average: &Average,
+) -> Result<()> {
+    let here = step_folder(folder, state.step);
+    decoder.save(&here)?;
+    let mut remembered = optimiser.state();
+    remembered.extend(average.state());
+    parameters::save(&remembered, &here.join(OPTIMISER))?;
+    state.tensors = [hash(&here.join(MODEL))?, hash(&here.join(OPTIMISER))?];
+    state.optimiser_steps = optimiser.steps();
+    state.averaging = average.plain().clone();
     let bytes = serde_json::to_vec_pretty(&state).expect("a state is plain data");
-    Ok(atomic::write(&plain, &bytes)?)
+    atomic::write(&state_file(folder), &bytes)?;
+    for (step, path) in steps(folder)?.into_iter().filter(|(step, _)| *step != state.step) {
+        let (kept, spent) = (keep_every > 0 && step.is_multiple_of(keep_every), path.join(OPTIMISER));
+        if !kept {
+            std::fs::remove_dir_all(&path).map_err(FileError::io("remove", &path))?;
+        } else if spent.exists() {
+            std::fs::remove_file(&spent).map_err(FileError::io("remove", &spent))?;
+        }
+    }
+    Ok(())
 }
 
-/// Restores weights and moments; `None` where there is no checkpoint. Refuses one of another version, of other settings
-/// or other shapes, by the name of what differs.
-pub fn load(folder: &Path, settings: &Value, decoder: &Decoder, optimiser: &mut AdamW) -> Result<Option<State>> {
-    let (plain, tensors) = files(folder);
+/// The folders of checkpoints that are there, with their steps.
+fn steps(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let training = folder.join("training");
+    let entries = std::fs::read_dir(&training).map_err(FileError::io("read", &training))?;
+    let named = entries.flatten().filter_map(|entry| {
+        let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+        Some((step, entry.path()))
+    });
+    Ok(named.collect())
+}
+
+/// Restores weights, optimiser and average; `None` where there is no checkpoint. Refuses one of another version, of other
+/// settings or other shapes, by the name of what differs.
+pub fn load(
+    folder: &Path,
+    settings: &Value,
+    decoder: &Decoder,
+    optimiser: &mut Optimiser,
+    average: &mut Average,
+) -> Result<Option<State>> {
+    let plain = state_file(folder);
     let bytes = match std::fs::read(&plain) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(FileError::io("read", &plain))?,
     };
-    let mismatch = |key: &str, found: String, expected: String| {
-        Err(Error::Mismatch { place: format!("{}, {key}", plain.display()), found, expected })
+    let anew = format!("put it back, or remove {} to train anew", folder.display());
+    let mismatch = |place: &Path, key: &str, found: String, expected: String| {
+        Err(Error::Mismatch { place: format!("{}, {key}", place.display()), found, expected })
     };
     let value: Value = serde_json::from_slice(&bytes).map_err(FileError::format(&plain))?;
     if value["format"] != FORMAT {
-        return mismatch("format", value["format"].to_string(), FORMAT.to_string());
+        let remedy = format!("{FORMAT} (remove {} to train anew)", folder.display());
+        return mismatch(&plain, "format", value["format"].to_string(), remedy);
     }
     let state: State = serde_json::from_value(value).map_err(FileError::format(&plain))?;
     if let Some((key, found, expected)) = difference("settings", &state.settings, settings) {
-        let remedy = format!("{expected} (put it back, or remove {} to train anew)", folder.display());
-        return mismatch(&key, found, remedy);
+        return mismatch(&plain, &key, found, format!("{expected} ({anew})"));
     }
-    if hash(&tensors)? != state.tensors {
-        return mismatch("tensors", "another state.safetensors beside it".into(), "the one written with it".into());
-    }
-    let stored = parameters::load(&tensors, &Device::Cpu)?;
-    for (name, var) in decoder.parameters.iter() {
-        let key = format!("value.{name}");
-        match stored.get(&key) {
-            Some(value) if value.dims() == var.dims() => var.set(&value.to_device(var.device())?)?,
-            other => {
-                let found = other.map_or("nothing".to_owned(), |value| format!("shape {:?}", value.dims()));
-                return mismatch(&key, found, format!("shape {:?}", var.dims()));
-            }
+    let here = step_folder(folder, state.step);
+    for (name, expected) in [MODEL, OPTIMISER].into_iter().zip(state.tensors) {
+        if hash(&here.join(name))? != expected {
+            return mismatch(
+                &here,
+                name,
+                "another file".into(),
+                format!("the one state.json was written for ({anew})"),
+            );
         }
     }
-    optimiser.restore(&stored, state.step)?;
+    decoder.parameters.load_values(&here.join(MODEL), decoder.head().device())?;
+    let remembered = parameters::load(&here.join(OPTIMISER), &Device::Cpu)?;
+    optimiser.restore(&remembered, state.optimiser_steps)?;
+    average.restore(&remembered, state.averaging.clone())?;
     Ok(Some(state))
 }
 

@@ -34,6 +34,28 @@ pub enum Error {
         /// What came instead of a finite loss, nats per token.
         loss: f64,
     },
+    /// Several steps in a row could not be taken.
+    #[error(
+        "step {step}: the loss is {loss}, the gradient's norm {gradient_norm} ({reason}); it is the step number {in_a_row} \
+         in a row that had to be skipped. The batches are in {folder}, from the documents {documents}. Lower the learning \
+         rate, or look at these documents"
+    )]
+    Unstable {
+        /// From 1.
+        step: u64,
+        /// Nats per token.
+        loss: f64,
+        /// Before clipping.
+        gradient_norm: f64,
+        /// Id of the reason.
+        reason: &'static str,
+        /// How many.
+        in_a_row: u32,
+        /// Where the batches are.
+        folder: String,
+        /// Ids of the documents in them.
+        documents: String,
+    },
     /// Asked to stop; a checkpoint was written.
     #[error("interrupted; run the same command again to go on")]
     Interrupted,

@@ -4,11 +4,14 @@
 //! `H` attention heads, `G` heads of keys and values (as many where they are not shared), `K` width of a head (`D / H` where
 //! nothing else is set), `F` feed-forward width, `V` vocabulary, `N` = `B·T` rows.
 
+pub mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod events;
+pub mod guard;
 pub mod metrics;
 pub mod models;
 pub mod ngram;

@@ -1,10 +1,12 @@
 //! `training/metrics.jsonl`: one line for each step and each look at the held-out documents.
 
 use crate::error::Result;
-use serde_json::Value;
+use crate::train::Step;
+use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 
@@ -36,6 +38,47 @@ pub fn cut_after(folder: &Path, step: u64) -> Result<()> {
         atomic::write(&path, kept.as_bytes())?;
     }
     Ok(())
+}
+
+/// Speed of a run since it began or went on, and what is left.
+#[derive(Debug)]
+pub struct Clock {
+    began: Instant,
+    /// Steps done before.
+    pub first: u64,
+    steps: u64,
+    tokens: usize,
+}
+
+impl Clock {
+    /// At step `first` of `steps`, of `tokens` tokens each.
+    pub fn start(first: u64, steps: u64, tokens: usize) -> Clock {
+        Clock { began: Instant::now(), first, steps, tokens }
+    }
+
+    /// Seconds a step.
+    fn pace(&self, done: u64) -> f64 {
+        self.began.elapsed().as_secs_f64() / (done - self.first) as f64
+    }
+
+    /// The line of step number `done`.
+    pub fn line(&self, done: u64, step: &Step) -> Value {
+        let Step { loss, gradient_norm, rate, skipped } = step;
+        if let Some(reason) = skipped {
+            return json!({ "kind": "skipped", "step": done, "reason": reason.id(), "loss": loss,
+                "gradient_norm": gradient_norm, "limit": reason.limit() });
+        }
+        let seconds = self.pace(done);
+        json!({ "kind": "train", "step": done, "loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm,
+            "tokens": self.tokens as u64 * done, "tokens_per_second": self.tokens as f64 / seconds,
+            "memory_bytes": memory(), "seconds_left": seconds * self.steps.saturating_sub(done) as f64 })
+    }
+
+    /// The same for people.
+    pub fn note(&self, done: u64, step: &Step) -> String {
+        let (speed, skipped) = (self.tokens as f64 / self.pace(done), step.skipped.map_or("", |_| " (skipped)"));
+        format!("loss {:.3}{skipped}, {speed:.0} tokens/s, {} MiB", step.loss, memory() >> 20)
+    }
 }
 
 /// Resident memory of this process, bytes; 0 where the system does not tell.

@@ -60,6 +60,7 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
         let backward = began.elapsed().as_secs_f64() - forward;
         let mut gradients = Gradients::default();
         gradients.add(&decoder.parameters, &store, 1.0 / count as f64)?;
+        gradients.clip(Some(1.0))?;
         optimiser.step(&decoder.parameters, &gradients, 3e-4)?;
         device.synchronize()?;
         drop((sum, store, gradients));

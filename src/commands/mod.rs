@@ -10,6 +10,7 @@ mod predict;
 mod quickstart;
 mod run;
 mod table;
+mod watch;
 
 use crate::args::{Bench, From, Verb};
 use crate::bars::Bars;
@@ -31,6 +32,7 @@ pub fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
+        Verb::Watch { run, port } => watch::run(&run, port),
         Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Extract(arguments) => extract::run(&arguments),
         Verb::Identify(arguments) => identify::run(&arguments),

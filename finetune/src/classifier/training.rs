@@ -16,6 +16,8 @@ use tongues_pretrain::optimiser::{AdamW, AdamWSettings, Gradients};
 use tongues_pretrain::random::Key;
 use tongues_pretrain::schedule::Schedule;
 
+/// The gradient's global norm is cut to this.
+const LARGEST_NORM: f64 = 1.0;
 /// A target that does not count.
 const NONE: u32 = u32::MAX;
 
@@ -152,6 +154,7 @@ fn one(
     }
     let mut gradients = Gradients::default();
     gradients.add(network.parameters(), &store, 1.0)?;
+    gradients.clip(Some(LARGEST_NORM))?;
     optimiser.step(network.parameters(), &gradients, rate)?;
     Ok(value)
 }

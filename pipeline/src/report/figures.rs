@@ -138,6 +138,8 @@ pub struct ValidationStep {
 enum MetricsLine {
     Train(TrainStep),
     Validation(ValidationStep),
+    /// A step that was not taken.
+    Skipped,
 }
 
 /// `model/evaluation.json`.
@@ -292,6 +294,7 @@ fn training(run: &Path) -> Part<Training> {
         match serde_json::from_slice(line) {
             Ok(MetricsLine::Train(line)) => drop(steps.insert(line.step, line)),
             Ok(MetricsLine::Validation(line)) => drop(validation.insert(line.step, line)),
+            Ok(MetricsLine::Skipped) => {}
             Err(_) => unreadable_lines += 1,
         }
     }

@@ -1,0 +1,155 @@
+//! How a model is trained: the section `[training]` of a recipe.
+
+use crate::average::Policy;
+use crate::error::{Error, Result};
+use crate::guard::GuardSettings;
+use crate::optimiser::{OptimiserSettings, Rule};
+use crate::schedule::Schedule;
+use serde::{Deserialize, Serialize};
+
+/// How a model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainSettings {
+    /// Seed of initial values, batches and dropout.
+    pub seed: u64,
+    /// Passes over as many tokens as there are; more than ten overfit a small corpus (Goldfish, Chang et al. 2024, table 4).
+    pub epochs: f64,
+    /// Optimiser steps, in place of `epochs`.
+    pub steps: Option<u64>,
+    /// Windows in one backward pass.
+    pub batch_size: usize,
+    /// Backward passes for one step.
+    pub accumulation: usize,
+    /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
+    pub alpha: f64,
+    /// The learning rate.
+    #[serde(flatten)]
+    pub schedule: Schedule,
+    /// The optimiser.
+    #[serde(flatten)]
+    pub optimiser: OptimiserSettings,
+    /// The gradient's global norm is cut to this; none: as it is.
+    pub clip: Option<f64>,
+    /// Decay of the exponential average of the weights that is evaluated and kept, near 1; 0: the weights themselves.
+    pub average: f64,
+    /// `nt_asgd`: the looks that are given a chance before averaging begins; n of algorithm 1, 5 as in the paper.
+    pub average_patience: u32,
+    /// Which steps are skipped.
+    #[serde(flatten)]
+    pub guard: GuardSettings,
+    /// Steps between two looks at the held-out documents.
+    pub evaluate_every: u64,
+    /// Held-out documents of each language to look at.
+    pub evaluate_documents: usize,
+    /// Looks without improvement before training stops; 0: never. `nt_asgd` does not count those before it averages.
+    pub patience: u32,
+    /// Steps between two checkpoints.
+    pub save_every: u64,
+    /// Steps between two checkpoints that are kept as models; 0: only the last and the best are.
+    pub keep_every: u64,
+    /// Documents of each language's test split that are measured at the end.
+    pub test_documents: usize,
+}
+
+impl Default for TrainSettings {
+    fn default() -> TrainSettings {
+        TrainSettings {
+            seed: 1,
+            epochs: 5.0,
+            steps: None,
+            batch_size: 8,
+            accumulation: 1,
+            alpha: 0.5,
+            schedule: Schedule::default(),
+            optimiser: OptimiserSettings::default(),
+            clip: Some(1.0),
+            average: 0.0,
+            average_patience: 5,
+            guard: GuardSettings::default(),
+            evaluate_every: 100,
+            evaluate_documents: 64,
+            patience: 5,
+            save_every: 100,
+            keep_every: 0,
+            test_documents: 500,
+        }
+    }
+}
+
+impl TrainSettings {
+    /// Refuses what cannot work, all faults together.
+    pub fn check(&self) -> Result<()> {
+        let sizes = [
+            ("batch_size", self.batch_size as u64),
+            ("accumulation", self.accumulation as u64),
+            ("evaluate_every", self.evaluate_every),
+            ("save_every", self.save_every),
+            ("steps", self.steps.unwrap_or(1)),
+            ("spike_steps", self.guard.spike_steps),
+        ];
+        let mut faults: Vec<String> =
+            sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
+        let above = [("epochs", Some(self.epochs)), ("clip", self.clip)];
+        for (name, value) in above {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
+                faults.push(format!("{name} is {value}; expected more than 0"));
+            }
+        }
+        faults.extend(self.schedule.faults());
+        faults.extend(self.optimiser.faults(self.schedule.learning_rate));
+        if !(0.0..=1.0).contains(&self.alpha) {
+            faults.push(format!("alpha is {}; expected 0 to 1", self.alpha));
+        }
+        if !(0.0..1.0).contains(&self.average) {
+            faults.push(format!("average is {}; expected 0 or more, below 1", self.average));
+        }
+        if self.average > 0.0 && self.optimiser.rule == Rule::NtAsgd {
+            faults.push(format!(
+                "average is {} with optimiser nt_asgd, which averages by itself; expected 0",
+                self.average
+            ));
+        }
+        if self.guard.spike_deviations.is_nan() || self.guard.spike_deviations < 0.0 {
+            faults.push(format!("spike_deviations is {}; expected 0 or more", self.guard.spike_deviations));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("training: {}", faults.join("; ")))) }
+    }
+
+    /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.
+    pub fn steps_over(&self, tokens: u64, window: usize) -> u64 {
+        let at_once = (self.batch_size * self.accumulation * window) as f64;
+        self.steps.unwrap_or_else(|| (self.epochs * tokens as f64 / at_once).ceil().max(1.0) as u64)
+    }
+
+    /// Which average of the weights is evaluated.
+    pub fn averaging(&self) -> Policy {
+        match self.optimiser.rule {
+            Rule::NtAsgd => Policy::NonMonotone(self.average_patience as usize),
+            _ if self.average > 0.0 => Policy::Exponential(self.average),
+            _ => Policy::Off,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_follow_from_epochs_and_faults_come_together() {
+        let settings = TrainSettings { epochs: 2.0, batch_size: 4, accumulation: 2, ..Default::default() };
+        assert_eq!(settings.steps_over(1001, 16), 16); // 2 · 1001 / (4 · 2 · 16) = 15.6
+        assert_eq!(TrainSettings { steps: Some(3), ..settings.clone() }.steps_over(1001, 16), 3);
+        let wrong = TrainSettings { batch_size: 0, alpha: 2.0, average: 1.0, clip: Some(0.0), ..settings };
+        let message = wrong.check().unwrap_err().to_string();
+        for part in ["batch_size is 0", "alpha is 2", "average is 1", "clip is 0"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let wrong = r#"{"optimiser":"nt_asgd","average":0.9,"weight_decay":2000,"spike_deviations":-1}"#;
+        let message = serde_json::from_str::<TrainSettings>(wrong).unwrap().check().unwrap_err().to_string();
+        for part in ["averages by itself", "weight_decay is 2000", "spike_deviations is -1"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

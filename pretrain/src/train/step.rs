@@ -1,0 +1,114 @@
+//! One step: gradients of some batches, the guard's word on them, the optimiser's step; or the batch is kept aside.
+
+use super::Trainer;
+use crate::error::{Error, Result};
+use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::optimiser::Gradients;
+use crate::random::Key;
+use candle_core::Tensor;
+use serde_json::{Value, json};
+use tongues_pipeline::io::atomic;
+use tongues_pipeline::tokens::Split;
+
+/// What a step did.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// Mean, nats per token.
+    pub loss: f64,
+    /// Global norm before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// Why it was not taken, if so.
+    pub skipped: Option<Reason>,
+}
+
+impl Trainer<'_> {
+    /// Does the next step, or skips it.
+    ///
+    /// # Errors
+    /// A parameter without a gradient, the third skipped step in a row.
+    pub(super) fn step(&mut self) -> Result<Step> {
+        self.state.step += 1;
+        let (loss, mut gradients) = self.gradients()?;
+        let gradient_norm = gradients.clip(self.settings.clip)?;
+        let rate = self.settings.schedule.at(self.state.step, self.steps);
+        let skipped = self.state.guard.judge(&self.settings.guard, loss, gradient_norm);
+        let step = Step { loss, gradient_norm, rate, skipped };
+        if let Some(reason) = skipped {
+            self.set_aside(&step, reason)?;
+        } else {
+            self.state.guard.took(&self.settings.guard, loss);
+            self.optimiser.step(&self.decoder.parameters, &gradients, rate)?;
+            self.average.step(&self.decoder.parameters)?;
+        }
+        Ok(step)
+    }
+
+    /// Mean loss in nats per token over the batches of this step, and its gradients.
+    fn gradients(&self) -> Result<(f64, Gradients)> {
+        let (rows, t) = (self.settings.batch_size, self.decoder.config.context_length);
+        let tokens = self.tokens_a_step();
+        let (mut gradients, mut sum) = (Gradients::default(), 0.0);
+        for number in self.batches() {
+            let batch = self.sampler.batch(number, rows);
+            let ids = Tensor::from_vec(batch.ids, (rows, t), self.decoder.head().device())?;
+            let key = Key::new(self.settings.seed).named("dropout").stream(number);
+            let loss = self.decoder.loss(&ids, &batch.targets, None, Some(key))?.sum;
+            sum += f64::from(loss.to_scalar::<f32>()?);
+            let store = loss.backward()?;
+            if number == 0 && sum.is_finite() {
+                self.decoder.parameters.check_gradients(&store)?;
+            }
+            gradients.add(&self.decoder.parameters, &store, 1.0 / tokens as f64)?;
+        }
+        Ok((sum / tokens as f64, gradients))
+    }
+
+    /// The numbers of this step's batches.
+    fn batches(&self) -> std::ops::Range<u64> {
+        let each = self.settings.accumulation as u64;
+        (self.state.step - 1) * each..self.state.step * each
+    }
+
+    /// Tokens in one step.
+    pub(super) fn tokens_a_step(&self) -> usize {
+        self.settings.batch_size * self.settings.accumulation * self.decoder.config.context_length
+    }
+
+    /// Keeps what the skipped step was made of in `training/skipped/`, for whoever looks for the cause.
+    fn set_aside(&mut self, step: &Step, reason: Reason) -> Result<()> {
+        let (rows, t) = (self.settings.batch_size, self.decoder.config.context_length);
+        let (mut windows, mut documents): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+        for number in self.batches() {
+            let batch = self.sampler.batch(number, rows);
+            for (row, language) in batch.languages.iter().enumerate() {
+                let last = &batch.targets[(row + 1) * t - 1];
+                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain([last]).collect();
+                windows.push(json!({ "language": language, "tokens": tokens }));
+            }
+            let ids = self.sampler.documents(number, rows).into_iter();
+            documents.extend(ids.map(|(language, document)| self.source.id(language, Split::Train, document)));
+        }
+        documents.sort();
+        documents.dedup();
+        let number = self.state.step;
+        let folder = self.folder.join("training/skipped");
+        let about = json!({ "step": number, "reason": reason.id(), "loss": step.loss,
+            "gradient_norm": step.gradient_norm, "documents": documents, "windows": windows });
+        let bytes = serde_json::to_vec(&about).expect("plain data");
+        atomic::write(&folder.join(format!("step-{number:08}.json")), &bytes)?;
+        match self.state.guard.skipped(documents) {
+            None => Ok(()),
+            Some(documents) => Err(Error::Unstable {
+                step: number,
+                loss: step.loss,
+                gradient_norm: step.gradient_norm,
+                reason: reason.id(),
+                in_a_row: MOST_IN_A_ROW,
+                folder: folder.display().to_string(),
+                documents: documents.join(", "),
+            }),
+        }
+    }
+}

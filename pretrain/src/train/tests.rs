@@ -1,0 +1,230 @@
+//! A run resumed is a run uninterrupted, bit for bit, whatever it does on the way; it learns, and knows when to stop.
+
+use super::*;
+use crate::batch::InMemory;
+use crate::optimiser::{OptimiserSettings, Rule};
+use crate::schedule::Schedule;
+use candle_core::Tensor;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tongues_languages::Tag;
+use tongues_pipeline::tokens::Split;
+
+/// Interrupts after so many steps.
+struct Until(AtomicU64, u64);
+impl Progress for Until {
+    fn begin(&self, _: &str, _: Option<u64>, _: &'static str) {}
+    fn advance(&self, units: u64) {
+        self.0.fetch_add(units, Ordering::Relaxed);
+    }
+    fn note(&self, _: &str) {}
+    fn end(&self) {}
+    fn interrupted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= self.1
+    }
+}
+
+fn source() -> InMemory {
+    let tag = "ltg_Latn".parse().unwrap();
+    let texts: Vec<_> = (0..40).map(|i| ((0..12).map(|j| 3 + (i + j) % 8).collect(), 20)).collect();
+    InMemory {
+        documents: [((tag, Split::Train), texts.clone()), ((tag, Split::Validation), texts[..4].to_vec())].into(),
+        vocabulary_size: 12,
+    }
+}
+
+fn model() -> DecoderConfig {
+    let sizes = DecoderConfig { hidden_size: 16, layers: 1, heads: 2, intermediate_size: 24, ..Default::default() };
+    DecoderConfig { context_length: 8, ..sizes }
+}
+
+fn settings() -> TrainSettings {
+    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1, ..Default::default() };
+    let sizes = TrainSettings { steps: Some(12), batch_size: 4, accumulation: 2, ..Default::default() };
+    TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
+}
+
+fn train(settings: &TrainSettings, folder: &Path, until: u64) -> Result<Decoder> {
+    let until = Until(AtomicU64::new(0), until);
+    run(&model(), settings, (&source(), "these"), folder, &Device::Cpu, &until)
+}
+
+/// Every file under a folder with its bytes, but for `metrics.jsonl` and what TensorBoard reads, which tell the time.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("tensorboard") {
+            continue;
+        }
+        if path.is_dir() {
+            let inside = files(&path).into_iter();
+            all.extend(inside.map(|(name, bytes)| (Path::new(path.file_name().unwrap()).join(name), bytes)));
+        } else if !path.ends_with("metrics.jsonl") {
+            all.push((path.file_name().unwrap().into(), std::fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn lines(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("training/metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Kind, step and loss of every line.
+fn logged(folder: &Path) -> Vec<(String, u64, String)> {
+    let told = |line: Value| (line["kind"].to_string(), line["step"].as_u64().unwrap(), line["loss"].to_string());
+    lines(folder).into_iter().map(told).collect()
+}
+
+/// Trains at one go and in two parts: the same files with the same bytes. Gives the folder of the first.
+fn resumed_is_uninterrupted(settings: &TrainSettings, until: u64) -> tempfile::TempDir {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(settings, whole.path(), 999).unwrap();
+    assert!(matches!(train(settings, parts.path(), until), Err(Error::Interrupted)));
+    // A kill after that: what was logged since then is no longer true.
+    metrics::log(parts.path(), &json!({ "kind": "train", "step": until + 1, "loss": 99.0 })).unwrap();
+    train(settings, parts.path(), 999).unwrap();
+    let (all, other) = (files(whole.path()), files(parts.path()));
+    let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&all), names(&other));
+    for ((name, bytes), (_, other)) in all.iter().zip(&other) {
+        assert!(bytes == other, "{} differs", name.display());
+    }
+    assert_eq!(logged(whole.path()), logged(parts.path()));
+    whole
+}
+
+#[test]
+fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
+    let folder = resumed_is_uninterrupted(&settings(), 7);
+    let bits: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["bits_per_byte"].as_f64()).collect();
+    assert!(bits.len() == 4 && bits[3] < bits[0] - 0.2, "{bits:?}");
+}
+
+#[test]
+fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
+    let of = |rule, learning_rate, average| {
+        let schedule = Schedule { learning_rate, warmup_steps: 2, ..Default::default() };
+        let optimiser = OptimiserSettings { rule, ..Default::default() };
+        TrainSettings { schedule, optimiser, average, evaluate_every: 1, ..settings() }
+    };
+    resumed_is_uninterrupted(&of(Rule::AdamW, 1e-2, 0.9), 7);
+    resumed_is_uninterrupted(&of(Rule::Sgd, 0.1, 0.0), 7);
+    resumed_is_uninterrupted(&of(Rule::Muon, 1e-2, 0.9), 7);
+    // So fast that it soon gets worse, and averaging begins before the interruption.
+    let fast = TrainSettings { average_patience: 0, patience: 0, ..of(Rule::NtAsgd, 9.0, 0.0) };
+    let folder = resumed_is_uninterrupted(&fast, 9);
+    let state = std::fs::read_to_string(folder.path().join("training/state.json")).unwrap();
+    let averaged = serde_json::from_str::<Value>(&state).unwrap()["averaging"]["updates"].as_u64().unwrap();
+    assert!((4..12).contains(&averaged), "{averaged} steps in the average");
+}
+
+#[test]
+fn the_average_is_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TrainSettings { average: 0.9, evaluate_every: 12, ..settings() };
+    train(&settings, folder.path(), 99).unwrap();
+    let last = checkpoint::step_folder(folder.path(), 12);
+    let model = crate::parameters::load(&folder.path().join("model.safetensors"), &Device::Cpu).unwrap();
+    let remembered = crate::parameters::load(&last.join("optimiser.safetensors"), &Device::Cpu).unwrap();
+    let weights = crate::parameters::load(&last.join("model.safetensors"), &Device::Cpu).unwrap();
+    let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for (name, tensor) in &model {
+        assert_eq!(flat(tensor), flat(&remembered[&format!("average.{name}")]), "{name}");
+        assert_ne!(flat(tensor), flat(&weights[name]), "{name}");
+    }
+}
+
+#[test]
+fn the_last_checkpoint_and_every_fifth_stay_as_models() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&TrainSettings { save_every: 4, keep_every: 5, ..settings() }, folder.path(), 99).unwrap();
+    let there = |step| checkpoint::step_folder(folder.path(), step).exists();
+    let kept: Vec<u64> = (0..=12).filter(|step| there(*step)).collect();
+    assert_eq!(kept, [5, 10, 12]);
+    for step in kept {
+        let path = checkpoint::step_folder(folder.path(), step);
+        Decoder::load(&path, &Device::Cpu).unwrap();
+        assert_eq!(path.join("optimiser.safetensors").exists(), step == 12, "only the last is gone on from");
+    }
+}
+
+/// [`source`], but one document is of tokens that come nowhere else; the others are all alike.
+fn with_an_odd_one() -> InMemory {
+    let tag: Tag = "ltg_Latn".parse().unwrap();
+    let mut documents: Vec<_> = (0..40).map(|_| ((0..12).map(|j| 3 + j % 4).collect(), 20)).collect();
+    documents[17] = ((0..12).map(|j| 8 + j * 7 % 4).collect(), 20);
+    InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: 12 }
+}
+
+#[test]
+fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: 2, final_share: 1.0, ..Default::default() };
+    let mut settings = TrainSettings { schedule, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
+    (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
+    let model = DecoderConfig { dropout: 0.0, ..model() };
+    let train = |folder: &Path, until| {
+        let until = Until(AtomicU64::new(0), until);
+        run(&model, &settings, (&with_an_odd_one(), "these"), folder, &Device::Cpu, &until)
+    };
+    train(whole.path(), 999).unwrap();
+    let skipped: Vec<Value> = lines(whole.path()).into_iter().filter(|line| line["kind"] == "skipped").collect();
+    assert!(!skipped.is_empty() && skipped.len() < 12, "{skipped:#?}");
+    for line in &skipped {
+        assert!(line["loss"].as_f64() > line["limit"].as_f64() && line["reason"] == "loss_spike", "{line}");
+        let name = format!("training/skipped/step-{:08}.json", line["step"].as_u64().unwrap());
+        let about: Value = serde_json::from_slice(&std::fs::read(whole.path().join(name)).unwrap()).unwrap();
+        let documents = about["documents"].as_array().unwrap();
+        assert!(documents.contains(&json!("17")), "the odd one is among them: {about}");
+        assert_eq!(about["windows"].as_array().unwrap().len(), 2);
+        assert_eq!(about["windows"][0]["tokens"].as_array().unwrap().len(), 9, "a window and the token after it");
+    }
+    // Stopped right after a step was skipped, and again later.
+    let first = skipped[0]["step"].as_u64().unwrap();
+    for until in [first, first + 5] {
+        assert!(matches!(train(parts.path(), until), Err(Error::Interrupted)));
+    }
+    train(parts.path(), 999).unwrap();
+    assert!(files(whole.path()) == files(parts.path()));
+    assert_eq!(logged(whole.path()), logged(parts.path()));
+}
+
+#[test]
+fn the_third_step_without_finite_numbers_ends_the_run_with_the_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = Schedule { learning_rate: 1e30, warmup_steps: 0, ..Default::default() };
+    let mut settings = TrainSettings { schedule, clip: None, evaluate_every: 99, ..settings() };
+    settings.optimiser.adamw.weight_decay = 0.0;
+    let error = train(&settings, folder.path(), 99).unwrap_err();
+    let Error::Unstable { step, reason, documents, .. } = &error else { panic!("{error}") };
+    // The first step makes the weights huge, three follow; which of the two is infinite first is the processor's choice.
+    assert!(*step == 4 && reason.ends_with("_not_finite"), "{error}");
+    assert!(documents.split(", ").count() > 3 && error.to_string().contains("training/skipped"), "{error}");
+    // The third is in no log line: the error tells it.
+    let kinds: Vec<String> = logged(folder.path()).into_iter().map(|(kind, ..)| kind).collect();
+    assert_eq!(kinds[1..], ["\"train\"", "\"skipped\"", "\"skipped\""]);
+    assert_eq!(std::fs::read_dir(folder.path().join("training/skipped")).unwrap().count(), 3);
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_by_the_name_of_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&settings(), folder.path(), 3).unwrap_err();
+    let refused = |other: TrainSettings| train(&other, folder.path(), 99).unwrap_err().to_string();
+    let message = refused(TrainSettings { seed: 2, ..settings() });
+    assert!(message.contains("settings.training.seed: found 1; expected 2"), "{message}");
+    let message = refused(TrainSettings { steps: Some(20), ..settings() });
+    assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
+    let other = DecoderConfig { layers: 2, ..model() };
+    let until = Until(AtomicU64::new(0), 99);
+    let run = |model, key| run(model, &settings(), (&source(), key), folder.path(), &Device::Cpu, &until);
+    let message = run(&other, "these").unwrap_err().to_string();
+    assert!(message.contains("settings.model.layers: found 1; expected 2"), "{message}");
+    let message = run(&model(), "others").unwrap_err().to_string();
+    assert!(message.contains("settings.tokens"), "{message}");
+}

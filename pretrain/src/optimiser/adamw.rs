@@ -90,15 +90,11 @@ vectorised! {
 impl AdamW {
     /// Moments of zero for every parameter.
     pub fn new(parameters: &Parameters, settings: AdamWSettings) -> Result<AdamW> {
-        AdamW::of(parameters, settings, |_, _| true)
+        AdamW::of(parameters, settings, |_| true)
     }
 
     /// Moments of zero for those parameters that are `wanted`; the others are left as they are.
-    pub fn of(
-        parameters: &Parameters,
-        settings: AdamWSettings,
-        wanted: impl Fn(&str, &Tensor) -> bool,
-    ) -> Result<AdamW> {
+    pub fn of(parameters: &Parameters, settings: AdamWSettings, wanted: impl Fn(&str) -> bool) -> Result<AdamW> {
         Ok(AdamW { settings, steps: 0, moments: Slots::new(parameters, ["first", "second"], wanted)? })
     }
 
@@ -120,7 +116,7 @@ impl AdamW {
         for (name, var) in parameters.iter() {
             let Some((gradient, scale)) = gradients.get(name) else { continue };
             let (Some(rate), Some(moments)) = (rates.of(name), self.moments.get_mut(name)) else { continue };
-            let decay = if decays(name, var) { weight_decay } else { 0.0 };
+            let decay = if decays(parameters, name) { weight_decay } else { 0.0 };
             let update = Update { beta1, beta2, epsilon, scale, shares, rate, decay };
             match moments {
                 Slot::Tensors(moments) => update.on_tensors(var, gradient, moments)?,

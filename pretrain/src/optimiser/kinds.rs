@@ -1,31 +1,41 @@
-//! Which parameters are alike, told by name and shape; the only place that does.
+//! Which parameters are alike; the only place of the optimisers that tells.
 
-use candle_core::Tensor;
+use crate::parameters::Parameters;
 
-/// Whether weight decay applies: matrices, but not the embedding.
-pub fn decays(name: &str, tensor: &Tensor) -> bool {
-    tensor.rank() >= 2 && !name.contains("embed")
+/// Whether weight decay applies: maps, but neither embeddings nor norms nor biases.
+pub fn decays(parameters: &Parameters, name: &str) -> bool {
+    parameters.is_map(name)
 }
 
-/// Whether it is a map between hidden states, which is what Muon is for: neither an embedding nor the head of a model.
-pub fn is_hidden_matrix(name: &str, tensor: &Tensor) -> bool {
-    tensor.rank() == 2 && decays(name, tensor) && !["lm_head.", "classifier."].iter().any(|head| name.starts_with(head))
+/// Whether it is a map between hidden states, which is what Muon is for: not the head of a model.
+pub fn is_hidden_matrix(parameters: &Parameters, name: &str) -> bool {
+    let is_head = ["lm_head.", "classifier."].iter().any(|head| name.starts_with(head));
+    parameters.is_map(name) && !is_head && parameters.get(name).is_ok_and(|var| var.rank() == 2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device};
+    use crate::models::decoder::{Decoder, DecoderConfig};
+    use candle_core::Device;
 
     #[test]
-    fn by_name_and_shape() {
-        let of = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-        let (matrix, vector) = (of(&[2, 2]), of(&[2]));
-        let told = |name, tensor| (decays(name, tensor), is_hidden_matrix(name, tensor));
-        assert_eq!(told("model.layers.0.mlp.up_proj.weight", &matrix), (true, true));
-        assert_eq!(told("lm_head.weight", &matrix), (true, false));
-        assert_eq!(told("classifier.weight", &matrix), (true, false));
-        assert_eq!(told("model.embed_tokens.weight", &matrix), (false, false));
-        assert_eq!(told("model.norm.weight", &vector), (false, false));
+    fn of_every_layout() {
+        let sizes = DecoderConfig { hidden_size: 8, layers: 1, heads: 2, intermediate_size: 12, ..Default::default() };
+        let sizes = DecoderConfig { vocabulary_size: 9, context_length: 4, tied_embeddings: false, ..sizes };
+        for layout in ["llama", "qwen3", "gpt2"] {
+            let layout = serde_json::from_value(layout.into()).unwrap();
+            let config = DecoderConfig { layout, ..sizes.clone() };
+            let parameters = Decoder::new(&config, 1, &Device::Cpu).unwrap().parameters;
+            let of = |kind: fn(&Parameters, &str) -> bool| -> Vec<&str> {
+                parameters.iter().map(|(name, _)| name).filter(|name| kind(&parameters, name)).collect()
+            };
+            let (decaying, hidden) = (of(decays), of(is_hidden_matrix));
+            assert_eq!(decaying.iter().filter(|name| !hidden.contains(name)).collect::<Vec<_>>(), [&"lm_head.weight"]);
+            assert_eq!(hidden.len(), if layout.is_gpt() { 4 } else { 7 }, "{hidden:?}");
+            assert!(
+                hidden.iter().all(|name| name.contains(".attn.") || name.contains("_attn.") || name.contains("mlp."))
+            );
+        }
     }
 }

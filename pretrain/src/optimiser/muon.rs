@@ -32,8 +32,8 @@ pub struct Muon {
 impl Muon {
     /// At rest.
     pub fn new(parameters: &Parameters, momentum: f64, rest: AdamWSettings) -> Result<Muon> {
-        let velocity = Slots::new(parameters, ["velocity"], is_hidden_matrix)?;
-        let adamw = AdamW::of(parameters, rest, |name, var| !is_hidden_matrix(name, var))?;
+        let velocity = Slots::new(parameters, ["velocity"], |name| is_hidden_matrix(parameters, name))?;
+        let adamw = AdamW::of(parameters, rest, |name| !is_hidden_matrix(parameters, name))?;
         Ok(Muon { momentum, weight_decay: rest.weight_decay, velocity, rest: adamw })
     }
 

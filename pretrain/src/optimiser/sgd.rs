@@ -37,7 +37,7 @@ vectorised! {
 impl Sgd {
     /// At rest. A momentum of 0 remembers nothing.
     pub fn new(parameters: &Parameters, momentum: f64, weight_decay: f64) -> Result<Sgd> {
-        let velocity = Slots::new(parameters, ["velocity"], |_, _| momentum > 0.0)?;
+        let velocity = Slots::new(parameters, ["velocity"], |_| momentum > 0.0)?;
         Ok(Sgd { momentum, weight_decay, steps: 0, velocity })
     }
 
@@ -57,7 +57,7 @@ impl Sgd {
         self.steps += 1;
         for (name, var) in parameters.iter() {
             let (Some((gradient, scale)), Some(rate)) = (gradients.get(name), rates.of(name)) else { continue };
-            let keep = 1.0 - if decays(name, var) { rate * self.weight_decay } else { 0.0 };
+            let keep = 1.0 - if decays(parameters, name) { rate * self.weight_decay } else { 0.0 };
             let (by, kept, speed) = (scale as f32, keep as f32, rate as f32);
             match self.velocity.get_mut(name) {
                 None if crate::nn::slices::are_f32_on_cpu(&[var]) => in_place(var, gradient, |values, gradient| {

@@ -49,13 +49,9 @@ pub(super) struct Slots<const N: usize> {
 
 impl<const N: usize> Slots<N> {
     /// Zeros for every parameter that is `wanted`.
-    pub fn new(
-        parameters: &Parameters,
-        kinds: [&'static str; N],
-        wanted: impl Fn(&str, &Tensor) -> bool,
-    ) -> Result<Slots<N>> {
+    pub fn new(parameters: &Parameters, kinds: [&'static str; N], wanted: impl Fn(&str) -> bool) -> Result<Slots<N>> {
         let (mut slots, mut vars) = (BTreeMap::new(), BTreeMap::new());
-        for (name, var) in parameters.iter().filter(|(name, var)| wanted(name, var)) {
+        for (name, var) in parameters.iter().filter(|(name, _)| wanted(name)) {
             let zeros = Tensor::zeros(var.dims(), DType::F32, var.device())?;
             slots.insert(name.to_owned(), Slot::new(var, std::array::from_fn(|_| zeros.clone()))?);
             vars.insert(name.to_owned(), var.clone());

@@ -34,6 +34,7 @@ fn three() -> Parameters {
     for (name, shape) in [("embed_tokens.weight", vec![5, 4]), ("proj.weight", vec![3, 4]), ("norm.weight", vec![4])] {
         parameters.normal(name, &shape, 1.0, Key::new(1), &Device::Cpu).unwrap();
     }
+    parameters.mark_embedding("embed_tokens.weight");
     parameters
 }
 

@@ -13,6 +13,7 @@ mod identify;
 mod killed;
 mod old_output;
 mod predict;
+mod recipes;
 mod samples;
 mod slice;
 mod tasks;

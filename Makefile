@@ -1,6 +1,6 @@
 # Two commands do everything: `make quickstart` and `make test`.
 # A build cache outside the tree is used when CARGO_TARGET_DIR says so.
-.PHONY: quickstart test acceptance compare-torch build install-missing format lint unit doc build
+.PHONY: quickstart test acceptance compare-torch build cuda gpu-check install-missing format lint unit doc
 
 SHELL := /bin/bash
 
@@ -14,6 +14,15 @@ quickstart: install-missing
 
 build: install-missing
 	cargo build --release
+
+# The binary with CUDA; needs neither a toolkit nor a GPU: make cuda [PROFILE=dev] [LIBRARIES=yes] [CUDA_COMPUTE_CAP=80]
+# It lies beside the other as `tongues-cuda` and runs without a GPU too. LIBRARIES=yes for a GPU machine with no toolkit.
+PROFILE ?= release
+OUTPUT = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+cuda: install-missing
+	scripts/cuda-toolkit $(if $(LIBRARIES),--libraries) cargo build --profile $(PROFILE) --features cuda
+	@cp $(OUTPUT)/tongues $(OUTPUT)/tongues-cuda.new && mv $(OUTPUT)/tongues-cuda.new $(OUTPUT)/tongues-cuda
+	@echo $(OUTPUT)/tongues-cuda
 
 test: install-missing format lint unit doc
 

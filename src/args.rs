@@ -76,6 +76,16 @@ pub enum Verb {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Compare everything a device computes with the same in f64 on the CPU.
+    #[command(after_help = "Example: tongues selftest --device cuda")]
+    Selftest {
+        /// Where tensors live; auto: CUDA where binary and machine have it.
+        #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+        device: Device,
+        /// One line of JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Download a Wikipedia dump, with resume and checksum.
     Fetch {
         /// Where from.

@@ -15,6 +15,7 @@ mod old_output;
 mod predict;
 mod recipes;
 mod samples;
+mod selftest;
 mod slice;
 mod tasks;
 mod tidy;

@@ -21,6 +21,7 @@ pub mod parameters;
 pub mod precision;
 pub mod random;
 pub mod schedule;
+pub mod selftest;
 pub mod stage;
 pub mod throughput;
 pub mod train;

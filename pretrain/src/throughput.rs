@@ -1,5 +1,6 @@
 //! How fast this machine trains: steps on random ids, where their time goes, and how near the matrix products' limit.
 
+use crate::device;
 use crate::error::Result;
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::models::weights::HEAD;
@@ -32,6 +33,8 @@ pub struct Figures {
     pub limit_gflops: Option<f64>,
     /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
+    /// Largest memory of the tensors on the device so far, bytes (CUDA only).
+    pub device_peak_bytes: Option<u64>,
     /// Loss after the last step, nats a token.
     pub loss: f64,
 }
@@ -78,6 +81,7 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
         gflops: products_per_token(&decoder) * count as f64 / whole / 1e9,
         limit_gflops: before.zip(limit()).map(|(before, after)| before.max(after)),
         peak_bytes: peak_memory(),
+        device_peak_bytes: device::memory(device).filter(|_| !device.is_cpu()).map(|memory| memory.peak_bytes),
         loss,
     })
 }
@@ -120,8 +124,18 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Largest resident memory of this process so far, bytes; 0 where the system does not tell.
 pub fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// Resident memory of this process, bytes; 0 where the system does not tell.
+pub fn resident_memory() -> u64 {
+    status("VmRSS:")
+}
+
+/// A number of kB from what Linux says about this process, in bytes.
+fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) << 10
 }
 

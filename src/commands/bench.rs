@@ -36,8 +36,10 @@ fn line(figures: &Figures) -> String {
     let limit = figures
         .limit_gflops
         .map_or(String::new(), |limit| format!(" of {limit:.0} ({:.0} %)", 100.0 * figures.gflops / limit));
+    let on_device =
+        figures.device_peak_bytes.map_or(String::new(), |bytes| format!(" + {} MiB on the device", bytes >> 20));
     format!(
-        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB  loss {:.3}",
+        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB{on_device}  loss {:.3}",
         figures.parameters,
         figures.tokens_per_second,
         figures.forward_ms,

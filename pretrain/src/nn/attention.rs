@@ -327,7 +327,8 @@ mod tests {
         let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
-        let out = |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out =
+            |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);
         assert_ne!(a[(t - 1) * h * k..], b[(t - 1) * h * k..]);

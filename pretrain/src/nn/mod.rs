@@ -15,6 +15,7 @@ pub mod gelu;
 pub mod heads;
 pub mod layer_norm;
 pub mod linear;
+mod lookup;
 pub mod norm;
 pub mod plain;
 pub mod positions;

@@ -5,7 +5,7 @@ use super::{CHUNK, Gradients, Rates, decays};
 use crate::error::Result;
 use crate::nn::vector::vectorised;
 use crate::parameters::Parameters;
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ struct Update {
 impl Update {
     /// A step of a parameter whose moments are tensors.
     fn on_tensors(&self, var: &Var, gradient: &Tensor, [first, second]: &mut [Tensor; 2]) -> Result<()> {
-        let gradient = (gradient.to_dtype(DType::F32)? * self.scale)?;
+        let gradient = (gradient.to_dtype(first.dtype())? * self.scale)?;
         *first = ((&*first * self.beta1)? + (&gradient * (1.0 - self.beta1))?)?;
         *second = ((&*second * self.beta2)? + (gradient.sqr()? * (1.0 - self.beta2))?)?;
         let root = ((&*second / self.shares.1)?.sqrt()? + self.epsilon)?;

@@ -42,15 +42,18 @@ impl Gradients {
 
     /// Square root of the sum of all squares.
     pub fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
+        let (mut sum, mut elsewhere) = (0.0, Vec::new());
         for (gradient, scale) in self.by_name.values() {
-            let squares = if slices::are_f32_on_cpu(&[gradient]) {
+            if slices::are_f32_on_cpu(&[gradient]) {
                 let parts = |[all]: [&[f32]; 1]| all.par_chunks(CHUNK).map(sum_of_squares).collect::<Vec<f64>>();
-                slices::read([gradient], parts)?.iter().sum()
+                sum += scale * scale * slices::read([gradient], parts)?.iter().sum::<f64>();
             } else {
-                gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?
-            };
-            sum += scale * scale * squares;
+                elsewhere.push((gradient.sqr()?.sum_all()?.to_dtype(DType::F64)? * (scale * scale))?);
+            }
+        }
+        // Read at once: each reading waits for the device.
+        if !elsewhere.is_empty() {
+            sum += Tensor::stack(&elsewhere, 0)?.to_vec1::<f64>()?.iter().sum::<f64>();
         }
         Ok(sum.sqrt())
     }

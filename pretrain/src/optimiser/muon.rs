@@ -56,7 +56,7 @@ impl Muon {
         for (name, var) in parameters.iter() {
             let Some((gradient, scale)) = gradients.get(name) else { continue };
             let (Some(rate), Some(slot)) = (rates.of(name), self.velocity.get_mut(name)) else { continue };
-            let gradient = (gradient.to_dtype(DType::F32)? * scale)?;
+            let gradient = (gradient.to_dtype(var.dtype())? * scale)?;
             let old = match slot {
                 Slot::Slices([velocity]) => Tensor::from_slice(velocity, var.dims(), var.device())?,
                 Slot::Tensors([velocity]) => velocity.clone(),

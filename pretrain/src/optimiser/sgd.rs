@@ -5,7 +5,7 @@ use super::{CHUNK, Gradients, Rates, decays};
 use crate::error::Result;
 use crate::nn::vector::vectorised;
 use crate::parameters::Parameters;
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ impl Sgd {
                     chunks.for_each(|(values, gradient)| fall(values, gradient, by, kept, speed));
                 })?,
                 None => {
-                    let gradient = (gradient.to_dtype(DType::F32)? * (scale * rate))?;
+                    let gradient = (gradient.to_dtype(var.dtype())? * (scale * rate))?;
                     var.set(&((var.as_detached_tensor() * keep)? - gradient)?)?;
                 }
                 Some(Slot::Slices([velocity])) => in_place(var, gradient, |values, gradient| {
@@ -76,7 +76,7 @@ impl Sgd {
                     });
                 })?,
                 Some(Slot::Tensors([velocity])) => {
-                    *velocity = ((&*velocity * self.momentum)? + (gradient.to_dtype(DType::F32)? * scale)?)?;
+                    *velocity = ((&*velocity * self.momentum)? + (gradient.to_dtype(var.dtype())? * scale)?)?;
                     var.set(&((var.as_detached_tensor() * keep)? - (&*velocity * rate)?)?)?;
                 }
             }

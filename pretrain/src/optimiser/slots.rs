@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Tensor, Var};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// `N` tensors of a parameter's shape, f32.
+/// `N` tensors of a parameter's shape: f32, and f64 of a parameter in f64, with which the others are checked.
 #[derive(Debug, Clone)]
 pub(super) enum Slot<const N: usize> {
     /// Of an f32 parameter in main memory.
@@ -52,7 +52,8 @@ impl<const N: usize> Slots<N> {
     pub fn new(parameters: &Parameters, kinds: [&'static str; N], wanted: impl Fn(&str) -> bool) -> Result<Slots<N>> {
         let (mut slots, mut vars) = (BTreeMap::new(), BTreeMap::new());
         for (name, var) in parameters.iter().filter(|(name, _)| wanted(name)) {
-            let zeros = Tensor::zeros(var.dims(), DType::F32, var.device())?;
+            let dtype = if var.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+            let zeros = Tensor::zeros(var.dims(), dtype, var.device())?;
             slots.insert(name.to_owned(), Slot::new(var, std::array::from_fn(|_| zeros.clone()))?);
             vars.insert(name.to_owned(), var.clone());
         }

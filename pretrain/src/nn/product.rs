@@ -153,11 +153,12 @@ pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: 
 }
 
 /// `out = left · right`, or that added to `out`, with the factors in this precision, on all threads.
-pub(crate) fn multiply_in(precision: Precision, out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old) {
+pub(crate) fn multiply_in(out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old, precision: Precision) {
     match precision {
         Precision::F32 => multiply(out, left, right, 1.0, old, Threads::All),
         Precision::Bf16 => {
-            assert_eq!((out.rows, out.columns, right.rows), (left.rows, right.columns, left.columns));
+            let sizes = (left.rows, right.columns, left.columns);
+            assert_eq!((out.rows, out.columns, right.rows), sizes, "shapes of a product");
             bf16::multiply(out, left, right, old);
         }
     }

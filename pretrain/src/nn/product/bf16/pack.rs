@@ -34,16 +34,17 @@ pub(super) unsafe fn by_row(lines: &mut [MaybeUninit<Line>], x: Matrix, rows: Ra
     let stride = lines_of_a_row(k.len());
     assert!(lines.len() >= rows.len() * stride && rows.end <= x.rows && k.end <= x.columns);
     let lines: *mut __m512i = lines.as_mut_ptr().cast();
-    for row in (0..rows.len()).step_by(TILE) {
+    let (tall, wide) = (rows.len().div_ceil(TILE), stride);
+    for index in 0..tall * wide {
+        // In the order in which the numbers lie in memory.
+        let (row, number) = if x.strides.1 == 1 { (index / wide, index % wide) } else { (index % tall, index / tall) };
+        let (row, start) = (row * TILE, k.start + number * 2 * TILE);
         let count = TILE.min(rows.len() - row);
-        for number in 0..stride {
-            let start = k.start + number * 2 * TILE;
-            // SAFETY: rows and k lie within the matrix, and the place within `lines`.
-            unsafe {
-                let tile = tile::<true>(&x, rows.start + row, count, start, (k.end - start).min(2 * TILE));
-                for (i, line) in tile.into_iter().enumerate().take(count) {
-                    lines.add((row + i) * stride + number).write(line);
-                }
+        // SAFETY: rows and k lie within the matrix, and the place within `lines`.
+        unsafe {
+            let tile = tile::<true>(&x, rows.start + row, count, start, (k.end - start).min(2 * TILE));
+            for (i, line) in tile.into_iter().enumerate().take(count) {
+                lines.add((row + i) * stride + number).write(line);
             }
         }
     }

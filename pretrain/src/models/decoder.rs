@@ -7,6 +7,7 @@ use crate::nn::{
     AttentionSettings, Heads, Rope, add_positions, cross_entropy, dropout, embedding, layer_norm, linear, rms_norm,
 };
 use crate::parameters::Parameters;
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub struct Decoder {
     pub parameters: Parameters,
     values: BTreeMap<String, Tensor>,
     heads: Heads,
+    precision: Precision,
 }
 
 impl Decoder {
@@ -42,12 +44,19 @@ impl Decoder {
         let rotary = || Rope::new(config.context_length, config.width_of_head(), config.rope_theta);
         let rope = (!config.layout.is_gpt()).then(rotary);
         let heads = Heads { queries: config.heads, keys: config.heads_of_keys(), rope };
-        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, heads })
+        let precision = Precision::F32;
+        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, heads, precision })
     }
 
-    /// The same weights without a graph, sharing storage: for evaluation and prediction.
+    /// The same with products in this precision. New and read models have them in f32.
+    pub fn in_precision(self, precision: Precision) -> Decoder {
+        Decoder { precision, ..self }
+    }
+
+    /// The same weights without a graph, sharing storage: for evaluation and prediction. Its products are in f32, as those
+    /// of the saved model will be.
     pub fn detached(&self) -> Decoder {
-        Decoder { values: self.parameters.detached(), ..self.clone() }
+        Decoder { values: self.parameters.detached(), precision: Precision::F32, ..self.clone() }
     }
 
     /// Reads `config.json` and `model.safetensors`, written by [`Decoder::save`] or by `transformers`.
@@ -86,7 +95,7 @@ impl Decoder {
             )));
         }
         let DecoderConfig { layout, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
-        let settings = AttentionSettings { heads: self.heads.clone(), epsilon, rate };
+        let settings = AttentionSettings { heads: self.heads.clone(), epsilon, rate, precision: self.precision };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = embedding(ids, self.value(layout.embedding()))?;
         if let Some(table) = layout.positions() {
@@ -114,13 +123,13 @@ impl Decoder {
 
     /// Logits (B, T, V) of `ids` (B, T).
     pub fn logits(&self, ids: &Tensor) -> Result<Tensor> {
-        linear(&self.hidden(ids, None)?, self.head())
+        linear(&self.hidden(ids, None)?, self.head(), self.precision)
     }
 
     /// Summed cross-entropy of `targets` (B·T, row by row) after `ids` (B, T); targets equal to `ignore` do not count.
     pub fn loss(&self, ids: &Tensor, targets: &[u32], ignore: Option<u32>, key: Option<Key>) -> Result<Loss> {
         let hidden = self.hidden(ids, key)?.flatten(0, 1)?;
-        cross_entropy(&hidden, self.head(), targets, ignore)
+        cross_entropy(&hidden, self.head(), targets, ignore, self.precision)
     }
 
     /// Copy in another type, for gradient checks in f64.

@@ -5,19 +5,20 @@ use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// Rows one task handles. The bias's gradient is summed by such blocks, so threads change no bit.
 const BLOCK: usize = 64;
 
-/// `x` (…, I) times `weight` (I, O), plus `bias` (O): (…, O). Other than in [`crate::nn::linear()`], the weight is not
-/// transposed: this is the `Conv1D` of Hugging Face's GPT-2.
-pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if slices::are_f32_on_cpu(&[x, weight, bias]) {
+/// `x` (…, I) times `weight` (I, O), multiplied in `precision`, plus `bias` (O): (…, O). Other than in
+/// [`crate::nn::linear()`], the weight is not transposed: this is the `Conv1D` of Hugging Face's GPT-2.
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    if slices::are_fused(&[x, weight, bias], precision) {
         return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Affine)?);
     }
-    plain::affine(x, weight, bias)
+    plain::affine(x, weight, bias, precision)
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
@@ -93,18 +94,19 @@ impl CustomOp3 for Affine {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
 
     #[test]
     fn agrees_with_the_plain_path() {
         for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
             let (x, weight, bias) = (normal(&shape, 1), normal(&[shape[2], out], 2), normal(&[out], 3));
-            agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b), |[x, w, b]| plain::affine(x, w, b));
+            agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b, F32), |[x, w, b]| plain::affine(x, w, b, F32));
         }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let message = affine(&normal(&[2, 3], 1), &normal(&[4, 3], 2), &normal(&[3], 3)).unwrap_err().to_string();
+        let message = affine(&normal(&[2, 3], 1), &normal(&[4, 3], 2), &normal(&[3], 3), F32).unwrap_err().to_string();
         assert!(message.contains("[2, 3] times a weight of 4 × 3 plus [3]"), "{message}");
     }
 }

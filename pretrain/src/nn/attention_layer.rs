@@ -10,6 +10,7 @@ use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, plain, residual, rms_norm, slices};
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use std::ops::Range;
@@ -24,6 +25,8 @@ pub struct AttentionSettings {
     pub epsilon: f64,
     /// Share dropped, with a key.
     pub rate: f64,
+    /// Of the products.
+    pub precision: Precision,
 }
 
 /// `x + dropout(o(attention(q(n), k(n), v(n))))` with n the normed `x` (B, T, D): `weights` are the norm's (D), q
@@ -36,16 +39,17 @@ pub fn attention_layer(
     key: Option<Key>,
 ) -> Result<Tensor> {
     let [of_norm, q, k, v, o] = weights;
-    if slices::are_f32_on_cpu(&[x, of_norm, q, k, v, o]) {
+    if slices::are_fused(&[x, of_norm, q, k, v, o], settings.precision) {
         return match head_norms {
             None => fused(x, weights, settings, key),
             Some([of_queries, of_keys]) => fused(x, [of_norm, q, k, v, o, of_queries, of_keys], settings, key),
         };
     }
-    let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?)?;
+    let precision = settings.precision;
+    let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?, precision)?;
     let norms = head_norms.map(|weights| (weights, settings.epsilon));
-    let attended = plain::causal_attention(&joined, &settings.heads, norms)?;
-    residual(x, &linear(&attended, o)?, settings.rate, key)
+    let attended = plain::causal_attention(&joined, &settings.heads, norms, precision)?;
+    residual(x, &linear(&attended, o, precision)?, settings.rate, key)
 }
 
 /// The operation on five weights, or on seven with the norms of queries and keys.
@@ -226,7 +230,7 @@ mod tests {
             // Weights as small as a model's: scores stay moderate.
             let inputs: [Tensor; 8] = std::array::from_fn(|i| (normal(shapes[i], i as u64) * 0.3).unwrap());
             let heads = Heads { queries, keys, rope: Some(Rope::new(t, width, 100.0)) };
-            let settings = AttentionSettings { heads, epsilon: 1e-5, rate: 0.3 };
+            let settings = AttentionSettings { heads, epsilon: 1e-5, rate: 0.3, precision: Precision::F32 };
             for key in [None, Some(Key::new(3))] {
                 // In f64 the same function takes the plain path.
                 let bare = |[x, n, q, k, v, o]: [&Tensor; 6]| attention_layer(x, [n, q, k, v, o], None, &settings, key);

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -22,13 +23,19 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed against `targets` (N); rows whose target is
-/// `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
+/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed, multiplied in `precision`, against `targets` (N);
+/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
 /// the losses of single rows are wanted, use [`losses`].
-pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Loss> {
+pub fn cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    targets: &[u32],
+    ignore: Option<u32>,
+    precision: Precision,
+) -> Result<Loss> {
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
-    if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore)?, rows });
+    if !slices::are_fused(&[hidden, weight], precision) {
+        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore, precision)?, rows });
     }
     let op = CrossEntropy {
         targets: targets.to_vec(),
@@ -179,6 +186,7 @@ impl CustomOp2 for CrossEntropy {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::DType;
 
     #[test]
@@ -187,13 +195,13 @@ mod tests {
         for (n, d, v) in [(1, 1, 2), (6, 3, 7), (5, 2, CHUNK + 3)] {
             let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
             let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
-            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99))?.sum * 0.5)?);
-            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99))? * 0.5)?);
+            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99), F32)?.sum * 0.5)?);
+            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99), F32)? * 0.5)?);
             agree(&[&x, &w], fused, plain);
             let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
             let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
             assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99)).unwrap().sum.to_scalar::<f32>().unwrap();
+            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
             assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
     }
@@ -202,10 +210,10 @@ mod tests {
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
         let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
         let w = Tensor::zeros((8, 3), DType::F32, &Device::Cpu).unwrap();
-        let loss = cross_entropy(&x, &w, &[0, 7], None).unwrap();
+        let loss = cross_entropy(&x, &w, &[0, 7], None, F32).unwrap();
         assert!((loss.sum.to_scalar::<f32>().unwrap() - 2.0 * 8f32.ln()).abs() < 1e-6);
         assert_eq!(loss.rows, 2);
-        let error = cross_entropy(&x, &w, &[0, 8], None).unwrap_err().to_string();
+        let error = cross_entropy(&x, &w, &[0, 8], None, F32).unwrap_err().to_string();
         assert!(error.contains("Some(8)"), "{error}");
     }
 }

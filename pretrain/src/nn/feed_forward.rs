@@ -8,22 +8,30 @@ use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, residual, rms_norm, slices, swiglu};
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use std::sync::OnceLock;
 
 /// `x + dropout(down(silu(gate(n)) · up(n)))` with n the normed `x` (B, T, D): `weights` are the norm's (D), gate and up
-/// (F, D) and down (D, F). Without a key, or at rate 0, nothing is dropped.
-pub fn feed_forward(x: &Tensor, weights: [&Tensor; 4], epsilon: f64, rate: f64, key: Option<Key>) -> Result<Tensor> {
+/// (F, D) and down (D, F), multiplied in `precision`. Without a key, or at rate 0, nothing is dropped.
+pub fn feed_forward(
+    x: &Tensor,
+    weights: [&Tensor; 4],
+    epsilon: f64,
+    rate: f64,
+    key: Option<Key>,
+    precision: Precision,
+) -> Result<Tensor> {
     let [of_norm, gate, up, down] = weights;
-    if slices::are_f32_on_cpu(&[x, of_norm, gate, up, down]) {
+    if slices::are_fused(&[x, of_norm, gate, up, down], precision) {
         let (weights, sign) = Weights::new(weights)?;
         let mask = Mask::when(rate, key);
         let op = FeedForward { weights, epsilon: epsilon as f32, mask, joined: OnceLock::new() };
         return Ok(x.contiguous()?.apply_op2(&sign, op)?);
     }
-    let joined = linear(&rms_norm(x, of_norm, epsilon)?, &Tensor::cat(&[gate, up], 0)?)?;
-    residual(x, &linear(&swiglu(&joined)?, down)?, rate, key)
+    let joined = linear(&rms_norm(x, of_norm, epsilon)?, &Tensor::cat(&[gate, up], 0)?, precision)?;
+    residual(x, &linear(&swiglu(&joined)?, down, precision)?, rate, key)
 }
 
 struct FeedForward {
@@ -132,7 +140,7 @@ mod tests {
                 // In f64 the same function takes the plain path.
                 let layer = |[x, n, gate, up, down]: [&Tensor; 5]| {
                     let scaled = (x * 0.5)?;
-                    feed_forward(&scaled, [n, gate, up, down], 1e-5, 0.3, key)
+                    feed_forward(&scaled, [n, gate, up, down], 1e-5, 0.3, key, Precision::F32)
                 };
                 agree(&inputs.each_ref(), layer, layer);
             }

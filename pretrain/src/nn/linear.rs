@@ -4,14 +4,15 @@ use crate::error::Result;
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail};
 
-/// `x` (…, I) times `weight` (O, I) transposed: (…, O). No bias.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if slices::are_f32_on_cpu(&[x, weight]) {
+/// `x` (…, I) times `weight` (O, I) transposed: (…, O), multiplied in `precision`. No bias.
+pub fn linear(x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
+    if slices::are_fused(&[x, weight], precision) {
         return Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)?);
     }
-    plain::linear(x, weight)
+    plain::linear(x, weight, precision)
 }
 
 /// Rows of `weight` (V, D) by `ids` (B, T) u32: (B, T, D).
@@ -126,13 +127,14 @@ impl CustomOp1 for Embedding {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::Device;
 
     #[test]
     fn agree_with_the_plain_path() {
         for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
             let (x, weight) = (normal(&shape, 1), normal(&[out, shape[2]], 2));
-            agree(&[&x, &weight], |[x, w]| linear(x, w), |[x, w]| plain::linear(x, w));
+            agree(&[&x, &weight], |[x, w]| linear(x, w, F32), |[x, w]| plain::linear(x, w, F32));
         }
         let ids = Tensor::new(&[[0u32, 4, 4], [1, 0, 2]], &Device::Cpu).unwrap();
         agree(&[&normal(&[5, 3], 1)], |[w]| embedding(&ids, w), |[w]| plain::embedding(&ids, w));
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let message = linear(&normal(&[2, 3], 1), &normal(&[4, 5], 2)).unwrap_err().to_string();
+        let message = linear(&normal(&[2, 3], 1), &normal(&[4, 5], 2), F32).unwrap_err().to_string();
         assert!(message.contains("[2, 3] times a weight of 4 × 5"), "{message}");
         let ids = Tensor::new(&[[0u32, 5]], &Device::Cpu).unwrap();
         let message = embedding(&ids, &normal(&[5, 3], 1)).unwrap_err().to_string();

@@ -89,7 +89,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
-        let decoder = Decoder::new(&config, settings.seed, device)?;
+        let decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
         let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);

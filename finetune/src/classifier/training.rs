@@ -145,7 +145,8 @@ fn one(
     let predicts_tokens = settings.language_model_weight > 0.0;
     if predicts_tokens {
         let targets = batch.next_tokens(&examples.texts, rows, NONE);
-        let of_tokens = nn::cross_entropy(&hidden.flatten(0, 1)?, network.token_head(), &targets, Some(NONE), Precision::F32)?;
+        let of_tokens =
+            nn::cross_entropy(&hidden.flatten(0, 1)?, network.token_head(), &targets, Some(NONE), Precision::F32)?;
         loss = (loss + (of_tokens.sum * (settings.language_model_weight / of_tokens.rows as f64))?)?;
     }
     let value = f64::from(loss.to_scalar::<f32>()?);

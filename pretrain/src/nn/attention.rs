@@ -16,9 +16,10 @@ use std::sync::OnceLock;
 const BLOCK: usize = 64;
 
 /// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated where `heads` has rotary positions. `joined`
-/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K), multiplied in `precision`.
+/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
+/// of f32 on the CPU are in f32 whatever `precision` says: they are few and small.
 pub fn causal_attention(joined: &Tensor, heads: &Heads, precision: Precision) -> Result<Tensor> {
-    if slices::are_fused(&[joined], precision) {
+    if slices::are_f32_on_cpu(&[joined]) {
         let op = CausalAttention { heads: heads.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }
@@ -327,7 +328,8 @@ mod tests {
         let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
-        let out = |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out =
+            |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);
         assert_ne!(a[(t - 1) * h * k..], b[(t - 1) * h * k..]);

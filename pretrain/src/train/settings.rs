@@ -4,6 +4,7 @@ use crate::average::Policy;
 use crate::error::{Error, Result};
 use crate::guard::GuardSettings;
 use crate::optimiser::{OptimiserSettings, Rule};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Backward passes for one step.
     pub accumulation: usize,
+    /// Numbers of the matrix products in a step; what is measured on the way is measured in f32.
+    pub precision: Precision,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// The learning rate.
@@ -60,6 +63,7 @@ impl Default for TrainSettings {
             steps: None,
             batch_size: 8,
             accumulation: 1,
+            precision: Precision::F32,
             alpha: 0.5,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::batch::InMemory;
 use crate::optimiser::{OptimiserSettings, Rule};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use candle_core::Tensor;
 use serde_json::Value;
@@ -123,6 +124,26 @@ fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
     assert!((4..12).contains(&averaged), "{averaged} steps in the average");
 }
 
+/// The losses of 200 steps in a row: with products in bf16 they stay near those in f32, which a wrong product would not
+/// let them do, and end as low.
+#[test]
+fn in_bf16_the_losses_stay_near_those_in_f32_and_resumed_is_uninterrupted() {
+    let of = |precision| TrainSettings { precision, steps: Some(200), evaluate_every: 200, patience: 0, ..settings() };
+    let losses =
+        |folder: &Path| -> Vec<f64> { lines(folder).iter().filter_map(|line| line["loss"].as_f64()).collect() };
+    let exact = tempfile::tempdir().unwrap();
+    train(&of(Precision::F32), exact.path(), 999).unwrap();
+    let rounded = resumed_is_uninterrupted(&of(Precision::Bf16), 90);
+    let (exact, rounded) = (losses(exact.path()), losses(rounded.path()));
+    assert_eq!((exact.len(), rounded.len()), (200, 200));
+    assert_ne!(exact, rounded);
+    let apart = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs());
+    assert!(apart.clone().all(|apart| apart < 0.1), "most apart by {:?}", apart.max_by(f64::total_cmp));
+    let end = |losses: &[f64]| losses[180..].iter().sum::<f64>() / 20.0;
+    assert!(end(&exact) < exact[0] - 1.0, "{exact:?}");
+    assert!((end(&exact) - end(&rounded)).abs() < 0.02, "{} and {}", end(&exact), end(&rounded));
+}
+
 #[test]
 fn the_average_is_what_is_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,6 +239,8 @@ fn a_checkpoint_of_another_run_is_refused_by_the_name_of_what_differs() {
     let refused = |other: TrainSettings| train(&other, folder.path(), 99).unwrap_err().to_string();
     let message = refused(TrainSettings { seed: 2, ..settings() });
     assert!(message.contains("settings.training.seed: found 1; expected 2"), "{message}");
+    let message = refused(TrainSettings { precision: Precision::Bf16, ..settings() });
+    assert!(message.contains(r#"settings.training.precision: found "f32"; expected "bf16""#), "{message}");
     let message = refused(TrainSettings { steps: Some(20), ..settings() });
     assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
     let other = DecoderConfig { layers: 2, ..model() };

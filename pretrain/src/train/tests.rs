@@ -41,7 +41,7 @@ fn model() -> DecoderConfig {
 }
 
 fn settings() -> TrainSettings {
-    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1, ..Default::default() };
+    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: Some(2), final_share: 0.1, ..Default::default() };
     let sizes = TrainSettings { steps: Some(12), batch_size: 4, accumulation: 2, ..Default::default() };
     TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
 }
@@ -109,7 +109,7 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
 #[test]
 fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
     let of = |rule, learning_rate, average| {
-        let schedule = Schedule { learning_rate, warmup_steps: 2, ..Default::default() };
+        let schedule = Schedule { learning_rate, warmup_steps: Some(2), ..Default::default() };
         let optimiser = OptimiserSettings { rule, ..Default::default() };
         TrainSettings { schedule, optimiser, average, evaluate_every: 1, ..settings() }
     };
@@ -185,7 +185,7 @@ fn with_an_odd_one() -> InMemory {
 #[test]
 fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: 2, final_share: 1.0, ..Default::default() };
+    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: Some(2), final_share: 1.0, ..Default::default() };
     let mut settings = TrainSettings { schedule, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
     let model = DecoderConfig { dropout: 0.0, ..model() };
@@ -218,7 +218,7 @@ fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
 #[test]
 fn the_third_step_without_finite_numbers_ends_the_run_with_the_documents() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = Schedule { learning_rate: 1e30, warmup_steps: 0, ..Default::default() };
+    let schedule = Schedule { learning_rate: 1e30, warmup_steps: Some(0), ..Default::default() };
     let mut settings = TrainSettings { schedule, clip: None, evaluate_every: 99, ..settings() };
     settings.optimiser.adamw.weight_decay = 0.0;
     let error = train(&settings, folder.path(), 99).unwrap_err();

@@ -15,8 +15,8 @@ const BLOCK: usize = 64;
 /// `x` (…, I) times `weight` (I, O), multiplied in `precision`, plus `bias` (O): (…, O). Other than in
 /// [`crate::nn::linear()`], the weight is not transposed: this is the `Conv1D` of Hugging Face's GPT-2.
 pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
-    if slices::are_fused(&[x, weight, bias], precision) {
-        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Affine)?);
+    if slices::are_f32_on_cpu(&[x, weight, bias]) {
+        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Affine { precision })?);
     }
     plain::affine(x, weight, bias, precision)
 }
@@ -32,7 +32,9 @@ fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
     sum(&parts.concat())
 }
 
-struct Affine;
+struct Affine {
+    precision: Precision,
+}
 
 impl CustomOp3 for Affine {
     fn name(&self) -> &'static str {
@@ -63,7 +65,7 @@ impl CustomOp3 for Affine {
         let mut out = vec![0.0; rows * out_width];
         out.par_chunks_mut(out_width).for_each(|row| row.copy_from_slice(bias));
         let weight = Matrix::new(slices::of(weight, weight_layout)?, in_width);
-        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add);
+        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add, self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -81,8 +83,9 @@ impl CustomOp3 for Affine {
         let (of_weight, of_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
             let gradient = Matrix::new(gradient, rows);
-            times_transposed(&mut MatrixMut::new(&mut of_x, rows), gradient, Matrix::new(weight, in_width));
-            (transposed_times(Matrix::new(x, rows), gradient), of_bias)
+            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, in_width));
+            times_transposed(out, gradient, weight, self.precision);
+            (transposed_times(Matrix::new(x, rows), gradient, self.precision), of_bias)
         })?;
         let of_weight = Tensor::from_vec(of_weight, weight.shape(), weight.device())?;
         let of_bias = Tensor::from_vec(of_bias, bias.shape(), bias.device())?;

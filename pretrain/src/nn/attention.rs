@@ -16,9 +16,10 @@ use std::sync::OnceLock;
 const BLOCK: usize = 64;
 
 /// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated where `heads` has rotary positions. `joined`
-/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K), multiplied in `precision`.
+/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
+/// of f32 on the CPU are in f32 whatever `precision` says: they are few and small.
 pub fn causal_attention(joined: &Tensor, heads: &Heads, precision: Precision) -> Result<Tensor> {
-    if slices::are_fused(&[joined], precision) {
+    if slices::are_f32_on_cpu(&[joined]) {
         let op = CausalAttention { heads: heads.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }

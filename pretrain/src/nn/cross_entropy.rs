@@ -1,7 +1,7 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
@@ -24,8 +24,8 @@ pub struct Loss {
 }
 
 /// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed, multiplied in `precision`, against `targets` (N);
-/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
-/// the losses of single rows are wanted, use [`losses`].
+/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to
+/// a variable; where the losses of single rows are wanted, use [`losses`].
 pub fn cross_entropy(
     hidden: &Tensor,
     weight: &Tensor,
@@ -34,30 +34,40 @@ pub fn cross_entropy(
     precision: Precision,
 ) -> Result<Loss> {
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
-    if !slices::are_fused(&[hidden, weight], precision) {
+    if !slices::are_f32_on_cpu(&[hidden, weight]) {
         return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore, precision)?, rows });
     }
     let op = CrossEntropy {
         targets: targets.to_vec(),
         ignore,
+        precision,
         differentiate: hidden.track_op() || weight.track_op(),
         gradients: OnceLock::new(),
     };
     Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
 }
 
-/// Losses by row, nats; 0 for ignored rows. No gradient.
+/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
         return plain::losses(hidden, weight, targets, ignore);
     }
     let width = hidden.dim(1)?;
-    Ok(slices::read([hidden, weight], |[hidden, weight]| by_row(hidden, weight, width, targets, ignore))?)
+    Ok(slices::read([hidden, weight], |[hidden, weight]| {
+        by_row(hidden, weight, width, targets, ignore, Precision::F32)
+    })?)
 }
 
-fn by_row(hidden: &[f32], weight: &[f32], width: usize, targets: &[u32], ignore: Option<u32>) -> Vec<f64> {
+fn by_row(
+    hidden: &[f32],
+    weight: &[f32],
+    width: usize,
+    targets: &[u32],
+    ignore: Option<u32>,
+    precision: Precision,
+) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
-    chunks(hidden, weight, width, targets, |logits, chunk| {
+    chunks(hidden, weight, width, targets, precision, |logits, chunk| {
         let row = |(row, target): (&[f32], &u32)| {
             if Some(*target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[*target as usize]) }
         };
@@ -72,6 +82,7 @@ fn chunks(
     weight: &[f32],
     width: usize,
     targets: &[u32],
+    precision: Precision,
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
@@ -82,7 +93,7 @@ fn chunks(
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
         let weight = Matrix::new(weight, vocabulary).transposed();
-        multiply(&mut MatrixMut::new(logits, chunk.len()), x, weight, 1.0, Old::Replace, Threads::All);
+        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, Old::Replace, precision);
         work(logits, chunk);
     }
 }
@@ -108,6 +119,7 @@ fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>) -> f64 {
 struct CrossEntropy {
     targets: Vec<u32>,
     ignore: Option<u32>,
+    precision: Precision,
     /// Whether a gradient is wanted.
     differentiate: bool,
     /// By `hidden` and by `weight`, from the forward pass.
@@ -119,17 +131,17 @@ impl CrossEntropy {
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
         let mut total = 0.0;
-        chunks(hidden, weight, width, &self.targets, |logits, chunk| {
+        chunks(hidden, weight, width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
             let losses: Vec<f64> = rows.map(|(row, target)| with_gradient(row, *target, self.ignore)).collect();
             total += losses.iter().sum::<f64>();
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply(out, of_logits, Matrix::new(weight, vocabulary), 1.0, Old::Replace, Threads::All);
+            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
-            multiply(out, of_logits.transposed(), x, 1.0, old, Threads::All);
+            multiply_in(out, of_logits.transposed(), x, old, self.precision);
         });
         total
     }
@@ -161,7 +173,7 @@ impl CustomOp2 for CrossEntropy {
             self.gradients.get_or_init(|| (of_hidden, of_weight));
             total
         } else {
-            by_row(hidden, weight, width, &self.targets, self.ignore).iter().sum::<f64>()
+            by_row(hidden, weight, width, &self.targets, self.ignore, self.precision).iter().sum::<f64>()
         };
         Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
     }

@@ -1,16 +1,10 @@
 //! Tensors as f32 slices: which tensors take the fused path, and what their storage looks like there.
 
-use crate::precision::Precision;
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 
 /// Whether the fused operations take these tensors: f32 in main memory. All others take the plain path.
 pub(crate) fn are_f32_on_cpu(tensors: &[&Tensor]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32 && tensor.device().is_cpu())
-}
-
-/// The same for an operation with products in this precision: the fused ones multiply in f32.
-pub(crate) fn are_fused(tensors: &[&Tensor], precision: Precision) -> bool {
-    precision == Precision::F32 && are_f32_on_cpu(tensors)
 }
 
 /// The elements of a contiguous f32 storage.

@@ -113,7 +113,7 @@ fn resumed(device: &Device, scratch: &Path) -> Result<f64> {
     let tag = "ltg_Latn".parse().expect("a tag");
     let documents = (0..40).map(|i| ((0..30).map(|j| (i * 7 + j) % 50 + 3).collect(), 60)).collect();
     let source = InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: VOCABULARY };
-    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, ..Default::default() };
+    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: Some(2), ..Default::default() };
     let settings = TrainSettings { schedule, steps: Some(9), batch_size: 4, average: 0.9, ..Default::default() };
     let train = |folder: &Path, until| {
         let until = Until(AtomicU64::new(0), until);

@@ -11,6 +11,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod generate;
 pub mod guard;
 pub mod metrics;
 pub mod models;

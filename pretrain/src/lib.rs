@@ -18,11 +18,14 @@ pub mod models;
 pub mod ngram;
 pub mod nn;
 pub mod optimiser;
+pub mod optional;
 pub mod parameters;
 pub mod random;
 pub mod schedule;
 pub mod stage;
+pub mod text_source;
 pub mod throughput;
+pub mod tokenizer_files;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
         built.expect("the pool is built once, here");
     }
     // Where nothing is half done, a signal ends the program as usual, even while it waits for somebody to type.
-    if !matches!(arguments.verb, Verb::Predict(_) | Verb::Identify(_) | Verb::Bench { .. } | Verb::Selftest { .. }) {
+    let at_once = |verb: &Verb| {
+        matches!(verb, Verb::Predict(_) | Verb::Identify(_) | Verb::Sample(_) | Verb::Bench { .. } | Verb::Selftest { .. })
+    };
+    if !at_once(&arguments.verb) {
         stop_on_signal();
     }
     match commands::run(arguments.verb) {

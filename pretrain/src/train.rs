@@ -1,6 +1,7 @@
 //! The training loop. Settings, a step, a look at the held-out documents have files of their own in `train/`.
 
 mod look;
+mod samples;
 mod settings;
 mod step;
 
@@ -15,6 +16,7 @@ use crate::events::Events;
 use crate::metrics::{self, Clock};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::optimiser::Optimiser;
+use crate::tokenizer_files;
 use candle_core::Device;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -96,6 +98,7 @@ impl<'a> Trainer<'a> {
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);
         let sampler = Sampler::new(source, special, config.context_length, settings.alpha, settings.seed)?;
+        let sampler = sampler.with(settings.language_per);
         let steps = settings.steps_over(sampler.tokens(), config.context_length);
         let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
         let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
@@ -129,6 +132,9 @@ impl<'a> Trainer<'a> {
 
     fn save(&self) -> Result<()> {
         let state = self.state.clone();
+        if let Some(vocabulary) = self.source.vocabulary() {
+            tokenizer_files::write(vocabulary, &checkpoint::step_folder(self.folder, state.step))?;
+        }
         let keep_every = self.settings.keep_every;
         checkpoint::save(self.folder, state, keep_every, &self.decoder, &self.optimiser, &self.average)
     }

@@ -134,6 +134,7 @@ fn save(plan: &Plan) -> Result<()> {
         "tokens": plan.tokens,
         "model": plan.pretrain.model,
         "training": plan.pretrain.training,
+        "measurement": plan.pretrain.measurement,
         "finetune": plan.finetune,
     });
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)

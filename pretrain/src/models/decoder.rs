@@ -75,8 +75,14 @@ impl Decoder {
         Ok(atomic::write(&folder.join("config.json"), &config)?)
     }
 
-    fn value(&self, name: &str) -> &Tensor {
+    /// The weight of this name.
+    pub(crate) fn value(&self, name: &str) -> &Tensor {
         self.values.get(name).expect("every name asked for was made in `new`")
+    }
+
+    /// The heads of every block.
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// The head (V, D).
@@ -111,7 +117,13 @@ impl Decoder {
                 Layout::Gpt2 | Layout::Gpt1 => blocks::gpt(&x, layout, at, &settings, keys)?,
             };
         }
-        match layout {
+        self.final_norm(x)
+    }
+
+    /// What the last block gives, normed as the layout has it.
+    pub(crate) fn final_norm(&self, x: Tensor) -> Result<Tensor> {
+        let epsilon = self.config.norm_epsilon;
+        match self.config.layout {
             Layout::Llama | Layout::Qwen3 => rms_norm(&x, self.value("model.norm.weight"), epsilon),
             Layout::Gpt2 => {
                 let [weight, bias] = ["transformer.ln_f.weight", "transformer.ln_f.bias"].map(|name| self.value(name));

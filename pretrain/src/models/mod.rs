@@ -1,6 +1,7 @@
 //! Models: one decoder in four layouts.
 
 mod blocks;
+mod cached;
 pub mod config;
 pub mod decoder;
 pub mod hugging_face;

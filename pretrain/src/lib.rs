@@ -20,6 +20,7 @@ pub mod nn;
 pub mod optimiser;
 pub mod optional;
 pub mod parameters;
+pub mod precision;
 pub mod random;
 pub mod schedule;
 pub mod stage;

@@ -5,6 +5,7 @@
 use crate::error::Result;
 use crate::nn::vector::{dot, multiply_add, vectorised};
 use crate::nn::{self, slices};
+use crate::precision::Precision;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
@@ -17,7 +18,7 @@ const TASK: usize = 1 << 15;
 pub(crate) fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     if x.elem_count() > FEW * inputs || !slices::are_f32_on_cpu(&[x, weight]) {
-        return nn::linear(x, weight);
+        return nn::linear(x, weight, Precision::F32);
     }
     let out = slices::read([x, weight], |[x, weight]| {
         let rows = x.len() / inputs;
@@ -33,7 +34,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (inputs, outputs) = weight.dims2()?;
     if x.elem_count() > FEW * inputs || !slices::are_f32_on_cpu(&[x, weight, bias]) {
-        return nn::affine(x, weight, bias);
+        return nn::affine(x, weight, bias, Precision::F32);
     }
     let out = slices::read([x, weight, bias], |[x, weight, bias]| {
         let (rows, many) = (x.len() / inputs, (TASK / inputs).max(1));
@@ -110,7 +111,10 @@ mod tests {
                 let x = normal(&[1, rows, inputs], 4);
                 let maps: [&dyn Fn(&Tensor) -> Tensor; 2] =
                     [&|x| linear(x, &by_row).unwrap(), &|x| affine(x, &by_column, &bias).unwrap()];
-                let expected = [nn::linear(&x, &by_row).unwrap(), nn::affine(&x, &by_column, &bias).unwrap()];
+                let expected = [
+                    nn::linear(&x, &by_row, Precision::F32).unwrap(),
+                    nn::affine(&x, &by_column, &bias, Precision::F32).unwrap(),
+                ];
                 for (map, expected) in maps.iter().zip(expected) {
                     let found = map(&x);
                     assert_eq!(found.dims(), expected.dims());

@@ -189,6 +189,9 @@ pub struct SampleArguments {
     /// Tokens of each at most. Beyond the model's context the window slides by half.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub tokens: u32,
+    /// No N tokens in a row twice; 0: as it comes.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub no_repeat: u32,
     /// Below 1 the likely get likelier; 0: the likeliest token each time.
     #[arg(long, default_value_t = 1.0, value_name = "X", help_heading = "Drawing")]
     pub temperature: f64,

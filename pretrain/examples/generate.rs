@@ -1,5 +1,5 @@
 //! The likeliest tokens, and those of a beam, after each prompt, for comparing with another implementation:
-//! `generate MODEL_DIR PROMPTS.json TOKENS WIDTH` with PROMPTS.json a list of lists of ids; JSON on stdout, for each prompt
+//! `generate MODEL_DIR PROMPTS.json TOKENS WIDTH NO_REPEAT` with PROMPTS.json a list of lists of ids; JSON on stdout, for each prompt
 //! the ids after it, `</s>` included: `[{"greedy":[5,2],"beam":[5,7]}]`.
 
 use candle_core::Device;
@@ -12,16 +12,16 @@ use tongues_pretrain::models::decoder::Decoder;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, prompts, tokens, width] = &words[..] else {
-        return Err("usage: generate MODEL_DIR PROMPTS.json TOKENS WIDTH".into());
+    let [folder, prompts, tokens, width, no_repeat] = &words[..] else {
+        return Err("usage: generate MODEL_DIR PROMPTS.json TOKENS WIDTH NO_REPEAT".into());
     };
-    let (tokens, width) = (tokens.parse()?, width.parse()?);
+    let (tokens, width, no_repeat) = (tokens.parse()?, width.parse()?, no_repeat.parse()?);
     let decoder = Decoder::load(folder.as_ref(), &Device::Cpu)?;
     let prompts: Vec<Vec<u32>> = serde_json::from_slice(&std::fs::read(prompts)?)?;
     let mut all = Vec::new();
     for prompt in &prompts {
         let ids = |strategy| -> Result<Vec<u32>, tongues_pretrain::Error> {
-            let settings = Settings { tokens, strategy, never: Vec::new(), seed: 0 };
+            let settings = Settings { tokens, strategy, no_repeat, never: Vec::new(), seed: 0 };
             let found = generate(&decoder, prompt, 0..1, &settings, &Silent)?.swap_remove(0);
             Ok(found.tokens.into_iter().chain(found.ended.then_some(decoder.config.end)).collect())
         };

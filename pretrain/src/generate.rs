@@ -26,6 +26,9 @@ pub struct Settings {
     pub tokens: usize,
     /// How they are chosen.
     pub strategy: Strategy,
+    /// No so many tokens stand in a row twice, those of the prompt counted; 0: they may. A small model's likeliest text
+    /// soon goes in circles.
+    pub no_repeat: usize,
     /// Ids that are never chosen. Their probability is not given to the others: figures are the model's own.
     pub never: Vec<u32>,
     /// Of the random numbers.
@@ -65,6 +68,18 @@ impl Settings {
         }
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(faults.join("; "))) }
     }
+
+    /// What must not come after `prompt` and `tokens`.
+    fn forbidden(&self, prompt: &[u32], tokens: &[u32]) -> Vec<u32> {
+        let mut forbidden = self.never.clone();
+        if self.no_repeat > 0 {
+            let text = [prompt, tokens].concat();
+            let begun = &text[(text.len() + 1).saturating_sub(self.no_repeat)..];
+            let again = text.windows(self.no_repeat).filter(|row| row[..self.no_repeat - 1] == *begun);
+            forbidden.extend(again.map(|row| row[self.no_repeat - 1]));
+        }
+        forbidden
+    }
 }
 
 /// Continuations of `prompt`, which begins with `<s>` where the model learnt it so: those with these numbers, from 0. Of a
@@ -84,7 +99,7 @@ pub fn generate(
     let (begun, logits) = Reader::begin(&decoder, prompt, settings.tokens)?;
     match &settings.strategy {
         Strategy::Beam(beam) => {
-            let found = beam::search((begun, logits), settings, beam, progress)?;
+            let found = beam::search((begun, logits), prompt, settings, beam, progress)?;
             Ok(found.into_iter().take(numbers.end).skip(numbers.start).collect())
         }
         Strategy::Sample(sampling) => {
@@ -93,7 +108,7 @@ pub fn generate(
             let mut all = Vec::with_capacity(keys.len());
             // So many at once that each is computed as if it were alone.
             for keys in keys.chunks(FEW) {
-                all.extend(sampling::draw((&begun, &logits), keys, settings, sampling, progress)?);
+                all.extend(sampling::draw((&begun, &logits, prompt), keys, settings, sampling, progress)?);
             }
             Ok(all)
         }

@@ -9,10 +9,10 @@ use std::io::{ErrorKind, IsTerminal, Read, Write};
 use tongues_finetune::classifier::Pretrained;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::vocabulary::Vocabulary;
-use tongues_pretrain::generate::Strategy;
 use tongues_pretrain::generate::beam::BeamSettings;
 use tongues_pretrain::generate::sampling::Sampling;
 use tongues_pretrain::generate::text::{Sample, samples, settings};
+use tongues_pretrain::generate::{Settings, Strategy};
 
 /// Texts made and printed at once.
 const AT_ONCE: usize = 8;
@@ -45,7 +45,8 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     };
     let decoder = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.decoder;
     let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
-    let settings = settings(&vocabulary, strategy, tokens, arguments.seed);
+    let no_repeat = arguments.no_repeat as usize;
+    let settings = Settings { no_repeat, ..settings(&vocabulary, strategy, tokens, arguments.seed) };
     let bars = Bars::new();
     let texts = if arguments.beam.is_some() { 1 } else { count };
     bars.begin("sampling", Some((texts * tokens) as u64), "tokens");

@@ -46,15 +46,16 @@ struct Step {
 }
 
 /// The `count` best steps from rows of `logits`, best first; of equals the one of the better row, then of the lower id.
-fn best(beam: &[Continuation], logits: &[Vec<f32>], never: &[u32], count: usize) -> Vec<Step> {
+fn best(beam: &[Continuation], logits: &[Vec<f32>], prompt: &[u32], settings: &Settings, count: usize) -> Vec<Step> {
     let mut all = Vec::new();
     for (row, (beginning, logits)) in beam.iter().zip(logits).enumerate() {
+        let forbidden = settings.forbidden(prompt, &beginning.tokens);
         let steps = log_probabilities(logits).into_iter().enumerate().map(|(token, log)| Step {
             row,
             token: token as u32,
             log_probability: beginning.log_probability + log,
         });
-        all.extend(steps.filter(|step| step.log_probability > f64::NEG_INFINITY && !never.contains(&step.token)));
+        all.extend(steps.filter(|step| step.log_probability > f64::NEG_INFINITY && !forbidden.contains(&step.token)));
     }
     let order = |a: &Step, b: &Step| {
         b.log_probability.total_cmp(&a.log_probability).then(a.row.cmp(&b.row)).then(a.token.cmp(&b.token))
@@ -67,9 +68,10 @@ fn best(beam: &[Continuation], logits: &[Vec<f32>], never: &[u32], count: usize)
     all
 }
 
-/// Continuations of a prompt that was read, with its logits; best first, at most as many as the beam is wide.
+/// Continuations of `prompt`, which was read and has these logits; best first, at most as many as the beam is wide.
 pub(super) fn search(
     (mut reader, logits): (Reader, Vec<f32>),
+    prompt: &[u32],
     settings: &Settings,
     beam_settings: &BeamSettings,
     progress: &dyn Progress,
@@ -81,7 +83,7 @@ pub(super) fn search(
     for length in 1..=settings.tokens {
         let (mut going, mut rows): (Vec<Continuation>, Vec<usize>) = (Vec::new(), Vec::new());
         // Twice as many as are kept: no more than half of them can end.
-        for (rank, step) in best(&beam, &logits, &settings.never, 2 * width).into_iter().enumerate() {
+        for (rank, step) in best(&beam, &logits, prompt, settings, 2 * width).into_iter().enumerate() {
             let mut next = beam[step.row].clone();
             (next.ended, next.log_probability) = (step.token == end, step.log_probability);
             if !next.ended {

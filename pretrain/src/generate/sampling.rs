@@ -80,9 +80,9 @@ fn chosen(candidates: &[(u32, f64)], uniform: f64) -> Option<u32> {
     found.or(candidates.last()).map(|(id, _)| *id) // rounding can leave a crumb above the last
 }
 
-/// A continuation for each key, all of one prompt that was read, with its logits.
+/// A continuation for each key, all of one `prompt`, which was read and has these logits.
 pub(super) fn draw(
-    (begun, logits): (&Reader, &[f32]),
+    (begun, logits, prompt): (&Reader, &[f32], &[u32]),
     keys: &[Key],
     settings: &Settings,
     sampling: &Sampling,
@@ -99,8 +99,8 @@ pub(super) fn draw(
         for (row, number) in going.iter().enumerate() {
             let of_row = log_probabilities(&logits[row]);
             let mut possible = of_row.clone();
-            for id in &settings.never {
-                if let Some(log) = possible.get_mut(*id as usize) {
+            for id in settings.forbidden(prompt, &all[*number].tokens) {
+                if let Some(log) = possible.get_mut(id as usize) {
                     *log = f64::NEG_INFINITY;
                 }
             }

@@ -87,7 +87,7 @@ fn logits_are_those_of_the_whole_window_at_every_place_and_after_it_is_full() {
 }
 
 fn settings(strategy: Strategy, tokens: usize) -> Settings {
-    Settings { tokens, strategy, never: Vec::new(), seed: 1 }
+    Settings { tokens, strategy, no_repeat: 0, never: Vec::new(), seed: 1 }
 }
 
 fn run(decoder: &Decoder, count: usize, settings: &Settings) -> Vec<Continuation> {
@@ -140,6 +140,35 @@ fn greedy_takes_the_likeliest_and_so_do_a_beam_of_one_and_a_temperature_near_not
         }
     }
     assert!(free > 100, "{free} tokens in all are too few to tell");
+}
+
+#[test]
+fn no_row_of_tokens_stands_twice() {
+    let asked = |no_repeat, never: &[u32]| Settings {
+        no_repeat,
+        never: never.to_vec(),
+        ..settings(Strategy::Sample(Sampling::GREEDY), 40)
+    };
+    // After 5 3 7 5 3, a 7 would make 5 3 7 again, and 3 7.
+    let forbidden = |size| asked(size, &[9]).forbidden(&[5, 3, 7], &[5, 3]);
+    assert_eq!((forbidden(0), forbidden(3), forbidden(2)), (vec![9], vec![9, 7], vec![9, 7]));
+    assert_eq!((forbidden(1), forbidden(6)), (vec![9, 5, 3, 7, 5, 3], vec![9]));
+    let decoder = &decoders(13, 8)[0];
+    let rows = |found: &[Continuation]| {
+        let whole = [&[1, 4, 3], &found[0].tokens[..]].concat();
+        let mut rows: Vec<Vec<u32>> = whole.windows(3).map(<[u32]>::to_vec).collect();
+        let all = rows.len();
+        rows.sort();
+        rows.dedup();
+        (all, rows.len())
+    };
+    let (all, different) = rows(&run(decoder, 1, &asked(0, &[2])));
+    assert!(different < all, "it would go in circles: {different} of {all}");
+    let beam = Strategy::Beam(BeamSettings { width: 3, length_power: 1.0 });
+    for wanted in [asked(3, &[2]), Settings { strategy: beam, ..asked(3, &[2]) }] {
+        let (all, different) = rows(&run(decoder, 1, &wanted));
+        assert_eq!((all, different), (41, 41));
+    }
 }
 
 /// Log-probability of `tokens` after `prompt`, token by token, read at once.

@@ -25,10 +25,10 @@ pub struct Sample {
     pub bits_per_byte: Option<f64>,
 }
 
-/// Settings that never choose a special piece but `</s>`: what is no text is not generated.
+/// Settings that never choose a special piece but `</s>`: what is no text is not generated. Tokens may repeat.
 pub fn settings(vocabulary: &Vocabulary, strategy: Strategy, tokens: usize, seed: u64) -> Settings {
     let never = vec![vocabulary.unknown(), vocabulary.beginning(), vocabulary.padding()];
-    Settings { tokens, strategy, never, seed }
+    Settings { tokens, strategy, no_repeat: 0, never, seed }
 }
 
 /// Continuations of `<s>` and `prompt` with these numbers, from 0.

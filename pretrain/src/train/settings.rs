@@ -5,8 +5,8 @@ use crate::batch::LanguagePer;
 use crate::error::{Error, Result};
 use crate::guard::GuardSettings;
 use crate::optimiser::{OptimiserSettings, Rule};
-use crate::precision::Precision;
 use crate::optional;
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::Format;
+use tongues_pretrain::optimiser::Rule;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
 #[derive(Debug, Parser)]
@@ -213,6 +214,10 @@ fn format(text: &str) -> Result<Format, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
+fn rule(text: &str) -> Result<Rule, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
@@ -251,6 +256,15 @@ pub struct BenchTrainArguments {
     /// Dropout.
     #[arg(long, default_value_t = 0.0, value_name = "P")]
     pub dropout: f64,
+    /// Run each block again in the backward pass, in place of keeping what it computed.
+    #[arg(long)]
+    pub recompute: bool,
+    /// adamw, sgd, muon or nt_asgd.
+    #[arg(long, default_value = "adamw", value_name = "RULE", value_parser = rule)]
+    pub optimiser: Rule,
+    /// Average the weights with this decay [default: no average].
+    #[arg(long, default_value_t = 0.0, value_name = "DECAY", hide_default_value = true)]
+    pub average: f64,
     /// Where tensors live.
     #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
     pub device: Device,

@@ -60,6 +60,15 @@ fn keep_memory() {
     }
 }
 
+/// Gives what the stages before have freed back to the system, so that what is resident is in use.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: changes nothing but what the allocator keeps unused.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The first Ctrl-C or SIGTERM asks long work to stop at the next safe place, the second ends at once.
 fn stop_on_signal() {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])

@@ -12,6 +12,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod guard;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod ngram;

@@ -3,6 +3,7 @@
 use crate::batch::TokenSource;
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
+use crate::memory::{self, Forecast, Text};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::ngram::ORDER;
 use crate::train::{self, TrainSettings};
@@ -59,7 +60,7 @@ pub fn run(
     let vocabulary = Vocabulary::load(vocabulary)?;
     corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
-    let value = serde_json::to_value(&settings).expect("settings are plain data");
+    let value = json!({ "model": settings.model, "training": settings.training.of_result() });
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
@@ -68,6 +69,9 @@ pub fn run(
     if Manifest::read(output)?.is_some() {
         tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
         std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+    }
+    if device.is_cpu() {
+        warn_of_memory(&settings, text(&corpus));
     }
     let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
     let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
@@ -99,6 +103,27 @@ pub fn run(
     let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
     manifest.write(output)?;
     Ok(manifest)
+}
+
+/// The training text of a corpus.
+pub fn text(corpus: &Corpus) -> Text {
+    let splits = corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train));
+    splits.fold(Text::default(), |sum, split| {
+        let documents = sum.documents + split.len() as u64;
+        Text { documents, tokens: sum.tokens + split.total_tokens() + 2 * split.len() as u64 }
+    })
+}
+
+/// Says so where training is forecast to take more memory than there is, and what takes less.
+fn warn_of_memory(settings: &Settings, text: Text) {
+    let (model, training) = (&settings.model, &settings.training);
+    let half = model.context_length / 2;
+    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
+    let remedies = memory::remedies(model, training, text, true, shorter);
+    let forecast = Forecast::new(model, training, text, true);
+    if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// The sizes with the vocabulary's own number of pieces and special ids.

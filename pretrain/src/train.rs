@@ -61,6 +61,7 @@ pub fn run(
         progress.note(&clock.note(trainer.state.step, &step));
     }
     progress.end();
+    drop(trainer); // before there is another model
     Decoder::load(folder, device)
 }
 
@@ -89,13 +90,14 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
-        let decoder = Decoder::new(&config, settings.seed, device)?;
+        let mut decoder = Decoder::new(&config, settings.seed, device)?;
+        decoder.recompute = settings.recompute;
         let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);
         let sampler = Sampler::new(source, special, config.context_length, settings.alpha, settings.seed)?;
         let steps = settings.steps_over(sampler.tokens(), config.context_length);
-        let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
+        let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
         let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;

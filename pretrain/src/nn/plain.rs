@@ -110,7 +110,7 @@ pub fn causal_attention(joined: &Tensor, heads: &Heads, norms: Option<([&Tensor;
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
-const CHUNK: usize = 1 << 24;
+pub(crate) const CHUNK: usize = 1 << 24;
 
 /// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
 pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Tensor> {

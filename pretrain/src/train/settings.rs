@@ -6,6 +6,7 @@ use crate::guard::GuardSettings;
 use crate::optimiser::{OptimiserSettings, Rule};
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Backward passes for one step.
     pub accumulation: usize,
+    /// Whether each block runs again in the backward pass, in place of keeping what it computed: less memory, a quarter
+    /// slower, the same to the bit (Chen et al. 2016).
+    pub recompute: bool,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// The learning rate.
@@ -60,6 +64,7 @@ impl Default for TrainSettings {
             steps: None,
             batch_size: 8,
             accumulation: 1,
+            recompute: false,
             alpha: 0.5,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),
@@ -114,6 +119,13 @@ impl TrainSettings {
             faults.push(format!("spike_deviations is {}; expected 0 or more", self.guard.spike_deviations));
         }
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("training: {}", faults.join("; ")))) }
+    }
+
+    /// All that the result depends on, as plain data; not whether it is computed in one way or another.
+    pub fn of_result(&self) -> Value {
+        let mut value = serde_json::to_value(self).expect("settings are plain data");
+        value.as_object_mut().expect("a struct").remove("recompute");
+        value
     }
 
     /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.

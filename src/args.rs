@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::Format;
+use tongues_pretrain::optimiser::Rule;
 use tongues_pretrain::precision::Precision;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
@@ -280,6 +281,10 @@ fn precision(text: &str) -> Result<Precision, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
+fn rule(text: &str) -> Result<Rule, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
@@ -321,6 +326,15 @@ pub struct BenchTrainArguments {
     /// Numbers of the matrix products.
     #[arg(long = "dtype", value_parser = precision, default_value = "f32", value_name = "f32|bf16")]
     pub precision: Precision,
+    /// Run each block again in the backward pass, in place of keeping what it computed.
+    #[arg(long)]
+    pub recompute: bool,
+    /// adamw, sgd, muon or nt_asgd.
+    #[arg(long, default_value = "adamw", value_name = "RULE", value_parser = rule)]
+    pub optimiser: Rule,
+    /// Average the weights with this decay [default: no average].
+    #[arg(long, default_value_t = 0.0, value_name = "DECAY", hide_default_value = true)]
+    pub average: f64,
     /// Where tensors live.
     #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
     pub device: Device,

@@ -31,7 +31,10 @@ fn main() -> ExitCode {
     }
     // Where nothing is half done, a signal ends the program as usual, even while it waits for somebody to type.
     let at_once = |verb: &Verb| {
-        matches!(verb, Verb::Predict(_) | Verb::Identify(_) | Verb::Sample(_) | Verb::Bench { .. } | Verb::Selftest { .. })
+        matches!(
+            verb,
+            Verb::Predict(_) | Verb::Identify(_) | Verb::Sample(_) | Verb::Bench { .. } | Verb::Selftest { .. }
+        )
     };
     if !at_once(&arguments.verb) {
         stop_on_signal();
@@ -60,6 +63,15 @@ fn keep_memory() {
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_MMAP_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Gives what the stages before have freed back to the system, so that what is resident is in use.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: changes nothing but what the allocator keeps unused.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod events;
 pub mod generate;
 pub mod guard;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod ngram;

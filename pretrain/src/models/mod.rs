@@ -6,5 +6,6 @@ pub mod config;
 pub mod decoder;
 pub mod hugging_face;
 pub mod layout;
+mod memory;
 pub mod presets;
 pub mod weights;

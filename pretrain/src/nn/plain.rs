@@ -145,7 +145,7 @@ pub fn causal_attention(
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
-const CHUNK: usize = 1 << 24;
+pub(crate) const CHUNK: usize = 1 << 24;
 
 /// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
 pub fn cross_entropy(

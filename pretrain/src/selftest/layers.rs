@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::nn::check::normal;
 use crate::nn::{
     AttentionSettings, Heads, Rope, add_positions, affine, attention_layer, causal_attention, cross_entropy, dropout,
-    embedding, feed_forward, gelu, layer_norm, linear, plain, residual, rms_norm, swiglu,
+    embedding, feed_forward, gelu, layer_norm, linear, plain, recompute, residual, rms_norm,
+    swiglu,
 };
 use crate::precision::Precision::{self, Bf16, F32};
 use crate::random::Key;
@@ -67,6 +68,13 @@ const LAYERS: &[Layer] = &[
     ),
     products("feed_forward", &[&[2, 40, 33], &[33], &[50, 33], &[50, 33], &[33, 50]], |x, p| {
         feed_forward(&(&x[0] * 0.5)?, [1, 2, 3, 4].map(|i| &x[i]), 1e-5, 0.3, Some(Key::new(3)), p)
+    }),
+    products("recompute", &[&[3, 41, 33], &[33], &[33, 33]], |x, p| {
+        let block = move |x: &Tensor, weights: &[&Tensor]| {
+            let map = linear(&rms_norm(x, weights[0], 1e-5)?, weights[1], p)?;
+            residual(x, &map, 0.3, Some(Key::new(3)))
+        };
+        recompute(&x[0], &[&x[1], &x[2]], block)
     }),
     products("cross_entropy, ignored rows", &[&[90, 33], &[65, 33]], |x, p| {
         let targets: Vec<u32> = (0..90).map(|i| if i % 7 == 3 { 99 } else { i * 5 % 65 }).collect();
@@ -149,7 +157,8 @@ mod tests {
         // What `nn/mod.rs` offers: the functions of its `pub use` lines.
         let offered = include_str!("../nn/mod.rs").lines().filter_map(|line| line.strip_prefix("pub use "));
         let words = offered.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_').skip(1));
-        let is_function = |word: &&str| word.starts_with(char::is_lowercase);
+        // `backward` is no layer: it is what all of them are passed through in training.
+        let is_function = |word: &&str| word.starts_with(char::is_lowercase) && *word != "backward";
         let compared = |word: &&str| LAYERS.iter().any(|layer| layer.name.split(',').next() == Some(*word));
         let missing: Vec<&str> = words.filter(is_function).filter(|word| !compared(word)).collect();
         assert!(missing.is_empty(), "add a line to LAYERS for {missing:?}");

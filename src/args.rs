@@ -188,6 +188,17 @@ pub struct ExtractArguments {
     /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
+    /// Put in what the dump's own templates give (expand), or leave them out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub templates: Templates,
+}
+
+/// What becomes of a wiki's templates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Templates {
+    #[default]
+    Expand,
+    Drop,
 }
 
 /// An identifier and texts.

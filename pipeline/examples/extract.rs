@@ -3,19 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use tongues_pipeline::progress::Silent;
 use tongues_pipeline::read::{self, Item, ReadSettings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("which file? extract FILE [FORMAT]")?;
     let format = arguments.next().map(|name| serde_json::from_value(name.into())).transpose()?;
-    let mut reader = read::open(path.as_ref(), &ReadSettings { format, ..ReadSettings::default() })?;
+    let language = tongues_languages::Tag::UNDETERMINED;
+    let settings = ReadSettings { format, ..ReadSettings::default() };
+    let mut stores = read::gather_templates(&[(path.as_ref(), language, &settings)], &Silent)?;
+    let mut reader = read::open(path.as_ref(), &settings)?;
+    let wiki = reader.wiki(stores.swap_remove(0));
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     while let Some(item) = reader.next()? {
         let kind = match item {
             Item::Document(raw) => {
-                let text = read::to_text(&raw.body, reader.site().as_deref());
+                let (text, _) = read::to_text(&raw, wiki.as_ref());
                 let line = serde_json::json!({ "id": raw.id, "title": raw.title, "url": raw.url, "timestamp": raw.timestamp, "text": text });
                 writeln!(out, "{line}")?;
                 "document".to_owned()

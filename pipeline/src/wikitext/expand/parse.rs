@@ -1,0 +1,603 @@
+//! Source to a flat tree of calls: what `{{`, `{{{` and `[[` open is matched with a stack, as MediaWiki's preprocessor
+//! does (Preprocessor ABNF on mediawiki.org), without recursion and in time linear in the source.
+//!
+//! Comments go, `noinclude` and its kin are followed, elements whose content is no wikitext are one node. What was
+//! never closed is text again, and the calls inside it stay calls.
+
+use crate::wikitext::tags;
+use std::collections::BTreeSet;
+
+/// Brackets open at once; what opens deeper is text. Real templates stay below 40.
+const DEEPEST: usize = 200;
+
+/// Elements whose content is not expanded and not shown.
+const GONE: &[&str] = &[
+    "ref",
+    "references",
+    "gallery",
+    "math",
+    "chem",
+    "ce",
+    "timeline",
+    "syntaxhighlight",
+    "source",
+    "score",
+    "graph",
+    "hiero",
+    "imagemap",
+    "templatedata",
+    "templatestyles",
+    "mapframe",
+    "maplink",
+    "indicator",
+    "inputbox",
+    "categorytree",
+    "charinsert",
+    "dynamicpagelist",
+    "rss",
+    "listing",
+];
+
+/// Elements whose content is not expanded and shown as it is.
+const RAW: &[&str] = &["nowiki", "pre"];
+
+/// A run of nodes or of parts, by index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    from: u32,
+    to: u32,
+}
+
+impl Span {
+    /// As a range of indices.
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.from as usize..self.to as usize
+    }
+}
+
+/// A piece of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Node {
+    /// Bytes of the text.
+    Text(Span),
+    /// The `=` after the name of a part.
+    Equals,
+    /// An element without its content; the bytes of its name.
+    Gone(Span),
+    /// `{{a|b}}`.
+    Call {
+        /// The name first.
+        parts: Span,
+        /// Whether it begins a line.
+        line_start: bool,
+    },
+    /// `{{{a|b}}}`.
+    Argument {
+        /// The name first.
+        parts: Span,
+    },
+}
+
+/// What stands between two bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// All of it.
+    pub(super) nodes: Span,
+    /// Index of the node [`Node::Equals`].
+    equals: Option<u32>,
+}
+
+impl Part {
+    /// Name and value of `name=value`.
+    pub(super) fn named(&self) -> Option<(Span, Span)> {
+        let at = self.equals?;
+        Some((Span { from: self.nodes.from, to: at }, Span { from: at + 1, to: self.nodes.to }))
+    }
+}
+
+/// A parsed source.
+#[derive(Debug)]
+pub(super) struct Body {
+    text: Box<str>,
+    nodes: Vec<Node>,
+    parts: Vec<Part>,
+    whole: Span,
+}
+
+impl Body {
+    /// Parses the source of a page, or (`included`) what a template gives to the page that includes it.
+    pub(super) fn parse(source: &str, included: bool) -> Body {
+        let text: Box<str> = match included.then(|| only_included(source)).flatten() {
+            Some(only) => only.into(),
+            None => source.into(),
+        };
+        let mut parser = Parser {
+            text: &text,
+            included,
+            at: 0,
+            page: Building::default(),
+            pieces: Vec::new(),
+            nodes: Vec::new(),
+            parts: Vec::new(),
+            never_closed: BTreeSet::new(),
+        };
+        let whole = parser.run();
+        let (nodes, parts) = (parser.nodes, parser.parts);
+        Body { text, nodes, parts, whole }
+    }
+
+    /// The nodes of the whole source.
+    pub(super) fn whole(&self) -> Span {
+        self.whole
+    }
+
+    /// Bytes of the source.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Nodes of a span.
+    pub(super) fn nodes(&self, span: Span) -> &[Node] {
+        &self.nodes[span.range()]
+    }
+
+    /// Parts of a span.
+    pub(super) fn parts(&self, span: Span) -> &[Part] {
+        &self.parts[span.range()]
+    }
+
+    /// Text of a span of bytes.
+    pub(super) fn text(&self, span: Span) -> &str {
+        &self.text[span.range()]
+    }
+}
+
+/// What stands inside `<onlyinclude>`, where there is such an element: then nothing else of the template counts.
+fn only_included(source: &str) -> Option<String> {
+    let lower = source.to_ascii_lowercase();
+    let (open, close) = ("<onlyinclude>", "</onlyinclude>");
+    if !lower.contains(open) || !lower.contains(close) {
+        return None;
+    }
+    let (mut out, mut at) = (String::new(), 0);
+    while let Some(begin) = lower[at..].find(open).map(|begin| at + begin + open.len()) {
+        let end = lower[begin..].find(close).map_or(source.len(), |end| begin + end);
+        out.push_str(&source[begin..end]);
+        at = (end + close.len()).min(source.len());
+    }
+    Some(out)
+}
+
+#[derive(Default)]
+struct Building {
+    nodes: Vec<Node>,
+    /// Position of [`Node::Equals`] in `nodes`.
+    equals: Option<u32>,
+}
+
+impl Building {
+    /// Adds bytes of the text.
+    fn text(&mut self, from: usize, to: usize) {
+        if from == to {
+            return;
+        }
+        match self.nodes.last_mut() {
+            Some(Node::Text(last)) if last.to as usize == from => last.to = to as u32,
+            _ => self.nodes.push(Node::Text(Span { from: from as u32, to: to as u32 })),
+        }
+    }
+}
+
+/// Brackets that are open.
+struct Piece {
+    /// `{` or `[`.
+    open: u8,
+    /// Position of the first bracket that is still open.
+    start: usize,
+    /// How many of them.
+    count: usize,
+    parts: Vec<Building>,
+    /// Positions of the bars between parts.
+    bars: Vec<usize>,
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    included: bool,
+    at: usize,
+    page: Building,
+    pieces: Vec<Piece>,
+    nodes: Vec<Node>,
+    parts: Vec<Part>,
+    /// Elements whose end tag does not come any more.
+    never_closed: BTreeSet<String>,
+}
+
+impl Parser<'_> {
+    fn run(&mut self) -> Span {
+        let bytes = self.text.as_bytes();
+        while self.at < bytes.len() {
+            let from = self.at;
+            let special = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']' | b'|' | b'=' | b'<');
+            self.at = bytes[from..].iter().position(special).map_or(bytes.len(), |found| from + found);
+            let to = self.at;
+            self.current().text(from, to);
+            match bytes.get(self.at) {
+                None => break,
+                Some(b'<') => self.angle(),
+                Some(b'{') => self.open(b'{'),
+                Some(b'[') => self.open(b'['),
+                Some(b'}') => self.close(b'{', b'}'),
+                Some(b']') => self.close(b'[', b']'),
+                Some(b'|') => self.bar(),
+                Some(_) => self.equals(),
+            }
+        }
+        self.give_up();
+        let page = std::mem::take(&mut self.page);
+        self.keep(page.nodes)
+    }
+
+    fn current(&mut self) -> &mut Building {
+        match self.pieces.last_mut() {
+            Some(piece) => piece.parts.last_mut().expect("a piece has a part"),
+            None => &mut self.page,
+        }
+    }
+
+    /// Moves so many bytes to the text.
+    fn take(&mut self, length: usize) {
+        let from = self.at;
+        self.at += length;
+        let to = self.at;
+        self.current().text(from, to);
+    }
+
+    fn run_of(&self, byte: u8) -> usize {
+        self.text.as_bytes()[self.at..].iter().take_while(|found| **found == byte).count()
+    }
+
+    fn open(&mut self, open: u8) {
+        let count = self.run_of(open);
+        if count < 2 || self.pieces.len() >= DEEPEST {
+            return self.take(count);
+        }
+        self.pieces.push(Piece {
+            open,
+            start: self.at,
+            count,
+            parts: vec![Building::default()],
+            bars: Vec::new(),
+        });
+        self.at += count;
+    }
+
+    fn close(&mut self, open: u8, close: u8) {
+        let top = self.pieces.last().filter(|piece| piece.open == open).map_or(0, |piece| piece.count);
+        let run = self.run_of(close);
+        let most = if open == b'{' { 3 } else { 2 };
+        let matching = run.min(top).min(most);
+        if matching < 2 {
+            return self.take(if top == 0 { run } else { 1 });
+        }
+        let mut piece = self.pieces.pop().expect("a piece is on top");
+        let begin = piece.start + piece.count - matching;
+        self.at += matching;
+        let end = self.at;
+        let left = piece.count - matching;
+        if left >= 2 {
+            self.pieces.push(Piece { open, start: piece.start, count: left, parts: vec![Building::default()], bars: vec![] });
+        } else {
+            self.current().text(piece.start, begin);
+        }
+        if open == b'[' {
+            let inside = piece.parts.swap_remove(0).nodes;
+            let current = self.current();
+            current.text(begin, begin + 2);
+            append(current, inside);
+            current.text(end - 2, end);
+            return;
+        }
+        let line_start = left == 0 && (begin == 0 || self.text.as_bytes()[begin - 1] == b'\n');
+        let mut parts = Vec::with_capacity(piece.parts.len());
+        for Building { nodes, equals } in piece.parts {
+            let nodes = self.keep(nodes);
+            parts.push(Part { nodes, equals: equals.map(|at| nodes.from + at) });
+        }
+        let from = self.parts.len() as u32;
+        self.parts.extend(parts);
+        let parts = Span { from, to: self.parts.len() as u32 };
+        let node = if matching == 3 { Node::Argument { parts } } else { Node::Call { parts, line_start } };
+        self.current().nodes.push(node);
+    }
+
+    /// Gives nodes their final place.
+    fn keep(&mut self, nodes: Vec<Node>) -> Span {
+        let from = self.nodes.len() as u32;
+        self.nodes.extend(nodes);
+        Span { from, to: self.nodes.len() as u32 }
+    }
+
+    fn bar(&mut self) {
+        let at = self.at;
+        match self.pieces.last_mut().filter(|piece| piece.open == b'{') {
+            Some(piece) => {
+                piece.parts.push(Building::default());
+                piece.bars.push(at);
+                self.at += 1;
+            }
+            None => self.take(1),
+        }
+    }
+
+    fn equals(&mut self) {
+        let run = self.run_of(b'=');
+        let line_start = self.at == 0 || self.text.as_bytes()[self.at - 1] == b'\n';
+        match self.pieces.last_mut().filter(|piece| piece.open == b'{' && piece.parts.len() > 1) {
+            // `== A heading ==` in an argument is no name.
+            Some(_) if run > 1 && line_start => {
+                let line = self.text[self.at..].find('\n').unwrap_or(self.text.len() - self.at);
+                let heading = self.text[self.at..self.at + line].trim_end();
+                let bare = heading.len() > 2 * run && heading.ends_with("==") && !heading.contains(['{', '}', '[', '<', '|']);
+                self.take(if bare { heading.len() } else { run });
+            }
+            Some(piece) => {
+                let part = piece.parts.last_mut().expect("a piece has a part");
+                if part.equals.is_none() {
+                    part.equals = Some(part.nodes.len() as u32);
+                    part.nodes.push(Node::Equals);
+                    self.at += 1;
+                } else {
+                    self.take(run);
+                }
+            }
+            None => self.take(run),
+        }
+    }
+
+    /// What is still open is text, from the outside in, so that nothing is moved twice.
+    fn give_up(&mut self) {
+        let mut page = std::mem::take(&mut self.page);
+        for piece in std::mem::take(&mut self.pieces) {
+            page.text(piece.start, piece.start + piece.count);
+            for (i, part) in piece.parts.into_iter().enumerate() {
+                if i > 0 {
+                    page.text(piece.bars[i - 1], piece.bars[i - 1] + 1);
+                }
+                append(&mut page, part.nodes);
+            }
+        }
+        self.page = page;
+    }
+
+    fn angle(&mut self) {
+        let rest = &self.text[self.at..];
+        if rest.starts_with("<!--") {
+            return self.comment();
+        }
+        let Some(tag) = tags::read(rest).filter(|tag| rest.as_bytes()[tag.length - 1] == b'>') else {
+            return self.take(1);
+        };
+        let name = tag.name.as_str();
+        let begin = self.at;
+        let (vanishes, skipped) = match (name, self.included) {
+            ("includeonly", true) | ("noinclude" | "onlyinclude", false) => (true, false),
+            ("noinclude", true) | ("includeonly", false) => (true, true),
+            ("onlyinclude", true) => (true, false),
+            _ => (false, false),
+        };
+        if vanishes {
+            self.at += tag.length;
+            if skipped && !tag.closing && !tag.empty {
+                // Left open, it goes on to the end.
+                self.at = self.end_of(name).unwrap_or(self.text.len());
+            }
+            return;
+        }
+        let (gone, raw) = (GONE.contains(&name), RAW.contains(&name));
+        if tag.closing || !gone && !raw {
+            return self.take(tag.length);
+        }
+        self.at += tag.length;
+        let end = match name {
+            _ if tag.empty => Some(self.at),
+            "ref" => self.end_of_reference(),
+            _ => self.end_of(name),
+        };
+        match end {
+            Some(after) if gone => {
+                self.at = after;
+                let name = Span { from: begin as u32 + 1, to: (begin + 1 + name.len()) as u32 };
+                self.current().nodes.push(Node::Gone(name));
+            }
+            Some(after) => {
+                self.at = after;
+                self.current().text(begin, after);
+            }
+            None => self.current().text(begin, begin + tag.length),
+        }
+    }
+
+    /// Where the next end tag of `name` ends.
+    fn end_of(&mut self, name: &str) -> Option<usize> {
+        if self.never_closed.contains(name) {
+            return None;
+        }
+        let rest = &self.text[self.at..];
+        let closes = |at: &usize| {
+            let after = &rest.as_bytes()[at + 2..];
+            after.len() >= name.len()
+                && after[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+                && !after.get(name.len()).is_some_and(u8::is_ascii_alphanumeric)
+        };
+        let found = rest.match_indices("</").map(|(at, _)| at).find(closes);
+        let Some(at) = found else {
+            self.never_closed.insert(name.to_owned());
+            return None;
+        };
+        let end = rest[at..].find('>').map_or(rest.len(), |end| at + end + 1);
+        Some(self.at + end)
+    }
+
+    /// The same for a reference; none where another one begins before it ends, which the pass after this one repairs.
+    fn end_of_reference(&mut self) -> Option<usize> {
+        if self.never_closed.contains("ref") {
+            return None;
+        }
+        let tags = self.text[self.at..].match_indices('<').filter_map(|(at, _)| {
+            let tag = tags::read(&self.text[self.at + at..])?;
+            (tag.name == "ref" && (tag.closing || !tag.empty)).then_some((at, tag))
+        });
+        match tags.into_iter().next() {
+            Some((at, tag)) => tag.closing.then_some(self.at + at + tag.length),
+            None => {
+                self.never_closed.insert("ref".to_owned());
+                None
+            }
+        }
+    }
+
+    /// Comments go; those that are all of a line take the line with them.
+    fn comment(&mut self) {
+        let bytes = self.text.as_bytes();
+        let begin = self.at;
+        let mut end = begin;
+        loop {
+            let Some(close) = self.text[end..].find("-->") else {
+                end = bytes.len();
+                break;
+            };
+            end += close + 3;
+            let blanks = bytes[end..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            if self.text[end + blanks..].starts_with("<!--") {
+                end += blanks;
+            } else {
+                if bytes.get(end + blanks) == Some(&b'\n') && self.line_begins_before(begin) {
+                    end += blanks + 1;
+                    self.unblank(begin);
+                }
+                break;
+            }
+        }
+        self.at = end;
+    }
+
+    fn line_begins_before(&self, at: usize) -> bool {
+        self.text[..at].trim_end_matches([' ', '\t']).ends_with('\n')
+    }
+
+    /// Takes back the blanks just before `at`.
+    fn unblank(&mut self, at: usize) {
+        let to = self.text[..at].trim_end_matches([' ', '\t']).len() as u32;
+        if let Some(Node::Text(last)) = self.current().nodes.last_mut()
+            && last.to as usize == at
+        {
+            last.to = to.max(last.from);
+        }
+    }
+}
+
+/// Adds nodes behind others, texts that meet made one.
+fn append(to: &mut Building, nodes: Vec<Node>) {
+    for node in nodes {
+        match node {
+            Node::Text(span) => to.text(span.from as usize, span.to as usize),
+            other => to.nodes.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tree on one line: calls as `(name|part)`, arguments as `<name|part>`, the `=` of a part as `:`.
+    fn shown(body: &Body, span: Span) -> String {
+        let parts = |parts: Span| {
+            body.parts(parts).iter().map(|part| shown(body, part.nodes)).collect::<Vec<_>>().join("|")
+        };
+        let node = |node: &Node| match node {
+            Node::Text(span) => body.text(*span).replace('\n', "↵"),
+            Node::Equals => ":".to_owned(),
+            Node::Gone(name) => format!("~{}~", body.text(*name)),
+            Node::Call { parts: span, .. } => format!("({})", parts(*span)),
+            Node::Argument { parts: span } => format!("<{}>", parts(*span)),
+        };
+        body.nodes(span).iter().map(node).collect()
+    }
+
+    #[track_caller]
+    fn check(source: &str, page: &str, template: &str) {
+        for (included, wanted) in [(false, page), (true, template)] {
+            let body = Body::parse(source, included);
+            assert_eq!(shown(&body, body.whole()), wanted, "{source:?}, included: {included}");
+        }
+    }
+
+    #[track_caller]
+    fn both(source: &str, wanted: &str) {
+        check(source, wanted, wanted);
+    }
+
+    #[test]
+    fn brackets_match_as_in_mediawiki() {
+        both("a {{b|c=d=e|f}} g", "a (b|c:d=e|f) g");
+        both("{{{1|{{{2|}}}}}}", "<1|<2|>>");
+        both("{{{{{1}}}|x}}", "(<1>|x)"); // 5: the inner three are the parameter
+        both("{{{{a}}}}", "{<a>}"); // 4: three match first, one is text on either side
+        both("{{{{{{a}}}}}}", "<<a>>"); // 6
+        both("{{ {{{a}}} }}", "( <a> )");
+        both("{{a|[[b|c]]|d}}", "(a|[[b|c]]|d)"); // a bar of a link parts nothing
+        both("{{a|x[[b=c]]=d}}", "(a|x[[b=c]]:d)");
+        both("{{a|{{b=c}}}}", "(a|(b=c))");
+        both("{{a| == b == }}", "(a| := b == )");
+        both("{{a|\n== b ==\nc=d}}", "(a|↵== b ==↵c:d)");
+        both("x | y = z ] ]] } }}", "x | y = z ] ]] } }}");
+    }
+
+    #[test]
+    fn what_is_left_open_is_text_and_what_stands_in_it_is_not() {
+        both("{{a|b {{c}} [[d", "{{a|b (c) [[d");
+        both("[[a|{{b}}", "[[a|(b)");
+        both("{{a|[[b}} c", "{{a|[[b}} c"); // an open link keeps the template open
+        both("{{{a}} b", "{(a) b");
+        both("{{a}", "{{a}");
+    }
+
+    #[test]
+    fn inclusion_depends_on_who_reads() {
+        check("a<noinclude>b</noinclude>c<includeonly>d</includeonly>", "abc", "acd");
+        check("a<onlyinclude>b</onlyinclude>c<ONLYINCLUDE>d</onlyinclude>", "abcd", "bd");
+        check("{{x|<includeonly>y</includeonly>|z}}", "(x||z)", "(x|y|z)");
+        check("a<noinclude>b", "ab", "a");
+        check("{{#if:1|<noinclude>n</noinclude>}}", "(#if:1|n)", "(#if:1|)");
+    }
+
+    #[test]
+    fn comments_go_and_a_line_of_comments_alone_goes_whole() {
+        both("a<!-- {{b}} -->c", "ac");
+        both("a\n <!-- b --> <!-- c --> \nd", "a↵d");
+        both("a <!-- b -->\nd", "a ↵d");
+        both("a <!-- open {{b}}", "a ");
+    }
+
+    #[test]
+    fn elements_whose_content_is_no_wikitext_are_one() {
+        both("a<nowiki>{{b}}</nowiki>c", "a<nowiki>{{b}}</nowiki>c");
+        both("a<ref name=\"x\">{{b|c}}</ref>d<REF name=y />e", "a~ref~d~REF~e");
+        both("{{a|<math>x|y</math>|<nowiki>|=</nowiki>}}", "(a|~math~|<nowiki>|=</nowiki>)");
+        both("a<nowiki>{{b}}", "a<nowiki>(b)");
+        both("a <ref>b {{c}} <ref>d</ref>", "a <ref>b (c) ~ref~");
+        both("a < b {{c}}", "a < b (c)");
+    }
+
+    #[test]
+    fn deep_and_long_sources_take_time_in_proportion() {
+        for piece in ["{{", "[[", "{{{", "{{a|", "[[{{a}}", "{{a}}", "<ref>", "<!--", "<noinclude>", "<x>[[{{x}}", "}}", "={{|="] {
+            let started = std::time::Instant::now();
+            let body = Body::parse(&piece.repeat(1_000_000 / piece.len()), true);
+            assert!(body.length() > 0);
+            assert!(started.elapsed().as_secs() < 5, "{piece}");
+        }
+    }
+}

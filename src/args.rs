@@ -196,8 +196,10 @@ pub struct ExtractArguments {
 /// What becomes of a wiki's templates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Templates {
+    /// What they give is text of the page, where the dump has them.
     #[default]
     Expand,
+    /// They are left out, but for those that only dress their text.
     Drop,
 }
 

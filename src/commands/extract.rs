@@ -49,11 +49,11 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
         other => other?,
     }
-    tracing::info!("{}", summary(&counts));
     let ledger = &counts.templates;
     if ledger.expanded > 0 || !ledger.unexpanded.is_empty() {
         tracing::info!("{}", of_templates(ledger));
     }
+    tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
         bail!("nothing to extract: found {}; expected a document", summary(&counts));
     }
@@ -73,7 +73,7 @@ fn summary(counts: &Counts) -> String {
     )
 }
 
-/// `templates: 640 pages expanded, 2,310 included, 12 missing, 3 modules …; 1 page as it was written (too_deep: 1)`.
+/// `templates: 640 pages expanded with 2310 inclusions; left out: …; 1 pages as they were written (too_deep: 1)`.
 fn of_templates(ledger: &Ledger) -> String {
     let unexpanded: u64 = ledger.unexpanded.values().sum();
     let reasons: Vec<String> = ledger.unexpanded.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();

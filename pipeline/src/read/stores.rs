@@ -17,7 +17,7 @@ const PAGES: u64 = 500;
 /// the settings want none. Files of one language and one address are one wiki.
 ///
 /// # Errors
-/// A dump that cannot be read at all, an interruption, no room for the temporary file.
+/// An interruption, no room for the temporary file.
 pub fn gather_templates(
     files: &[(&Path, Tag, &ReadSettings)],
     progress: &dyn Progress,
@@ -37,8 +37,12 @@ pub fn gather_templates(
             continue;
         }
         let (path, language, _) = file;
-        let (text, counter) = bytes::open(path)?;
-        let pages = Pages::open(path, text)?;
+        // What is no dump is for the reading of the articles to tell.
+        let opened = bytes::open(path).and_then(|(text, counter)| Ok((Pages::open(path, text)?, counter)));
+        let Ok((pages, counter)) = opened else {
+            wikis.push(None);
+            continue;
+        };
         let wiki = (*language, pages.base().map(str::to_owned));
         if !gatherers.contains_key(&wiki) {
             let gatherer = Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?;

@@ -290,7 +290,8 @@ impl Scanner<'_> {
         }
         let Some(tag) = tags::read(rest) else { return self.take(1) };
         self.at += tag.length;
-        if !tag.closing && !tag.empty && unseen::is_unseen(&tag.name, &rest[1..tag.length]) && self.leave_out(&tag.name) {
+        if !tag.closing && !tag.empty && unseen::is_unseen(&tag.name, &rest[1..tag.length]) && self.leave_out(&tag.name)
+        {
             return;
         }
         match (tag.kind, tag.closing) {

@@ -130,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn boxes_and_what_is_hidden_go_with_all_they_hold() {
+        assert_eq!(text("a<div class=\"navbox\">b<div>c</div>[[d]]\n* e</div>f"), "af");
+        assert_eq!(text("5<span style=\"display:none\">05</span> km<span class=\"nowrap\"> long</span>"), "5 km long");
+        // One that is left open takes nothing with it.
+        assert_eq!(text("<div class=\"noprint\">a\n\nb<div class=\"noprint\">c</div>"), "a\n\nb");
+    }
+
+    #[test]
     fn small_things() {
         assert_eq!(text("[[Foo (bar)|]] [[a|b]]s [[:en:X|X]] l'''''b''''' ''''q'''"), "Foo bs X lb 'q");
         assert_eq!(text("== A ==\n=== B ===\ntext"), "A\n\nB\n\ntext");

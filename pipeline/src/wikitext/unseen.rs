@@ -48,8 +48,26 @@ const CLASSES: &[&str] = &[
 
 /// Elements that always have an end tag and may be left out with what they hold.
 const CONTAINERS: &[&str] = &[
-    "div", "span", "table", "ul", "ol", "dl", "p", "center", "small", "big", "strong", "em", "b", "i", "sup", "sub", "font",
-    "cite", "abbr", "blockquote",
+    "div",
+    "span",
+    "table",
+    "ul",
+    "ol",
+    "dl",
+    "p",
+    "center",
+    "small",
+    "big",
+    "strong",
+    "em",
+    "b",
+    "i",
+    "sup",
+    "sub",
+    "font",
+    "cite",
+    "abbr",
+    "blockquote",
 ];
 
 /// Whether an element with these attributes (from its name to `>`) is left out with all it holds.

@@ -108,8 +108,17 @@ impl Expander<'_> {
             },
             "int" => first.to_owned(),
             // These say something to the wiki and nothing to the reader.
-            "defaultsort" | "defaultsortkey" | "defaultcategorysort" | "displaytitle" | "noexternallanglinks"
-            | "filepath" | "pagesincategory" | "pagesincat" | "pagesize" | "protectionlevel" | "numberingroup"
+            "defaultsort"
+            | "defaultsortkey"
+            | "defaultcategorysort"
+            | "displaytitle"
+            | "noexternallanglinks"
+            | "filepath"
+            | "pagesincategory"
+            | "pagesincat"
+            | "pagesize"
+            | "protectionlevel"
+            | "numberingroup"
             | "cascadingsources" => String::new(),
             unknown if unknown.starts_with('#') => {
                 self.ledger.unknown += 1;
@@ -240,7 +249,14 @@ fn title_parts(title: &str, count: &str, first: &str) -> String {
     let parts: Vec<&str> = title.splitn(TITLE_PARTS, '/').collect();
     let all = parts.len() as i64;
     let (count, first) = (count.parse::<i64>().unwrap_or(0), first.parse::<i64>().unwrap_or(0));
-    let begin = if first > 0 { first - 1 } else if first < 0 { all + first } else { 0 }.clamp(0, all);
+    let begin = if first > 0 {
+        first - 1
+    } else if first < 0 {
+        all + first
+    } else {
+        0
+    }
+    .clamp(0, all);
     let end = if count > 0 { begin.saturating_add(count) } else { all.saturating_add(count) }.clamp(begin, all);
     parts[begin as usize..end as usize].join("/")
 }

@@ -8,13 +8,16 @@
 //! Left out: modules in Lua (`#invoke`, counted) and what only a running wiki knows (numbers of its users, Wikidata).
 
 mod call;
+mod date;
 mod expression;
 mod functions;
 mod language;
+mod months;
 mod numbers;
 mod parse;
 mod store;
 mod time;
+mod tree;
 mod variables;
 
 #[cfg(test)]
@@ -22,12 +25,12 @@ mod tests;
 
 use super::site::Site;
 use super::title::Title;
-use parse::{Body, Node, Part, Span};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use time::Moment;
+use tree::{Body, Node, Part, Span};
 
 pub use store::{Gatherer, Templates};
 
@@ -107,7 +110,12 @@ pub struct Page<'a> {
 }
 
 /// The source of a page with its templates expanded, and what was met on the way.
-pub(super) fn expand(source: &str, page: Page, site: &Site, templates: &Templates) -> Result<(String, Ledger), Overrun> {
+pub(super) fn expand(
+    source: &str,
+    page: Page,
+    site: &Site,
+    templates: &Templates,
+) -> Result<(String, Ledger), Overrun> {
     let body = Body::parse(source, false);
     let title = Title::read(page.title, 0, site).unwrap_or(Title { namespace: 0, name: page.title.to_owned() });
     let now = templates.date();

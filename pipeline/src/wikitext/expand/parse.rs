@@ -4,6 +4,7 @@
 //! Comments go, `noinclude` and its kin are followed, elements whose content is no wikitext are one node. What was
 //! never closed is text again, and the calls inside it stay calls.
 
+use super::tree::{Body, Node, Part, Span};
 use crate::wikitext::tags;
 use std::collections::BTreeSet;
 
@@ -41,115 +42,25 @@ const GONE: &[&str] = &[
 /// Elements whose content is not expanded and shown as it is.
 const RAW: &[&str] = &["nowiki", "pre"];
 
-/// A run of nodes or of parts, by index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    from: u32,
-    to: u32,
-}
-
-impl Span {
-    /// As a range of indices.
-    pub(super) fn range(self) -> std::ops::Range<usize> {
-        self.from as usize..self.to as usize
-    }
-}
-
-/// A piece of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Node {
-    /// Bytes of the text.
-    Text(Span),
-    /// The `=` after the name of a part.
-    Equals,
-    /// An element without its content; the bytes of its name.
-    Gone(Span),
-    /// `{{a|b}}`.
-    Call {
-        /// The name first.
-        parts: Span,
-        /// Whether it begins a line.
-        line_start: bool,
-    },
-    /// `{{{a|b}}}`.
-    Argument {
-        /// The name first.
-        parts: Span,
-    },
-}
-
-/// What stands between two bars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    /// All of it.
-    pub(super) nodes: Span,
-    /// Index of the node [`Node::Equals`].
-    equals: Option<u32>,
-}
-
-impl Part {
-    /// Name and value of `name=value`.
-    pub(super) fn named(&self) -> Option<(Span, Span)> {
-        let at = self.equals?;
-        Some((Span { from: self.nodes.from, to: at }, Span { from: at + 1, to: self.nodes.to }))
-    }
-}
-
-/// A parsed source.
-#[derive(Debug)]
-pub(super) struct Body {
-    text: Box<str>,
-    nodes: Vec<Node>,
-    parts: Vec<Part>,
-    whole: Span,
-}
-
-impl Body {
-    /// Parses the source of a page, or (`included`) what a template gives to the page that includes it.
-    pub(super) fn parse(source: &str, included: bool) -> Body {
-        let text: Box<str> = match included.then(|| only_included(source)).flatten() {
-            Some(only) => only.into(),
-            None => source.into(),
-        };
-        let mut parser = Parser {
-            text: &text,
-            included,
-            at: 0,
-            page: Building::default(),
-            pieces: Vec::new(),
-            nodes: Vec::new(),
-            parts: Vec::new(),
-            never_closed: BTreeSet::new(),
-        };
-        let whole = parser.run();
-        let (nodes, parts) = (parser.nodes, parser.parts);
-        Body { text, nodes, parts, whole }
-    }
-
-    /// The nodes of the whole source.
-    pub(super) fn whole(&self) -> Span {
-        self.whole
-    }
-
-    /// Bytes of the source.
-    pub(super) fn length(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Nodes of a span.
-    pub(super) fn nodes(&self, span: Span) -> &[Node] {
-        &self.nodes[span.range()]
-    }
-
-    /// Parts of a span.
-    pub(super) fn parts(&self, span: Span) -> &[Part] {
-        &self.parts[span.range()]
-    }
-
-    /// Text of a span of bytes.
-    pub(super) fn text(&self, span: Span) -> &str {
-        &self.text[span.range()]
-    }
+/// Parses the source of a page, or (`included`) what a template gives to the page that includes it.
+pub(super) fn parse(source: &str, included: bool) -> Body {
+    let text: Box<str> = match included.then(|| only_included(source)).flatten() {
+        Some(only) => only.into(),
+        None => source.into(),
+    };
+    let mut parser = Parser {
+        text: &text,
+        included,
+        at: 0,
+        page: Building::default(),
+        pieces: Vec::new(),
+        nodes: Vec::new(),
+        parts: Vec::new(),
+        never_closed: BTreeSet::new(),
+    };
+    let whole = parser.run();
+    let (nodes, parts) = (parser.nodes, parser.parts);
+    Body { text, nodes, parts, whole }
 }
 
 /// What stands inside `<onlyinclude>`, where there is such an element: then nothing else of the template counts.
@@ -262,13 +173,7 @@ impl Parser<'_> {
         if count < 2 || self.pieces.len() >= DEEPEST {
             return self.take(count);
         }
-        self.pieces.push(Piece {
-            open,
-            start: self.at,
-            count,
-            parts: vec![Building::default()],
-            bars: Vec::new(),
-        });
+        self.pieces.push(Piece { open, start: self.at, count, parts: vec![Building::default()], bars: Vec::new() });
         self.at += count;
     }
 
@@ -286,7 +191,13 @@ impl Parser<'_> {
         let end = self.at;
         let left = piece.count - matching;
         if left >= 2 {
-            self.pieces.push(Piece { open, start: piece.start, count: left, parts: vec![Building::default()], bars: vec![] });
+            self.pieces.push(Piece {
+                open,
+                start: piece.start,
+                count: left,
+                parts: vec![Building::default()],
+                bars: vec![],
+            });
         } else {
             self.current().text(piece.start, begin);
         }
@@ -338,7 +249,8 @@ impl Parser<'_> {
             Some(_) if run > 1 && line_start => {
                 let line = self.text[self.at..].find('\n').unwrap_or(self.text.len() - self.at);
                 let heading = self.text[self.at..self.at + line].trim_end();
-                let bare = heading.len() > 2 * run && heading.ends_with("==") && !heading.contains(['{', '}', '[', '<', '|']);
+                let bare =
+                    heading.len() > 2 * run && heading.ends_with("==") && !heading.contains(['{', '}', '[', '<', '|']);
                 self.take(if bare { heading.len() } else { run });
             }
             Some(piece) => {
@@ -396,7 +308,7 @@ impl Parser<'_> {
         }
         let (gone, raw) = (GONE.contains(&name), RAW.contains(&name));
         if tag.closing || !gone && !raw {
-            return self.take(tag.length);
+            return self.take(1); // its attributes may call templates
         }
         self.at += tag.length;
         let end = match name {
@@ -513,9 +425,8 @@ mod tests {
 
     /// The tree on one line: calls as `(name|part)`, arguments as `<name|part>`, the `=` of a part as `:`.
     fn shown(body: &Body, span: Span) -> String {
-        let parts = |parts: Span| {
-            body.parts(parts).iter().map(|part| shown(body, part.nodes)).collect::<Vec<_>>().join("|")
-        };
+        let parts =
+            |parts: Span| body.parts(parts).iter().map(|part| shown(body, part.nodes)).collect::<Vec<_>>().join("|");
         let node = |node: &Node| match node {
             Node::Text(span) => body.text(*span).replace('\n', "↵"),
             Node::Equals => ":".to_owned(),
@@ -589,11 +500,14 @@ mod tests {
         both("a<nowiki>{{b}}", "a<nowiki>(b)");
         both("a <ref>b {{c}} <ref>d</ref>", "a <ref>b (c) ~ref~");
         both("a < b {{c}}", "a < b (c)");
+        both("<div class=\"{{a|b>c}}\">{{d}}</div>", "<div class=\"(a|b>c)\">(d)</div>");
     }
 
     #[test]
     fn deep_and_long_sources_take_time_in_proportion() {
-        for piece in ["{{", "[[", "{{{", "{{a|", "[[{{a}}", "{{a}}", "<ref>", "<!--", "<noinclude>", "<x>[[{{x}}", "}}", "={{|="] {
+        for piece in
+            ["{{", "[[", "{{{", "{{a|", "[[{{a}}", "{{a}}", "<ref>", "<!--", "<noinclude>", "<x>[[{{x}}", "}}", "={{|="]
+        {
             let started = std::time::Instant::now();
             let body = Body::parse(&piece.repeat(1_000_000 / piece.len()), true);
             assert!(body.length() > 0);

@@ -4,8 +4,8 @@
 //! is used, and the system may drop it. In memory of our own are 24 bytes a template, 8 a page (for `#ifexist`), and
 //! the parsed templates that were met first, up to a bound.
 
-use super::parse::Body;
 use super::time::Moment;
+use super::tree::Body;
 use crate::wikitext::site::{Site, TEMPLATE};
 use crate::wikitext::title::Title;
 use memmap2::Mmap;

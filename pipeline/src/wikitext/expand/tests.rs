@@ -117,10 +117,16 @@ fn conditions() {
         ("{{#if: foo | yes }}({{#if: | yes }}){{#if: {{{1}}} | yes | no}}{{#if: {{{1|}}} | yes | no}}", "yes()yesno"),
         ("{{#ifeq: 01 | 1 | yes | no}}{{#ifeq: 0 | -0 | yes | no}}{{#ifeq: foo | Foo | yes | no}}", "yesyesno"),
         ("{{#ifeq: \"01\" | \"1\" | yes | no}}{{#ifeq: a'b | a&#39;b | yes | no}}", "noyes"),
-        ("{{#iferror: {{#expr: 1 + 2 }} | error | correct }}{{#iferror: {{#expr: 1 + X }} | error | correct }}", "correcterror"),
+        (
+            "{{#iferror: {{#expr: 1 + 2 }} | error | correct }}{{#iferror: {{#expr: 1 + X }} | error | correct }}",
+            "correcterror",
+        ),
         ("{{#iferror: {{#expr: 1 + 2 }} | error }}{{#iferror: {{#expr: 1 + X }} }}", "3"),
         ("{{#ifexpr: 1 > 0 | yes }}({{#ifexpr: 1 < 0 | yes }})({{#ifexpr: (-1)*0 | true | false }})", "yes()(false)"),
-        ("{{#ifexist: lobs | yes | no}} {{#ifexist: Template:pad | yes | no}} {{#ifexist: Lobs2 | yes | no}}", "yes yes no"),
+        (
+            "{{#ifexist: lobs | yes | no}} {{#ifexist: Template:pad | yes | no}} {{#ifexist: Lobs2 | yes | no}}",
+            "yes yes no",
+        ),
     ]);
 }
 
@@ -156,7 +162,10 @@ fn sums() {
 fn strings() {
     functions(&[
         ("{{lc:STRASSE Ā}} {{uc:strasse ā}} {{lcfirst:Āa}} {{ucfirst:āa}}", "strasse ā STRASSE Ā āa Āa"),
-        ("{{padleft:xyz|5}} {{padleft:xyz|5|_}} {{padleft:xyz|5|abc}} {{padleft:xyz|2}} {{padleft:|1|xyz}}", "00xyz __xyz abxyz xyz x"),
+        (
+            "{{padleft:xyz|5}} {{padleft:xyz|5|_}} {{padleft:xyz|5|abc}} {{padleft:xyz|2}} {{padleft:|1|xyz}}",
+            "00xyz __xyz abxyz xyz x",
+        ),
         ("{{padright:xyz|5}} {{padright:xyz|5|_}} {{padright:xyz|5|abc}} {{padright:|1|xyz}}", "xyz00 xyz__ xyzab x"),
         ("{{formatnum:987654321.654321}} {{formatnum:987,654,321.654321|R}}", "987,654,321.654321 987654321.654321"),
         ("{{formatnum:1234567|NOSEP}}", "1234567"),
@@ -164,7 +173,10 @@ fn strings() {
         ("{{grammar:genitive|Lobs}} {{gender:X|he|she|they}} {{gender:X|he}}", "Lobs they he"),
         ("{{urlencode:x y z á é (~)}}", "x+y+z+%C3%A1+%C3%A9+%28%7E%29"),
         ("{{urlencode:x y z á|PATH}} {{urlencode:x y z á|WIKI}}", "x%20y%20z%20%C3%A1 x_y_z_%C3%A1"),
-        ("{{localurl:MediaWiki}} {{localurl:MediaWiki|printable=yes}}", "/wiki/MediaWiki /w/index.php?title=MediaWiki&printable=yes"),
+        (
+            "{{localurl:MediaWiki}} {{localurl:MediaWiki|printable=yes}}",
+            "/wiki/MediaWiki /w/index.php?title=MediaWiki&printable=yes",
+        ),
         ("{{fullurl:Lobs}} {{ns:10}} {{ns:Template}} [{{ns:0}}]", "//en.wikipedia.org/wiki/Lobs Taiss Taiss []"),
         ("{{#titleparts:A/b/c/d|1}} {{#titleparts:A/b/c/d|-3}} {{#titleparts:A/b/c/d||2}}", "A A b/c/d"),
         ("{{#titleparts:A/b/c/d||-2}} {{#titleparts:A/b/c/d|1|2}} {{#titleparts:A/b/c/d|1|-2}}", "c/d b c"),
@@ -177,11 +189,17 @@ fn strings() {
 #[test]
 fn variables() {
     functions(&[
-        ("{{PAGENAME}} {{FULLPAGENAME}} {{PAGENAMEE}} [{{NAMESPACE}}] {{TALKPAGENAME}}", "Lobs (upe) Lobs (upe) Lobs_(upe) [] talk:Lobs (upe)"),
+        (
+            "{{PAGENAME}} {{FULLPAGENAME}} {{PAGENAMEE}} [{{NAMESPACE}}] {{TALKPAGENAME}}",
+            "Lobs (upe) Lobs (upe) Lobs_(upe) [] talk:Lobs (upe)",
+        ),
         ("{{PAGENAME:Taiss:a b}} {{NAMESPACE:Template:A}} {{FULLPAGENAME:template:a/b}}", "A b Taiss Taiss:A/b"),
         ("{{SUBPAGENAME:Template:A/b}} {{BASEPAGENAME:Template:A/b}} {{SUBPAGENAME:A/b}}", "b A A/b"),
         ("{{SITENAME}} {{SERVER}} {{CONTENTLANGUAGE}}", "Vikipedeja //en.wikipedia.org en"),
-        ("{{CURRENTYEAR}}-{{CURRENTMONTH}}-{{CURRENTDAY2}} {{CURRENTMONTHNAME}} {{LOCALTIMESTAMP}}", "2018-02-28 February 20180228130509"),
+        (
+            "{{CURRENTYEAR}}-{{CURRENTMONTH}}-{{CURRENTDAY2}} {{CURRENTMONTHNAME}} {{LOCALTIMESTAMP}}",
+            "2018-02-28 February 20180228130509",
+        ),
         ("{{REVISIONYEAR}} {{REVISIONMONTH}} {{REVISIONTIMESTAMP}}", "2016 05 20160506070809"),
         ("{{#if:x|a{{!}}b}} {{pagename}}", "a|b "), // names of variables have one case
     ]);
@@ -195,7 +213,8 @@ fn what_is_no_template_says_what_it_can() {
         ("Lang", "<i>{{core|{{{2}}}}}</i>"),
         ("Box", "[{{#invoke:X|y}}{{{1}}}]"),
     ];
-    let (text, ledger) = run(&templates, "{{Convert|5|km|mi}} {{lang|lv|upe}} {{Box|a}} {{nowrap|b}} {{unheard|of}}").unwrap();
+    let (text, ledger) =
+        run(&templates, "{{Convert|5|km|mi}} {{lang|lv|upe}} {{Box|a}} {{nowrap|b}} {{unheard|of}}").unwrap();
     // A module's template that dresses its text keeps it, as one that the dump lacks does.
     assert_eq!(text, "5 km upe [a] b ");
     assert_eq!((ledger.modules, ledger.missing, ledger.included, ledger.expanded), (3, 2, 4, 1));
@@ -223,7 +242,7 @@ fn budgets() {
     let templates: Vec<(&str, &str)> = doubling.iter().map(|(name, source)| (&name[..], &source[..])).collect();
     let nested = |open: &str, close: &str, count: usize| open.repeat(count) + "x" + &close.repeat(count);
     for (source, overrun) in [
-        ("{{D0}}".to_owned(), Overrun::TooManySteps), // 2^40 inclusions
+        ("{{D0}}".to_owned(), Overrun::TooManySteps),      // 2^40 inclusions
         (nested("{{Long|1=", "}}", 15), Overrun::TooLong), // 4^15 letters
         (nested("{{#if:", "}}", 150), Overrun::TooDeep),
         (nested("{{{a|", "}}}", 150), Overrun::TooDeep),
@@ -262,7 +281,7 @@ fn sources_made_to_kill() {
         "{{open}}a}} b {{shut}} {{x|{{shut}}}}".repeat(500),
         "{{#switch:a|".to_owned() + &"b|".repeat(100_000) + "c}}",
         "{{#expr:".to_owned() + &"(".repeat(100_000) + "}}",
-        "{{padleft:x|99999999999999999999}}{{padleft:|500|ā}}{{#time:Y|" .to_owned() + &"9".repeat(10_000) + "}}",
+        "{{padleft:x|99999999999999999999}}{{padleft:|500|ā}}{{#time:Y|".to_owned() + &"9".repeat(10_000) + "}}",
         "{{#titleparts:a/b|-9223372036854775808|9223372036854775807}}{{#expr:1 round 99999999999}}".to_owned(),
         "<noinclude><includeonly><onlyinclude><nowiki><!--".repeat(5_000),
         "x".repeat(10_000_000) + "{{x}}",
@@ -282,10 +301,58 @@ fn sources_made_to_kill() {
 #[test]
 fn no_source_panics_or_leaves_debris() {
     const PIECES: &[&str] = &[
-        "{{", "}}", "{{{", "}}}", "|", "=", "[[", "]]", "{|", "\n|}", "\n", "*", ":", "1", "a", "b", "é", "{{a", "{{b|", "{{{1|",
-        "{{{a}}}", "#if:", "#switch:", "#expr:", "1+1", "#time:", "Y-m-d", "#ifeq:", "lc:", "padleft:", "#titleparts:", "#tag:ref|",
-        "PAGENAME", "<ref>", "</ref>", "<nowiki>", "</nowiki>", "<!--", "-->", "<noinclude>", "</noinclude>", "<includeonly>",
-        "</includeonly>", "<onlyinclude>", "</onlyinclude>", "<div class=\"navbox\">", "</div>", "subst:", "{{!}}", " ", "|x=", "#invoke:",
+        "{{",
+        "}}",
+        "{{{",
+        "}}}",
+        "|",
+        "=",
+        "[[",
+        "]]",
+        "{|",
+        "\n|}",
+        "\n",
+        "*",
+        ":",
+        "1",
+        "a",
+        "b",
+        "é",
+        "{{a",
+        "{{b|",
+        "{{{1|",
+        "{{{a}}}",
+        "#if:",
+        "#switch:",
+        "#expr:",
+        "1+1",
+        "#time:",
+        "Y-m-d",
+        "#ifeq:",
+        "lc:",
+        "padleft:",
+        "#titleparts:",
+        "#tag:ref|",
+        "PAGENAME",
+        "<ref>",
+        "</ref>",
+        "<nowiki>",
+        "</nowiki>",
+        "<!--",
+        "-->",
+        "<noinclude>",
+        "</noinclude>",
+        "<includeonly>",
+        "</includeonly>",
+        "<onlyinclude>",
+        "</onlyinclude>",
+        "<div class=\"navbox\">",
+        "</div>",
+        "subst:",
+        "{{!}}",
+        " ",
+        "|x=",
+        "#invoke:",
     ];
     let mut state = 7_u64;
     let mut random = |n: usize| {

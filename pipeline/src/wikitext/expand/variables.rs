@@ -63,7 +63,8 @@ impl Expander<'_> {
     }
 
     fn value_of(&self, name: &str, title: &Title) -> Option<String> {
-        if let Some(plain) = name.strip_suffix('E').filter(|plain| plain.ends_with("NAME") || plain.ends_with("SPACE")) {
+        if let Some(plain) = name.strip_suffix('E').filter(|plain| plain.ends_with("NAME") || plain.ends_with("SPACE"))
+        {
             return self.value_of(plain, title).map(|value| encoded(&value, "WIKI"));
         }
         let Title { namespace, name: own } = title;

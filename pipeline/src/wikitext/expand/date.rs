@@ -82,8 +82,7 @@ impl Written {
                         let sign = if words.next_if_eq(&"ago").is_some() { -1 } else { 1 };
                         // A hundred centuries are enough, and do not overflow.
                         let number = number.clamp(-100_000_000, 100_000_000);
-                        written.later.0 += sign * number * months;
-                        written.later.1 += sign * number * seconds;
+                        written.add(sign * number * months, sign * number * seconds);
                     }
                     None if signed => return None,
                     None if word.len() >= 3 => written.year = Some(number),
@@ -95,8 +94,10 @@ impl Written {
                     "now" | "utc" | "gmt" | "z" | "t" | "of" | "st" | "nd" | "rd" | "th" | "at" => {}
                     "today" | "midnight" => written.clock = Some(0),
                     "noon" => written.clock = Some(DAY / 2),
-                    "tomorrow" => (written.clock, written.later.1) = (Some(0), written.later.1 + DAY),
-                    "yesterday" => (written.clock, written.later.1) = (Some(0), written.later.1 - DAY),
+                    "tomorrow" | "yesterday" => {
+                        written.clock = Some(0);
+                        written.add(0, if word == "tomorrow" { DAY } else { -DAY });
+                    }
                     "pm" if written.clock.is_some_and(|clock| clock < DAY / 2) => {
                         written.clock = written.clock.map(|clock| clock + DAY / 2);
                     }
@@ -104,8 +105,7 @@ impl Written {
                     "next" | "last" | "previous" => {
                         let (months, seconds) = words.next().and_then(unit)?;
                         let sign = if word == "next" { 1 } else { -1 };
-                        written.later.0 += sign * months;
-                        written.later.1 += sign * seconds;
+                        written.add(sign * months, sign * seconds);
                     }
                     _ => {
                         named(&WEEKDAYS, word)?;
@@ -114,6 +114,10 @@ impl Written {
             }
         }
         Some(written)
+    }
+
+    fn add(&mut self, months: i64, seconds: i64) {
+        self.later = (self.later.0.saturating_add(months), self.later.1.saturating_add(seconds));
     }
 
     /// `2001-01-15`, `2001-01`, `2001/1/15`, `1/15/2001`, `15.1.2001`.
@@ -137,13 +141,13 @@ impl Written {
         // `May 2001` is its first day; `2001` with a day or month missing takes the rest from now.
         let day = self.day.unwrap_or(if self.month.is_some() { 1 } else { day });
         let clock = self.clock.unwrap_or(if dated { 0 } else { now.seconds.rem_euclid(DAY) });
-        let months = self.year.unwrap_or(year) * 12 + self.month.unwrap_or(month) - 1 + self.later.0;
-        if self.month.is_some_and(|month| !(1..=12).contains(&month)) {
+        let (year, month) = (self.year.unwrap_or(year), self.month.unwrap_or(month));
+        if !(0..=LATEST).contains(&year) || !(1..=12).contains(&month) {
             return None;
         }
+        let months = (year * 12 + month - 1).saturating_add(self.later.0);
         let base = Moment::day(months.div_euclid(12), months.rem_euclid(12) + 1, day)?;
-        let seconds = base.seconds + clock + self.later.1;
-        let moment = Moment { seconds };
+        let moment = Moment { seconds: (base.seconds + clock).saturating_add(self.later.1) };
         (0..=LATEST).contains(&moment.date().0).then_some(moment)
     }
 }
@@ -189,11 +193,13 @@ fn unit(word: &str) -> Option<(i64, i64)> {
 fn clock(word: &str) -> Option<i64> {
     let word = word.split('.').next().unwrap_or(word);
     let parts: Vec<i64> = word.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
-    match parts[..] {
-        [hour, minute] if hour < 25 && minute < 60 => Some(hour * 3600 + minute * 60),
-        [hour, minute, second] if hour < 25 && minute < 60 && second < 61 => Some(hour * 3600 + minute * 60 + second),
-        _ => None,
-    }
+    let (hour, minute, second) = match parts[..] {
+        [hour, minute] => (hour, minute, 0),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    let there = (0..25).contains(&hour) && (0..60).contains(&minute) && (0..61).contains(&second);
+    there.then(|| hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]
@@ -232,7 +238,19 @@ mod tests {
             });
             assert_eq!(got.as_deref(), Some(wanted), "{date}");
         }
-        for none in ["x", "15 foo 2001", "2001-13-01", "25:61", "+5", "99999999999999999999", "@99999999999999", "é"] {
+        for none in [
+            "x",
+            "15 foo 2001",
+            "2001-13-01",
+            "25:61",
+            "+5",
+            "99999999999999999999",
+            "-9999999999999999:30",
+            "999999999999999999",
+            "+999999999 years",
+            "@99999999999999",
+            "é",
+        ] {
             assert_eq!(Moment::parse(none, now), None, "{none}");
         }
     }

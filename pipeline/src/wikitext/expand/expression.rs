@@ -309,7 +309,7 @@ fn two(operator: Operator, left: f64, right: f64) -> Result<f64, Fault> {
 
 /// Half away from zero, of the number as it is written with 15 digits: 1.005 to two places is 1.01, as in PHP.
 fn round(value: f64, places: i64) -> f64 {
-    let power = 10_f64.powi(places.unsigned_abs().min(400) as i32);
+    let power = 10_f64.powi(places.unsigned_abs().min(300) as i32);
     let moved = if places >= 0 { value * power } else { value / power };
     if !moved.is_finite() || moved.abs() >= 1e15 {
         return if moved.is_finite() || places > 0 { value } else { 0.0 };
@@ -360,6 +360,8 @@ mod tests {
             ("3 &lt; 4", "1"),
             ("5 − 7", "-2"),
             ("1.005 round 2", "1.01"),
+            ("5 round -99999999999", "0"),
+            ("5.5 round 99999999999", "5.5"),
             ("-8 mod 3", "-2"),
             ("2e3e1", "20000"), // (2e3)e1
         ] {

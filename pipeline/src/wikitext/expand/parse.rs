@@ -5,42 +5,11 @@
 //! never closed is text again, and the calls inside it stay calls.
 
 use super::tree::{Body, Node, Part, Span};
-use crate::wikitext::tags;
+use crate::wikitext::tags::{self, Kind};
 use std::collections::BTreeSet;
 
 /// Brackets open at once; what opens deeper is text. Real templates stay below 40.
 const DEEPEST: usize = 200;
-
-/// Elements whose content is not expanded and not shown.
-const GONE: &[&str] = &[
-    "ref",
-    "references",
-    "gallery",
-    "math",
-    "chem",
-    "ce",
-    "timeline",
-    "syntaxhighlight",
-    "source",
-    "score",
-    "graph",
-    "hiero",
-    "imagemap",
-    "templatedata",
-    "templatestyles",
-    "mapframe",
-    "maplink",
-    "indicator",
-    "inputbox",
-    "categorytree",
-    "charinsert",
-    "dynamicpagelist",
-    "rss",
-    "listing",
-];
-
-/// Elements whose content is not expanded and shown as it is.
-const RAW: &[&str] = &["nowiki", "pre"];
 
 /// Parses the source of a page, or (`included`) what a template gives to the page that includes it.
 pub(super) fn parse(source: &str, included: bool) -> Body {
@@ -306,7 +275,8 @@ impl Parser<'_> {
             }
             return;
         }
-        let (gone, raw) = (GONE.contains(&name), RAW.contains(&name));
+        // Content that is no wikitext is not expanded: dropped later, or shown as it is.
+        let (gone, raw) = (tag.kind == Kind::Dropped, tag.kind == Kind::Raw);
         if tag.closing || !gone && !raw {
             return self.take(1); // its attributes may call templates
         }

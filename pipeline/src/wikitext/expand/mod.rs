@@ -9,6 +9,7 @@
 
 mod call;
 mod date;
+mod elements;
 mod expression;
 mod functions;
 mod language;

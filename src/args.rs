@@ -252,6 +252,19 @@ pub struct ExtractArguments {
     /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
+    /// Put in what the dump's own templates give (expand), or leave them out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub templates: Templates,
+}
+
+/// What becomes of a wiki's templates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Templates {
+    /// What they give is text of the page, where the dump has them.
+    #[default]
+    Expand,
+    /// They are left out, but for those that only dress their text.
+    Drop,
 }
 
 /// An identifier and texts.

@@ -2,9 +2,11 @@
 
 use crate::error::Result;
 use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::models::recurrent::{Recurrent, RecurrentConfig};
 use crate::models::weights::HEAD;
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::optimiser::{AdamW, AdamWSettings, Gradients};
+use crate::parameters::Parameters;
 use crate::random::Key;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -36,32 +38,84 @@ pub struct Figures {
     pub loss: f64,
 }
 
-/// Trains a new model for `steps` steps of `rows` windows of random ids with AdamW and measures each.
+/// The steps that are measured.
+pub struct Work<'a> {
+    /// Of a new model.
+    pub parameters: &'a Parameters,
+    /// V; ids are below it.
+    pub vocabulary_size: usize,
+    /// Windows in a step.
+    pub rows: usize,
+    /// T, tokens of a window.
+    pub window: usize,
+    /// Operations of the matrix products for one token, forward and backward.
+    pub products_per_token: f64,
+    /// The summed loss of ids (rows, T) and the tokens after them (rows · T), with the key of the step's dropout.
+    pub loss: &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>,
+}
+
+/// Trains a new decoder for `steps` steps of `rows` windows of random ids with AdamW and measures each.
 ///
 /// # Errors
 /// Sizes that cannot work, a device without the memory.
-pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
+pub fn measure_decoder(config: &DecoderConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
     let decoder = Decoder::new(config, 1, device)?;
-    let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default())?;
-    let (t, vocabulary) = (config.context_length, config.vocabulary_size as u64);
-    let count = rows * t;
-    let tokens: Vec<u32> = (0..=count as u64).map(|index| Key::new(2).below(index, vocabulary) as u32).collect();
-    let ids = Tensor::from_slice(&tokens[..count], (rows, t), device)?;
+    let work = Work {
+        parameters: &decoder.parameters,
+        vocabulary_size: config.vocabulary_size,
+        rows,
+        window: config.context_length,
+        products_per_token: products_per_token(&decoder),
+        loss: &mut |ids, targets, key| Ok(decoder.loss(ids, targets, None, Some(key))?.sum),
+    };
+    measure(work, steps, device)
+}
+
+/// As [`measure_decoder`] for a recurrent model, whose state is carried from step to step.
+pub fn measure_recurrent(config: &RecurrentConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
+    let (model, mut state) = (Recurrent::new(config, 1, device)?, None);
+    let head = config.vocabulary_size * config.embedding_size;
+    let work = Work {
+        parameters: &model.parameters,
+        vocabulary_size: config.vocabulary_size,
+        rows,
+        window: config.sequence_length,
+        products_per_token: 6.0 * (maps(&model.parameters) + head) as f64,
+        loss: &mut |ids, targets, key| {
+            let (loss, after) = model.loss_from(state.as_ref(), ids, targets, None, Some(key))?;
+            state = Some(after);
+            Ok(loss.sum)
+        },
+    };
+    measure(work, steps, device)
+}
+
+/// Does the work for `steps` steps with AdamW and measures each.
+///
+/// # Errors
+/// What the loss says.
+pub fn measure(work: Work, steps: usize, device: &Device) -> Result<Figures> {
+    let Work { parameters, vocabulary_size, rows, window, products_per_token, loss: of_step } = work;
+    let mut optimiser = AdamW::new(parameters, AdamWSettings::default())?;
+    let count = rows * window;
+    let token = |index| Key::new(2).below(index, vocabulary_size as u64) as u32;
+    let tokens: Vec<u32> = (0..=count as u64).map(token).collect();
+    let ids = Tensor::from_slice(&tokens[..count], (rows, window), device)?;
     let limit = || device.is_cpu().then(product_limit);
     let before = limit();
     let (mut times, mut loss) = (Vec::new(), 0.0);
     for step in 0..WARM_UP + steps {
         let began = Instant::now();
-        let sum = decoder.loss(&ids, &tokens[1..], None, Some(Key::new(3).stream(step as u64)))?.sum;
+        let sum = of_step(&ids, &tokens[1..], Key::new(3).stream(step as u64))?;
         loss = f64::from(sum.to_scalar::<f32>()?) / count as f64;
         let forward = began.elapsed().as_secs_f64();
         let store = sum.backward()?;
         device.synchronize()?;
         let backward = began.elapsed().as_secs_f64() - forward;
         let mut gradients = Gradients::default();
-        gradients.add(&decoder.parameters, &store, 1.0 / count as f64)?;
+        gradients.add(parameters, &store, 1.0 / count as f64)?;
         gradients.clip(Some(1.0))?;
-        optimiser.step(&decoder.parameters, &gradients, 3e-4)?;
+        optimiser.step(parameters, &gradients, 3e-4)?;
         device.synchronize()?;
         drop((sum, store, gradients));
         let whole = began.elapsed().as_secs_f64();
@@ -70,12 +124,12 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
     let [whole, forward, backward, optimiser] =
         [0, 1, 2, 3].map(|column| median(times[WARM_UP..].iter().map(|row: &[f64; 4]| row[column]).collect()));
     Ok(Figures {
-        parameters: decoder.parameters.count(),
+        parameters: parameters.count(),
         tokens_per_second: count as f64 / whole,
         forward_ms: forward * 1e3,
         backward_ms: backward * 1e3,
         optimiser_ms: optimiser * 1e3,
-        gflops: products_per_token(&decoder) * count as f64 / whole / 1e9,
+        gflops: products_per_token * count as f64 / whole / 1e9,
         limit_gflops: before.zip(limit()).map(|(before, after)| before.max(after)),
         peak_bytes: peak_memory(),
         loss,
@@ -88,14 +142,15 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
 pub fn products_per_token(decoder: &Decoder) -> f64 {
     let config = &decoder.config;
     let head = config.vocabulary_size * config.hidden_size;
-    let matrices: usize = decoder
-        .parameters
-        .iter()
-        .filter(|(name, _)| decoder.parameters.is_map(name) && *name != HEAD)
-        .map(|(_, var)| var.elem_count())
-        .sum();
     let keys = (config.context_length + 1) as f64 / 2.0;
-    6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
+    6.0 * (maps(&decoder.parameters) + head) as f64
+        + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
+}
+
+/// Numbers of the matrices that are multiplied with, without the head.
+fn maps(parameters: &Parameters) -> usize {
+    let maps = parameters.iter().filter(|(name, _)| parameters.is_map(name) && *name != HEAD);
+    maps.map(|(_, var)| var.elem_count()).sum()
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
@@ -129,6 +184,7 @@ pub fn peak_memory() -> u64 {
 mod tests {
     use super::*;
     use crate::models::layout::Layout;
+    use crate::models::recurrent::Architecture;
 
     fn config() -> DecoderConfig {
         let sizes = DecoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
@@ -149,9 +205,20 @@ mod tests {
 
     #[test]
     fn a_step_is_made_of_its_parts() {
-        let figures = measure(&config(), 3, 5, &Device::Cpu).unwrap();
-        assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
-        assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
-        assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
+        let recurrent =
+            RecurrentConfig { vocabulary_size: 10, embedding_size: 4, hidden_size: 6, ..Default::default() };
+        let recurrent = RecurrentConfig { sequence_length: 5, ..recurrent };
+        let qrnn = RecurrentConfig { architecture: Architecture::Qrnn, ..recurrent.clone() };
+        let all = [
+            measure_decoder(&config(), 3, 5, &Device::Cpu),
+            measure_recurrent(&recurrent, 3, 5, &Device::Cpu),
+            measure_recurrent(&qrnn, 3, 5, &Device::Cpu),
+        ];
+        for figures in all {
+            let figures = figures.unwrap();
+            assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
+            assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
+            assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Models: one decoder in four layouts.
+//! Models: one decoder in four layouts, and recurrent language models.
 
 mod blocks;
 pub mod config;
@@ -6,4 +6,5 @@ pub mod decoder;
 pub mod hugging_face;
 pub mod layout;
 pub mod presets;
+pub mod recurrent;
 pub mod weights;

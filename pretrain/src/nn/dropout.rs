@@ -42,7 +42,7 @@ impl Mask {
 
 vectorised! {
     /// The factors of the elements from `start` (a multiple of 4) on times `from`, added to what is in `to`.
-    fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
+    pub(crate) fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
         for (four, (to, from)) in to.chunks_mut(4).zip(from.chunks(4)).enumerate() {
             let bits = mask.key.bits((start / 4 + four) as u64);
             for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {

@@ -8,6 +8,7 @@
 pub mod affine;
 pub mod attention;
 pub mod attention_layer;
+pub mod char_cnn;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod feed_forward;
@@ -31,6 +32,7 @@ mod weights;
 pub use affine::affine;
 pub use attention::causal_attention;
 pub use attention_layer::{AttentionSettings, attention_layer};
+pub use char_cnn::{char_convolution, highway};
 pub use cross_entropy::{cross_entropy, smoothed_cross_entropy};
 pub use dropout::{dropout, residual};
 pub use feed_forward::feed_forward;

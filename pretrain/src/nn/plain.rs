@@ -1,8 +1,10 @@
 //! Every layer as a chain of candle operations: the path for other types and devices, and the reference the fused
 //! operations are checked against. Slow, and differentiable as it stands.
 
+mod characters;
 mod recurrent;
 
+pub use characters::{char_convolution, highway};
 pub use recurrent::{lstm, qrnn};
 
 use crate::error::Result;

@@ -16,6 +16,32 @@ fn a_step_is_measured_and_impossible_sizes_are_refused() {
     for name in ["tokens_per_second", "forward_ms", "backward_ms", "optimiser_ms", "gflops", "limit_gflops", "loss"] {
         assert!(figures[name].as_f64() > Some(0.0), "{name}: {figures}");
     }
+    assert_eq!(figures["precision"], "f32");
+    let said = run(&["--json", "--dtype", "bf16"]).expect(0, &[]);
+    let rounded: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(rounded["precision"], "bf16");
+    assert!(rounded["loss"] != figures["loss"], "{rounded}");
+    run(&["--dtype", "f16"]).expect(2, &["`f16`", "`f32` or `bf16`"]);
     run(&[]).expect(0, &["tokens/s", "GFLOP/s of", "peak"]);
     place.run(&["bench", "train", "--d", "10", "--heads", "3"]).expect(1, &["hidden_size 10", "heads"]);
+}
+
+#[test]
+fn recurrent_models_are_measured_too() {
+    let place = Place::new();
+    let sizes = ["--vocab", "50", "--d", "8", "--hidden", "12", "--layers", "2", "--seq", "6", "--batch", "2"];
+    let run = |model: &str, more: &[&str]| {
+        place
+            .run(&[&["bench", "train", "--device", "cpu", "--steps", "1", "--model", model], &sizes[..], more].concat())
+    };
+    // The head is the embedding, with a bias. A layer has four gates of (inputs, units, two biases), or three of
+    // (inputs, a bias), of which the first reads two inputs.
+    let lstm = 50 * 9 + 4 * 12 * (8 + 12 + 2) + 4 * 8 * (12 + 8 + 2);
+    let qrnn = 50 * 9 + 3 * 12 * (2 * 8 + 1) + 3 * 8 * (12 + 1);
+    for (model, parameters) in [("awd-lstm", lstm), ("qrnn", qrnn)] {
+        let figures: Value = serde_json::from_str(&run(model, &["--json"]).expect(0, &[]).stdout).unwrap();
+        assert_eq!(figures["parameters"], parameters, "{model}");
+        assert!(figures["tokens_per_second"].as_f64() > Some(0.0), "{figures}");
+    }
+    run("qrnn", &["--dtype", "bf16"]).expect(1, &["a recurrent model multiplies in f32"]);
 }

@@ -4,9 +4,10 @@ use crate::error::Result;
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::models::recurrent::{Recurrent, RecurrentConfig};
 use crate::models::weights::HEAD;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::optimiser::{AdamW, AdamWSettings, Gradients};
 use crate::parameters::Parameters;
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -18,6 +19,8 @@ const WARM_UP: usize = 3;
 /// Medians over the steps.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
+    /// Numbers of the matrix products.
+    pub precision: Precision,
     /// Trained numbers.
     pub parameters: usize,
     /// Tokens of a step over its seconds.
@@ -30,7 +33,8 @@ pub struct Figures {
     pub optimiser_ms: f64,
     /// Operations of the matrix products of a step over its seconds, in 10⁹; see [`products_per_token`].
     pub gflops: f64,
-    /// The same of one large product alone, measured before and after: what the machine gives (CPU only).
+    /// The same of one large product alone, in the same precision, measured before and after: what the machine gives
+    /// (CPU only).
     pub limit_gflops: Option<f64>,
     /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
@@ -40,6 +44,8 @@ pub struct Figures {
 
 /// The steps that are measured.
 pub struct Work<'a> {
+    /// Numbers of the matrix products.
+    pub precision: Precision,
     /// Of a new model.
     pub parameters: &'a Parameters,
     /// V; ids are below it.
@@ -54,13 +60,21 @@ pub struct Work<'a> {
     pub loss: &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>,
 }
 
-/// Trains a new decoder for `steps` steps of `rows` windows of random ids with AdamW and measures each.
+/// Trains a new decoder for `steps` steps of `rows` windows of random ids with AdamW, with products in this precision, and
+/// measures each.
 ///
 /// # Errors
 /// Sizes that cannot work, a device without the memory.
-pub fn measure_decoder(config: &DecoderConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
-    let decoder = Decoder::new(config, 1, device)?;
+pub fn measure_decoder(
+    config: &DecoderConfig,
+    precision: Precision,
+    rows: usize,
+    steps: usize,
+    device: &Device,
+) -> Result<Figures> {
+    let decoder = Decoder::new(config, 1, device)?.in_precision(precision);
     let work = Work {
+        precision,
         parameters: &decoder.parameters,
         vocabulary_size: config.vocabulary_size,
         rows,
@@ -71,11 +85,12 @@ pub fn measure_decoder(config: &DecoderConfig, rows: usize, steps: usize, device
     measure(work, steps, device)
 }
 
-/// As [`measure_decoder`] for a recurrent model, whose state is carried from step to step.
+/// As [`measure_decoder`] for a recurrent model, in f32; its state is carried from step to step.
 pub fn measure_recurrent(config: &RecurrentConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
     let (model, mut state) = (Recurrent::new(config, 1, device)?, None);
     let head = config.vocabulary_size * config.embedding_size;
     let work = Work {
+        precision: Precision::F32,
         parameters: &model.parameters,
         vocabulary_size: config.vocabulary_size,
         rows,
@@ -95,13 +110,13 @@ pub fn measure_recurrent(config: &RecurrentConfig, rows: usize, steps: usize, de
 /// # Errors
 /// What the loss says.
 pub fn measure(work: Work, steps: usize, device: &Device) -> Result<Figures> {
-    let Work { parameters, vocabulary_size, rows, window, products_per_token, loss: of_step } = work;
+    let Work { precision, parameters, vocabulary_size, rows, window, products_per_token, loss: of_step } = work;
     let mut optimiser = AdamW::new(parameters, AdamWSettings::default())?;
     let count = rows * window;
     let token = |index| Key::new(2).below(index, vocabulary_size as u64) as u32;
     let tokens: Vec<u32> = (0..=count as u64).map(token).collect();
     let ids = Tensor::from_slice(&tokens[..count], (rows, window), device)?;
-    let limit = || device.is_cpu().then(product_limit);
+    let limit = || device.is_cpu().then(|| product_limit(precision));
     let before = limit();
     let (mut times, mut loss) = (Vec::new(), 0.0);
     for step in 0..WARM_UP + steps {
@@ -124,6 +139,7 @@ pub fn measure(work: Work, steps: usize, device: &Device) -> Result<Figures> {
     let [whole, forward, backward, optimiser] =
         [0, 1, 2, 3].map(|column| median(times[WARM_UP..].iter().map(|row: &[f64; 4]| row[column]).collect()));
     Ok(Figures {
+        precision,
         parameters: parameters.count(),
         tokens_per_second: count as f64 / whole,
         forward_ms: forward * 1e3,
@@ -154,18 +170,38 @@ fn maps(parameters: &Parameters) -> usize {
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
-fn product_limit() -> f64 {
-    const SIZE: usize = 1024;
-    let (left, right) = (Key::new(4).normals(SIZE * SIZE, 1.0), Key::new(5).normals(SIZE * SIZE, 1.0));
-    let mut values = vec![0.0; SIZE * SIZE];
-    let mut seconds = f64::INFINITY;
-    for _ in 0..10 {
-        let began = Instant::now();
-        let (left, right) = (Matrix::new(&left, SIZE), Matrix::new(&right, SIZE));
-        multiply(&mut MatrixMut::new(&mut values, SIZE), left, right, 1.0, Old::Replace, Threads::All);
-        seconds = seconds.min(began.elapsed().as_secs_f64());
+fn product_limit(precision: Precision) -> f64 {
+    let mut product = Product::new([1024; 3], [false; 2]);
+    (0..10).map(|_| product.gflops(precision)).fold(0.0, f64::max)
+}
+
+/// A matrix product to be measured.
+pub struct Product {
+    sizes: [usize; 3],
+    transposed: [bool; 2],
+    factors: [Vec<f32>; 2],
+    out: Vec<f32>,
+}
+
+impl Product {
+    /// Normal factors of m × k and k × n for `sizes` m, n, k; one that is `transposed` lies column by column.
+    pub fn new(sizes: [usize; 3], transposed: [bool; 2]) -> Product {
+        let [m, n, k] = sizes;
+        let factors = [Key::new(4).normals(m * k, 1.0), Key::new(5).normals(k * n, 1.0)];
+        Product { sizes, transposed, factors, out: vec![0.0; m * n] }
     }
-    2.0 * (SIZE as f64).powi(3) / seconds / 1e9
+
+    /// Multiplies once, on all threads; 10⁹ operations a second.
+    pub fn gflops(&mut self, precision: Precision) -> f64 {
+        let ([m, n, k], [left, right]) = (self.sizes, &self.factors);
+        let matrix = |values, rows, columns, transposed| {
+            if transposed { Matrix::new(values, columns).transposed() } else { Matrix::new(values, rows) }
+        };
+        let (left, right) = (matrix(left, m, k, self.transposed[0]), matrix(right, k, n, self.transposed[1]));
+        let began = Instant::now();
+        multiply_in(&mut MatrixMut::new(&mut self.out, m), left, right, Old::Replace, precision);
+        2.0 * (m * n * k) as f64 / began.elapsed().as_secs_f64() / 1e9
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -205,20 +241,19 @@ mod tests {
 
     #[test]
     fn a_step_is_made_of_its_parts() {
-        let recurrent =
-            RecurrentConfig { vocabulary_size: 10, embedding_size: 4, hidden_size: 6, ..Default::default() };
-        let recurrent = RecurrentConfig { sequence_length: 5, ..recurrent };
-        let qrnn = RecurrentConfig { architecture: Architecture::Qrnn, ..recurrent.clone() };
-        let all = [
-            measure_decoder(&config(), 3, 5, &Device::Cpu),
-            measure_recurrent(&recurrent, 3, 5, &Device::Cpu),
-            measure_recurrent(&qrnn, 3, 5, &Device::Cpu),
-        ];
-        for figures in all {
-            let figures = figures.unwrap();
+        let sound = |figures: Figures| {
             assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
             assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
             assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
+            figures.loss
+        };
+        let measured = |precision| sound(measure_decoder(&config(), precision, 3, 5, &Device::Cpu).unwrap());
+        let (exact, rounded) = (measured(Precision::F32), measured(Precision::Bf16));
+        assert!(exact != rounded && (exact - rounded).abs() < 1e-2, "{exact} in f32, {rounded} in bf16");
+        for architecture in [Architecture::AwdLstm, Architecture::Qrnn] {
+            let sizes = RecurrentConfig { architecture, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
+            let config = RecurrentConfig { hidden_size: 6, sequence_length: 5, ..sizes };
+            sound(measure_recurrent(&config, 3, 5, &Device::Cpu).unwrap());
         }
     }
 }

@@ -3,18 +3,23 @@
 use super::print;
 use super::run::open;
 use crate::args::{BenchModel, BenchTrainArguments};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tongues_pretrain::device::Device;
 use tongues_pretrain::models::decoder::DecoderConfig;
 use tongues_pretrain::models::recurrent::{Architecture, RecurrentConfig, RecurrentDropout};
+use tongues_pretrain::precision::Precision;
 use tongues_pretrain::throughput::{self, Figures};
 
 /// Measures and prints one line.
 pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
     let (device, steps) = (open(arguments.device)?, arguments.steps.max(1));
+    if arguments.model != BenchModel::Decoder && arguments.precision != Precision::F32 {
+        bail!("--dtype bf16: a recurrent model multiplies in f32");
+    }
     let figures = match arguments.model {
         BenchModel::Decoder => {
-            throughput::measure_decoder(&decoder(arguments), arguments.batch.unwrap_or(8), steps, &device)
+            let rows = arguments.batch.unwrap_or(8);
+            throughput::measure_decoder(&decoder(arguments), arguments.precision, rows, steps, &device)
         }
         BenchModel::AwdLstm => recurrent(arguments, Architecture::AwdLstm, steps, &device),
         BenchModel::Qrnn => recurrent(arguments, Architecture::Qrnn, steps, &device),

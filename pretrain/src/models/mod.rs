@@ -1,6 +1,7 @@
-//! Models: one decoder in four layouts, and recurrent language models.
+//! Models: one decoder in four layouts, recurrent language models, words from characters.
 
 mod blocks;
+pub mod char_cnn;
 pub mod config;
 pub mod decoder;
 pub mod hugging_face;

@@ -1,5 +1,5 @@
 //! Recurrent language models: AWD-LSTM (Merity et al. 2018) and its quasi-recurrent sister, with the arithmetic of
-//! fastai. The head is the embedding, with a bias of its own. The state is carried from window to window, and leads back
+//! fastai, in f32. The head is the embedding, with a bias of its own. The state is carried from window to window, and leads back
 //! to nothing.
 //!
 //! Tensors have the names of fastai's checkpoints: `0.encoder.weight` (V, D); of each layer
@@ -18,6 +18,7 @@ use crate::nn::{
     smoothed_cross_entropy, variational_dropout,
 };
 use crate::parameters::{self, Parameters};
+use crate::precision::Precision::F32;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -192,7 +193,7 @@ impl Recurrent {
     pub fn logits(&self, ids: &Tensor, state: Option<&RecurrentState>) -> Result<(Tensor, RecurrentState)> {
         let Hidden { raw, state, .. } = self.hidden(ids, state, None)?;
         let (weight, bias) = self.head();
-        Ok((linear(&raw.transpose(0, 1)?.contiguous()?, weight)?.broadcast_add(bias)?, state))
+        Ok((linear(&raw.transpose(0, 1)?.contiguous()?, weight, F32)?.broadcast_add(bias)?, state))
     }
 
     /// Summed cross-entropy of `targets` (B·T, row by row) after `ids` (B, T), read on from `state`, and the state after
@@ -211,7 +212,8 @@ impl Recurrent {
         // Time first, as the states are.
         let targets: Vec<u32> = (0..t).flat_map(|step| (0..b).map(move |row| targets[row * t + step])).collect();
         let (weight, bias) = self.head();
-        let mut loss = smoothed_cross_entropy(&dropped.flatten(0, 1)?, (weight, Some(bias)), &targets, ignore, 0.0)?;
+        let mut loss =
+            smoothed_cross_entropy(&dropped.flatten(0, 1)?, (weight, Some(bias)), &targets, ignore, 0.0, F32)?;
         if key.is_some() {
             for (size, activations) in self.regularisation(&raw, &dropped)? {
                 loss.sum = (loss.sum + (activations.sqr()?.mean_all()? * (size * loss.rows as f64))?)?;

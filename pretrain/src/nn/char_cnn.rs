@@ -1,5 +1,6 @@
 //! What ELMo makes of a word's characters (Kim et al. 2016; Jozefowicz et al. 2016; Peters et al. 2018): the largest
-//! value of each convolution's filter along the word, and highway layers (Srivastava et al. 2015). One operation each.
+//! value of each convolution's filter along the word, and highway layers (Srivastava et al. 2015). One operation each,
+//! products in f32.
 
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
@@ -7,6 +8,7 @@ use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{add, multiply_add, sigmoid, vectorised};
 use crate::nn::{plain, slices};
+use crate::precision::Precision::F32;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -190,7 +192,7 @@ impl Highway {
     fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         let d = bias.len() / 2;
         let (rows, mut gates, mut out) = (x.len() / d, vec![0.0; 2 * x.len()], vec![0.0; x.len()]);
-        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), Matrix::new(weight, 2 * d));
+        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), Matrix::new(weight, 2 * d), F32);
         let tasks = gates.par_chunks_mut(2 * ROWS * d).zip(x.par_chunks(ROWS * d)).zip(out.par_chunks_mut(ROWS * d));
         tasks.for_each(|((gates, x), out)| {
             let rows = gates.chunks_exact_mut(2 * d).zip(x.chunks_exact(d)).zip(out.chunks_exact_mut(d));
@@ -212,8 +214,8 @@ impl Highway {
             rows.for_each(|((gates, of_x), (x, gradient))| unmix(gates, x, gradient, of_x));
         });
         let of_gates = Matrix::new(&gates, rows);
-        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, Matrix::new(weight, 2 * d), Old::Add);
-        let of_weight = transposed_times(of_gates, Matrix::new(x, rows));
+        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, Matrix::new(weight, 2 * d), Old::Add, F32);
+        let of_weight = transposed_times(of_gates, Matrix::new(x, rows), F32);
         [of_x, of_weight, sum_of_rows(&gates, 2 * d)]
     }
 }

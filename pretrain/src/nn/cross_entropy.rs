@@ -1,9 +1,10 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -22,11 +23,17 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed against `targets` (N); rows whose target is
-/// `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
-/// the losses of single rows are wanted, use [`losses`].
-pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Loss> {
-    smoothed_cross_entropy(hidden, (weight, None), targets, ignore, 0.0)
+/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed, multiplied in `precision`, against `targets` (N);
+/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to
+/// a variable; where the losses of single rows are wanted, use [`losses`].
+pub fn cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    targets: &[u32],
+    ignore: Option<u32>,
+    precision: Precision,
+) -> Result<Loss> {
+    smoothed_cross_entropy(hidden, (weight, None), targets, ignore, 0.0, precision)
 }
 
 /// As [`cross_entropy`], with a bias (V) of the head, if there is one, and smoothed labels (Szegedy et al. 2016): a row's
@@ -37,30 +44,35 @@ pub fn smoothed_cross_entropy(
     targets: &[u32],
     ignore: Option<u32>,
     smoothing: f64,
+    precision: Precision,
 ) -> Result<Loss> {
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return Ok(Loss { sum: plain::cross_entropy(hidden, (weight, bias), targets, ignore, smoothing)?, rows });
+        return Ok(Loss {
+            sum: plain::cross_entropy(hidden, (weight, bias), targets, ignore, smoothing, precision)?,
+            rows,
+        });
     }
     let bias = bias.map_or_else(|| Tensor::zeros(0, weight.dtype(), weight.device()), Tensor::contiguous)?;
     let op = CrossEntropy {
         targets: targets.to_vec(),
         ignore,
         smoothing: smoothing as f32,
+        precision,
         differentiate: [hidden, weight, &bias].iter().any(|tensor| tensor.track_op()),
         gradients: OnceLock::new(),
     };
     Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
 }
 
-/// Losses by row, nats; 0 for ignored rows. No gradient.
+/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
         return plain::losses(hidden, weight, targets, ignore);
     }
     let width = hidden.dim(1)?;
     Ok(slices::read([hidden, weight], |[hidden, weight]| {
-        by_row(hidden, (weight, &[]), width, targets, |row, target| {
+        by_row(hidden, (weight, &[]), width, targets, Precision::F32, |row, target| {
             if Some(target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[target as usize]) }
         })
     })?)
@@ -72,10 +84,11 @@ fn by_row(
     (weight, bias): (&[f32], &[f32]),
     width: usize,
     targets: &[u32],
+    precision: Precision,
     loss: impl Fn(&[f32], u32) -> f64 + Sync,
 ) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
-    chunks(hidden, (weight, bias), width, targets, |logits, chunk| {
+    chunks(hidden, (weight, bias), width, targets, precision, |logits, chunk| {
         let row = |(row, target): (&[f32], &u32)| loss(row, *target);
         all.par_extend(logits.par_chunks(weight.len() / width).zip(&targets[chunk]).map(row));
     });
@@ -88,6 +101,7 @@ fn chunks(
     (weight, bias): (&[f32], &[f32]),
     width: usize,
     targets: &[u32],
+    precision: Precision,
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
@@ -102,7 +116,7 @@ fn chunks(
         if old == Old::Add {
             logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
         }
-        multiply(&mut MatrixMut::new(logits, chunk.len()), x, weight, 1.0, old, Threads::All);
+        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, old, precision);
         work(logits, chunk);
     }
 }
@@ -146,6 +160,7 @@ struct CrossEntropy {
     targets: Vec<u32>,
     ignore: Option<u32>,
     smoothing: f32,
+    precision: Precision,
     /// Whether a gradient is wanted.
     differentiate: bool,
     /// By `hidden`, by `weight` and by the bias, from the forward pass.
@@ -159,7 +174,7 @@ impl CrossEntropy {
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
         let mut total = 0.0;
-        chunks(hidden, (weight, bias), width, &self.targets, |logits, chunk| {
+        chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
             let loss = |(row, target): (&mut [f32], &u32)| with_gradient(row, *target, self.ignore, self.smoothing);
             let losses: Vec<f64> = rows.map(loss).collect();
@@ -171,10 +186,10 @@ impl CrossEntropy {
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply(out, of_logits, Matrix::new(weight, vocabulary), 1.0, Old::Replace, Threads::All);
+            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
-            multiply(out, of_logits.transposed(), x, 1.0, old, Threads::All);
+            multiply_in(out, of_logits.transposed(), x, old, self.precision);
         });
         total
     }
@@ -215,7 +230,7 @@ impl CustomOp3 for CrossEntropy {
             let loss = |row: &[f32], target| {
                 if Some(target) == self.ignore { 0.0 } else { log_sum(row) - smoothed(row, target, self.smoothing) }
             };
-            by_row(hidden, head, width, &self.targets, loss).iter().sum::<f64>()
+            by_row(hidden, head, width, &self.targets, self.precision, loss).iter().sum::<f64>()
         };
         Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
     }
@@ -241,6 +256,7 @@ impl CustomOp3 for CrossEntropy {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::DType;
 
     #[test]
@@ -249,13 +265,14 @@ mod tests {
         for (n, d, v) in [(1, 1, 2), (6, 3, 7), (5, 2, CHUNK + 3)] {
             let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
             let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
-            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99))?.sum * 0.5)?);
+            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99), F32)?.sum * 0.5)?);
             let plain =
-                |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, (w, None), &targets, Some(99), 0.0)? * 0.5)?);
+                |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, (w, None), &targets, Some(99), 0.0, F32)? * 0.5)?);
             agree(&[&x, &w], fused, plain);
             // In f64 the same function takes the plain path.
-            let smoothed =
-                |[x, w, b]: [&Tensor; 3]| Ok(smoothed_cross_entropy(x, (w, Some(b)), &targets, Some(99), 0.3)?.sum);
+            let smoothed = |[x, w, b]: [&Tensor; 3]| {
+                Ok(smoothed_cross_entropy(x, (w, Some(b)), &targets, Some(99), 0.3, F32)?.sum)
+            };
             agree(&[&x, &w, &normal(&[v], 3)], smoothed, smoothed);
             let [of_variables, of_constants] = [true, false].map(|tracked| {
                 let x =
@@ -266,7 +283,7 @@ mod tests {
             let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
             let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
             assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99)).unwrap().sum.to_scalar::<f32>().unwrap();
+            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
             assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
     }
@@ -280,7 +297,7 @@ mod tests {
         let at = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
         let x = candle_core::Var::from_tensor(&at(&[1.0, -2.0, 0.5, 3.0], &[2, 2])).unwrap();
         let (w, b) = (at(&[1.0, 0.0, 0.3, -1.0, -2.0, 0.7], &[3, 2]), at(&[0.1, -0.2, 0.3], &[3]));
-        let loss = smoothed_cross_entropy(&x, (&w, Some(&b)), &[2, 0], None, 0.1).unwrap().sum;
+        let loss = smoothed_cross_entropy(&x, (&w, Some(&b)), &[2, 0], None, 0.1, F32).unwrap().sum;
         assert!((loss.to_scalar::<f32>().unwrap() - 6.478079).abs() < 1e-5);
         let gradient: Vec<f32> = loss.backward().unwrap().get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let expected = [2.301598, -1.34531, -1.93564, 0.481128];
@@ -291,10 +308,10 @@ mod tests {
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
         let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
         let w = Tensor::zeros((8, 3), DType::F32, &Device::Cpu).unwrap();
-        let loss = cross_entropy(&x, &w, &[0, 7], None).unwrap();
+        let loss = cross_entropy(&x, &w, &[0, 7], None, F32).unwrap();
         assert!((loss.sum.to_scalar::<f32>().unwrap() - 2.0 * 8f32.ln()).abs() < 1e-6);
         assert_eq!(loss.rows, 2);
-        let error = cross_entropy(&x, &w, &[0, 8], None).unwrap_err().to_string();
+        let error = cross_entropy(&x, &w, &[0, 8], None, F32).unwrap_err().to_string();
         assert!(error.contains("Some(8)"), "{error}");
     }
 }

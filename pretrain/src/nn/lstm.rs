@@ -1,7 +1,7 @@
 //! Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) over a whole
 //! sequence as one operation: the input's products for all steps at once, then a step at a time the product of the state
 //! with a packed weight and, in the same task, what the units make of it. Tensors are time first, (T, B, D), so that the
-//! rows of a step lie side by side.
+//! rows of a step lie side by side. Products are in f32.
 //!
 //! Between the passes it keeps the gates and the cells; the backward pass turns the gates into their gradients in place.
 
@@ -15,6 +15,7 @@ use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{plain, slices};
+use crate::precision::Precision::F32;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use cell::{backward_row, forward_row};
 use rayon::prelude::*;
@@ -212,7 +213,7 @@ impl<const N: usize> Lstm<N> {
         let Named { ih, hh, biases, hr, h, p } = Named::of(weights);
         let (rows, [cell_clip, projection_clip]) = (t * b, self.clips());
         let mut gates = vec![0.0; rows * 4 * h];
-        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), ih);
+        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), ih, F32);
         let mut bias = biases[0].to_vec();
         add(&mut bias, biases[1]);
         let of_gates: [_; 4] = std::array::from_fn(|gate| Packed::new(hh.rows(gate * h..(gate + 1) * h).transposed()));
@@ -282,11 +283,11 @@ impl<const N: usize> Lstm<N> {
         }
         let of_gates = Matrix::new(&gates, rows);
         let mut of_x = vec![0.0; x.len()];
-        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, ih, Old::Replace);
-        let of_ih = transposed_times(of_gates, Matrix::new(x, rows));
+        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, ih, Old::Replace, F32);
+        let of_ih = transposed_times(of_gates, Matrix::new(x, rows), F32);
         let of_hh = self.by_state(of_gates, Matrix::new(out, rows), b);
         let of_bias = sum_of_rows(&gates, 4 * h);
-        let of_hr = hr.map(|_| transposed_times(Matrix::new(&of_hidden, rows), Matrix::new(&units, rows)));
+        let of_hr = hr.map(|_| transposed_times(Matrix::new(&of_hidden, rows), Matrix::new(&units, rows), F32));
         let mut all = [of_ih, of_hh, of_bias.clone(), of_bias].into_iter().chain(of_hr);
         (of_x, std::array::from_fn(|_| all.next().expect("a gradient for each of four or five weights")))
     }
@@ -298,7 +299,7 @@ impl<const N: usize> Lstm<N> {
             false => (0..b, b..rows, 0..rows - b),
             true => (rows - b..rows, 0..rows - b, b..rows),
         };
-        let mut of_hh = transposed_times(of_gates.rows(first), Matrix::new(&self.hidden, b));
+        let mut of_hh = transposed_times(of_gates.rows(first), Matrix::new(&self.hidden, b), F32);
         let to = &mut MatrixMut::new(&mut of_hh, of_gates.columns);
         multiply(to, of_gates.rows(others).transposed(), out.rows(before), 1.0, Old::Add, Threads::All);
         of_hh

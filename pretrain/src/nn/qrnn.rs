@@ -1,5 +1,6 @@
 //! Quasi-recurrent layer (Bradbury et al. 2017) over a whole sequence as one operation: products of the input for all
-//! steps at once, and a recurrence that is linear in the cells, sequence by sequence. Tensors are time first, (T, B, D).
+//! steps at once, and a recurrence that is linear in the cells, sequence by sequence. Tensors are time first, (T, B, D); products are in
+//! f32.
 //!
 //! The convention is fastai's: the forget gate lets the *input* in, and a window of two reads the input before as well.
 //! Between the passes it keeps gates and cells; the backward pass turns the gates into their gradients in place.

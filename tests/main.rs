@@ -14,6 +14,7 @@ mod killed;
 mod old_output;
 mod predict;
 mod recipes;
+mod sample;
 mod samples;
 mod selftest;
 mod slice;

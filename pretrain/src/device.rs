@@ -7,7 +7,7 @@
 mod cuda;
 
 use crate::error::{Error, Result};
-use crate::throughput::{peak_memory, resident_memory};
+use crate::memory;
 pub use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ pub fn memory(device: &Device) -> Option<Memory> {
     match device {
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => cuda::memory(device),
-        Device::Cpu => Some(Memory { bytes: resident_memory(), peak_bytes: peak_memory() }).filter(|m| m.bytes > 0),
+        Device::Cpu => Some(Memory { bytes: memory::resident(), peak_bytes: memory::peak() }).filter(|m| m.bytes > 0),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod languages;
 mod predict;
 mod quickstart;
 mod run;
+mod sample;
 mod selftest;
 mod table;
 mod watch;
@@ -33,6 +34,7 @@ pub fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
+        Verb::Sample(arguments) => sample::run(&arguments),
         Verb::Watch { run, port } => watch::run(&run, port),
         Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Extract(arguments) => extract::run(&arguments),

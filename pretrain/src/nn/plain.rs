@@ -88,8 +88,14 @@ pub fn dropout(x: &Tensor, mask: &Mask) -> Result<Tensor> {
 
 /// Rotates `x` (B, H, T, K): the first half of K turns with the second.
 pub fn rotate(x: &Tensor, rope: &Rope) -> Result<Tensor> {
+    rotate_after(0, x, rope)
+}
+
+/// The same for tokens that come after `before` others.
+pub fn rotate_after(before: usize, x: &Tensor, rope: &Rope) -> Result<Tensor> {
     let (_, _, t, k) = x.dims4()?;
-    let (cos, sin) = rope.tables(t, x.dtype(), x.device())?;
+    let (cos, sin) = rope.tables(before + t, x.dtype(), x.device())?;
+    let (cos, sin) = (cos.narrow(0, before, t)?, sin.narrow(0, before, t)?);
     let (first, second) = (x.narrow(D::Minus1, 0, k / 2)?, x.narrow(D::Minus1, k / 2, k / 2)?);
     let turned = Tensor::cat(&[&second.neg()?, &first], D::Minus1)?;
     Ok((x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?)
@@ -139,7 +145,7 @@ pub fn causal_attention(
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
-const CHUNK: usize = 1 << 24;
+pub(crate) const CHUNK: usize = 1 << 24;
 
 /// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
 pub fn cross_entropy(

@@ -18,10 +18,11 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// Adds what one backward pass gave, times `scale`.
-    pub fn add(&mut self, parameters: &Parameters, store: &GradStore, scale: f64) -> Result<()> {
+    /// Adds what one backward pass gave, times `scale`. Each gradient is there once afterwards.
+    pub fn add(&mut self, parameters: &Parameters, mut store: GradStore, scale: f64) -> Result<()> {
         for (name, var) in parameters.iter() {
-            let Some(gradient) = store.get(var).map(Tensor::detach) else { continue };
+            let Some(gradient) = store.remove(var) else { continue };
+            let gradient = gradient.detach();
             let sum = match self.by_name.remove(name) {
                 None => (gradient, scale),
                 Some((sum, factor)) if slices::are_f32_on_cpu(&[&sum, &gradient]) => {
@@ -100,7 +101,7 @@ mod tests {
             let weights = candle_core::Tensor::new(&[3f32, 4.0], var.device()).unwrap();
             (var.as_tensor() * weights).unwrap().sum_all().unwrap().backward().unwrap()
         };
-        sum.add(&parameters, &store, 0.5).unwrap();
+        sum.add(&parameters, store, 0.5).unwrap();
         assert!((sum.norm().unwrap() - 4.5).abs() < 1e-6);
     }
 }

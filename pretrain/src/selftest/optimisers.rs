@@ -4,6 +4,7 @@
 use super::{Check, difference};
 use crate::average::{Average, Policy};
 use crate::error::Result;
+use crate::nn::backward;
 use crate::optimiser::{Gradients, Optimiser, OptimiserSettings, Rule};
 use crate::parameters::Parameters;
 use crate::random::Key;
@@ -61,7 +62,7 @@ fn weights(rule: Rule, policy: Policy, dtype: DType, device: &Device) -> Result<
                 let numbers = Tensor::from_vec(numbers, var.shape(), device)?.to_dtype(dtype)?;
                 loss = (loss + (var.as_tensor() * numbers)?.sum_all()?)?;
             }
-            gradients.add(&parameters, &loss.backward()?, 0.5)?;
+            gradients.add(&parameters, backward(&loss)?, 0.5)?;
         }
         gradients.clip(Some(1.0))?;
         optimiser.step(&parameters, &gradients, 0.01)?;

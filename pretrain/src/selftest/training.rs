@@ -7,6 +7,7 @@ use crate::checkpoint::step_folder;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::models::decoder::{Decoder, DecoderConfig, Layout};
+use crate::nn::backward;
 use crate::optimiser::{Gradients, Optimiser, OptimiserSettings};
 use crate::parameters;
 use crate::precision::Precision;
@@ -77,7 +78,7 @@ fn losses(layout: Layout, dtype: DType, precision: Precision, device: &Device) -
         let sum = decoder.loss(&ids, &targets, None, Some(Key::new(3).stream(step)))?.sum;
         losses.push(sum.to_dtype(DType::F64)?.to_scalar::<f64>()? / targets.len() as f64);
         let mut gradients = Gradients::default();
-        gradients.add(&decoder.parameters, &sum.backward()?, 1.0 / targets.len() as f64)?;
+        gradients.add(&decoder.parameters, backward(&sum)?, 1.0 / targets.len() as f64)?;
         gradients.clip(Some(1.0))?;
         optimiser.step(&decoder.parameters, &gradients, 1e-2)?;
     }

@@ -1,6 +1,7 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
 use crate::batch::TokenSource;
+use crate::comparison::mixture::{Mixed, Mixture};
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::{Decoder, DecoderConfig};
@@ -28,6 +29,9 @@ pub struct Settings {
     pub model: DecoderConfig,
     /// Optimiser, batches, stopping.
     pub training: TrainSettings,
+    /// What of the text a model of a comparison reads; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
 }
 
 /// What the card says of where the text came from.
@@ -70,9 +74,14 @@ pub fn run(
         std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
     }
     let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
-    let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
-    let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
-    let evaluation = evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &asked, progress)?;
+    let mixed = settings.mixture.as_ref().map(|mixture| Mixed::new(&corpus, mixture)).transpose()?;
+    let source = mixed.as_ref().map_or(&corpus as &dyn TokenSource, |mixed| mixed);
+    let mut tokens = inputs[0].sha256.clone();
+    if let Some(mixture) = &settings.mixture {
+        tokens += &format!(" {}", serde_json::to_string(mixture).expect("settings are plain data"));
+    }
+    let decoder = train::run(&settings.model, &settings.training, (source, &tokens), output, device, progress)?;
+    let evaluation = evaluate::evaluate(&decoder, source, Some(&vocabulary), &asked, progress)?;
     evaluation.write(output)?;
     tokenizer_files(&vocabulary, output)?;
     let card = card(&decoder, &evaluation, origin);
@@ -93,8 +102,8 @@ pub fn run(
     let counts = json!({
         "parameters": decoder.parameters.count(),
         "vocabulary_sha256": vocabulary.sha256(),
-        "languages": corpus.languages(),
-        "training_tokens": corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train).total_tokens()).sum::<u64>(),
+        "languages": source.languages(),
+        "training_tokens": source.languages().iter().map(|tag| source.total_tokens(*tag, Split::Train)).sum::<u64>(),
     });
     let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
     manifest.write(output)?;

@@ -33,7 +33,7 @@ pub(super) fn write(figures: &Figures, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
+fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
     let documents = figures.documents.found.as_ref();
     let training = figures.training.found.as_ref();
     [
@@ -96,6 +96,25 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
                     ("unigram_bits_per_byte", number(rows, |row| row.unigram_bits_per_byte)),
                     ("bigram_bits_per_byte", number(rows, |row| row.bigram_bits_per_byte)),
                     ("kneser_ney_bits_per_byte", number(rows, |row| row.kneser_ney_bits_per_byte)),
+                ]
+            }),
+        ),
+        (
+            "comparison",
+            figures.comparison.found.as_ref().map(|comparison| {
+                let mut rows = Vec::new();
+                for one in &comparison.conditions {
+                    rows.extend(
+                        one.seeds.iter().zip(&one.bits_per_byte.values).map(|(seed, bits)| (one, *seed, *bits)),
+                    );
+                }
+                vec![
+                    ("condition", text(&rows, |(one, ..)| &one.condition)),
+                    ("steps", count(&rows, |(one, ..)| one.steps)),
+                    ("studied_tokens_seen", count(&rows, |(one, ..)| one.studied_tokens_seen)),
+                    ("tokens_seen", count(&rows, |(one, ..)| one.tokens_seen)),
+                    ("seed", count(&rows, |(_, seed, _)| *seed)),
+                    ("bits_per_byte", number(&rows, |(.., bits)| Some(*bits))),
                 ]
             }),
         ),

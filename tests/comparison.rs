@@ -165,7 +165,7 @@ fn mistakes_in_a_comparison_come_with_their_lines_before_any_work() {
         (12, "language tag `spa_Ltn`"),
         (14, "`a/b`: the name is a folder of results"),
         (16, "unknown key `language` in `mixture`; did you mean `languages`?"),
-        (18, "names that end in `-longer` are given by `equal = \"both\"`"),
+        (18, "`alone-longer`: names that end in `-longer` are given by `equal = \"both\"`"),
     ] {
         let wanted = format!("  line {}: {message}", above + line);
         assert!(said.stderr.contains(&wanted), "missing `{wanted}` in\n{}", said.stderr);

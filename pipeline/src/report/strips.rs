@@ -86,12 +86,12 @@ mod tests {
     fn dots_land_where_the_scale_says() {
         let rows = [("alone".to_owned(), vec![2.0, 2.5]), ("relatives".to_owned(), vec![1.5, f64::NAN])];
         let found = strips("bits per byte", &rows).unwrap();
-        // Ticks 1.5 to 2.5 by 0.2 or 0.5: the least figure at the left or right of it, the greatest at the right edge.
-        assert_eq!(found.rows[0].dots[1], found.rows[0].mean * 2.0 - found.rows[0].dots[0]);
-        assert!(found.rows[0].dots[1] <= 616.0 && found.rows[1].dots == [found.rows[1].mean], "{found:?}");
+        // Ticks from 1.4 to 2.6 by 0.2 over 448 units from 168: 2.0 at 168 + 448 / 2, 1.5 at 168 + 448 / 12.
+        assert_eq!((&found.rows[0].dots[..], found.rows[0].mean), (&[392.0, 578.7][..], 485.3));
+        assert_eq!((&found.rows[1].dots[..], found.rows[1].mean), (&[205.3][..], 205.3));
         assert_eq!((found.rows[0].at, found.rows[1].at, found.height), (31.0, 61.0, 116.0));
-        let tick = |text: &str| found.ticks.iter().find(|tick| tick.text.starts_with(text)).unwrap().at;
-        assert!(tick("2.0") == found.rows[0].dots[0] && tick("1.") <= found.rows[1].dots[0], "{found:?}");
+        let ticks: Vec<_> = found.ticks.iter().map(|tick| (tick.at, tick.text.as_str())).collect();
+        assert_eq!((ticks.len(), ticks[0], ticks[6]), (7, (168.0, "1.4"), (616.0, "2.6")));
         assert_eq!(strips("x", &[("none".to_owned(), vec![])]), None);
     }
 }

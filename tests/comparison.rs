@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use tongues_pipeline::sample_wiki::SampleWiki;
 
 const COMPARISON: &str = "
+[tokens]
+validation = 0.1
+test = 0.1
+
 [model]
 hidden_size = 16
 layers = 1
@@ -78,6 +82,9 @@ fn a_language_alone_and_with_relatives_killed_half_way_as_undisturbed() {
     let bits = |of: &Value| of["bits_per_byte"]["mean"].as_f64().unwrap();
     assert!((difference["mean"].as_f64().unwrap() - (bits(relatives) - bits(alone))).abs() < 1e-12, "{results}");
     assert_eq!(difference["interval"], Value::Null, "one seed has no interval");
+    let ends = results["differences"][0]["documents_interval"].as_array().unwrap();
+    let mean = difference["mean"].as_f64().unwrap();
+    assert!(ends[0].as_f64().unwrap() < mean && mean < ends[1].as_f64().unwrap(), "three documents have one: {ends:?}");
     let training = results["training_tokens"].as_u64().unwrap();
     assert!((1000..1700).contains(&training), "{training}: 1,500 and two for each document");
 
@@ -89,6 +96,7 @@ fn a_language_alone_and_with_relatives_killed_half_way_as_undisturbed() {
     assert_eq!(counts["languages"], serde_json::json!(["glg_Latn", "por_Latn", "spa_Latn"]));
     let html = std::fs::read_to_string(place.path("one/report.html")).unwrap();
     assert!(html.contains("id=\"comparison\"") && html.contains("relatives − alone"));
+    assert!(html.contains("This run compares several models") && !html.contains("No model was trained"));
 
     // Killed in the second model: the first is told of and not trained again, the second goes on.
     let mut child = place.start(&["run", &recipe, "--output", "two", "--threads", "2"]);

@@ -37,23 +37,29 @@ pub fn bits_per_byte(results: &Results) -> String {
             line(format_args!("| {name} | {} | | | | {bits:.4} | |", results.language));
         }
     }
-    line(format_args!("\n| difference, bits per byte | mean ± deviation | 95 % interval of the mean | below 0 |"));
-    line(format_args!("|---|---|---|---|"));
+    line(format_args!(
+        "\n| difference, bits per byte | mean ± deviation | below 0 | 95 %, other seeds | 95 %, other documents |"
+    ));
+    line(format_args!("|---|---|---|---|---|"));
+    let between = |interval: Option<(f64, f64)>| {
+        interval.map_or("-".to_owned(), |(low, high)| format!("{low:+.4} to {high:+.4}"))
+    };
     for difference in &results.differences {
-        let interval = difference.bits_per_byte.interval;
         line(format_args!(
-            "| {} − {} | {} | {} | {} of {} seeds |",
+            "| {} − {} | {} | {} of {} seeds | {} | {} |",
             difference.condition,
             difference.reference,
             spread(&difference.bits_per_byte, 1.0, 4, true),
-            interval.map_or("-".to_owned(), |(low, high)| format!("{low:+.4} to {high:+.4}")),
             difference.lower,
-            difference.seeds.len()
+            difference.seeds.len(),
+            between(difference.bits_per_byte.interval),
+            between(difference.documents_interval)
         ));
     }
     line(format_args!(
-        "\nBelow 0 the first of the two predicts {} better. Intervals are Student's t over seeds: they tell the chance in\n\
-         initial values, batches and dropout, not that in the choice of the text, and {} seeds are few.",
+        "\nBelow 0 the first of the two predicts {} better. Intervals are Student's t, paired: over seeds (the chance in\n\
+         initial values, batches and dropout; {} are few) and over documents (the chance in what is held out). Neither tells\n\
+         of another training text.",
         results.language,
         results.differences.iter().map(|difference| difference.seeds.len()).max().unwrap_or(0)
     ));
@@ -107,14 +113,14 @@ mod tests {
             "kneser_ney_bits_per_byte": 2.25, "bigram_bits_per_byte": null, "unigram_bits_per_byte": 3.5,
             "conditions": [condition("alone", &[2.0, 2.2]), condition("relatives", &[1.9, 2.1])],
             "differences": [{ "condition": "relatives", "reference": "alone", "seeds": [1, 2], "lower": 2,
-                "bits_per_byte": summary(&[-0.1, -0.1]) }],
+                "documents_interval": [-0.12, -0.08], "bits_per_byte": summary(&[-0.1, -0.1]) }],
         }))
         .unwrap();
         let text = bits_per_byte(&results);
         for wanted in [
             "| alone | ltg_Latn | 10 | 15 | 20 | 2.1000 ± 0.1414 | 2 |\n",
             "| Kneser–Ney | ltg_Latn | | | | 2.2500 | |\n| unigram |",
-            "| relatives − alone | -0.1000 ± 0.0000 | -0.1000 to -0.1000 | 2 of 2 seeds |\n",
+            "| relatives − alone | -0.1000 ± 0.0000 | 2 of 2 seeds | -0.1000 to -0.1000 | -0.1200 to -0.0800 |\n",
         ] {
             assert!(text.contains(wanted), "{text}");
         }

@@ -225,6 +225,8 @@ pub struct Difference {
     pub bits_per_byte: Summary,
     /// Seeds with a difference below 0.
     pub lower: u64,
+    /// 95 % of the difference over documents.
+    pub documents_interval: Option<(f64, f64)>,
 }
 
 /// Figures of several seeds.
@@ -302,6 +304,11 @@ impl Figures {
         }
         let documents: Part<Stage> =
             json(run, "documents/manifest.json", "No documents were prepared in this run yet.");
+        let comparison: Part<Comparison> = json(run, "comparison/results.json", "");
+        let none = match &comparison.found {
+            Some(_) => ["This run compares several models; their figures are below."; 2],
+            None => ["No model was trained in this run yet.", "No model of this run was evaluated yet."],
+        };
         Ok(Figures {
             name: whole.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned()),
             notice: json::<Plan>(run, "plan.json", "").found.and_then(|plan| plan.notice),
@@ -309,9 +316,9 @@ impl Figures {
             kept: sampled(run, "documents/kept", samples::kept),
             rejected: sampled(run, "documents/rejected", samples::rejected),
             fertility: json(run, "vocabulary/fertility.json", "No vocabulary was trained in this run yet."),
-            training: training(run),
-            evaluation: json(run, "model/evaluation.json", "No model of this run was evaluated yet."),
-            comparison: json(run, "comparison/results.json", ""),
+            training: training(run, none[0]),
+            evaluation: json(run, "model/evaluation.json", none[1]),
+            comparison,
             tasks: tasks(run),
         })
     }
@@ -349,12 +356,12 @@ fn cause_alone(error: &Error) -> String {
     }
 }
 
-fn training(run: &Path) -> Part<Training> {
+fn training(run: &Path, none: &str) -> Part<Training> {
     let file = "model/training/metrics.jsonl";
     let bytes = match std::fs::read(run.join(file)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Part::missing("No model was trained in this run yet.");
+            return Part::missing(none);
         }
         Err(error) => return Part::missing(format!("{file} is there but could not be read: {error}.")),
     };

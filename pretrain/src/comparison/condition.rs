@@ -34,11 +34,6 @@ pub struct Condition {
 }
 
 impl Comparison {
-    /// Names of all conditions, in order.
-    pub fn names(&self) -> Vec<String> {
-        self.conditions(1).into_iter().map(|condition| condition.name).collect()
-    }
-
     /// All conditions, where the studied language alone takes `own_steps` for the passes that were asked for.
     pub fn conditions(&self, own_steps: u64) -> Vec<Condition> {
         let total = (own_steps as f64 / self.share).round() as u64;

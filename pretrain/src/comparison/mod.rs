@@ -16,7 +16,8 @@ pub use results::Results;
 
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{self, Evaluation};
+use crate::models::decoder::Decoder;
 use crate::stage::{self, Origin};
 use candle_core::Device;
 use mixture::Mixed;
@@ -126,7 +127,12 @@ pub fn run(
             let found = Evaluation::read(&folder)?.languages.into_iter().find(|found| found.language == language);
             let figures =
                 found.ok_or_else(|| Error::Settings(format!("{language}: held-out documents without text")))?;
-            runs.push(Run { condition: number, seed, figures });
+            let decoder = Decoder::load(&folder, device)?;
+            let measured =
+                evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
+            let at = (language, Split::Test);
+            let documents = evaluate::document_bits(&decoder, &corpus, at, &measured, progress)?;
+            runs.push(Run { condition: number, seed, figures, documents });
             let window = settings.training.batch_size * settings.training.accumulation;
             let tokens_a_step = (window * settings.model.context_length) as u64;
             Results::new(language, own_tokens, tokens_a_step, &conditions, &runs).write(output)?;

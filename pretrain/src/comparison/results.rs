@@ -1,7 +1,7 @@
 //! `results.json` of a comparison: bits per byte of each condition, and differences between conditions, paired by seed.
 
 use super::condition::Condition;
-use super::statistics::Summary;
+use super::statistics::{Summary, over_documents};
 use crate::error::Result;
 use crate::evaluate::LanguageEvaluation;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Run {
     pub seed: u64,
     /// Of the studied language.
     pub figures: LanguageEvaluation,
+    /// Bits and bytes of each of its held-out documents.
+    pub documents: Vec<(f64, u64)>,
 }
 
 /// `results.json`. While the comparison goes on, it tells of the models there are.
@@ -79,6 +81,9 @@ pub struct Difference {
     pub bits_per_byte: Summary,
     /// Seeds with a difference below 0.
     pub lower: usize,
+    /// Between which the difference lies with 95 % confidence for other documents of the same kind, given these models:
+    /// over documents, each its mean over seeds.
+    pub documents_interval: Option<(f64, f64)>,
 }
 
 impl Results {
@@ -102,8 +107,8 @@ impl Results {
             })
         };
         let conditions: Vec<ConditionResult> = all.iter().enumerate().filter_map(result).collect();
-        let pairs = (1..conditions.len()).flat_map(|later| (0..later).map(move |earlier| (later, earlier)));
-        let differences = pairs.filter_map(|(later, earlier)| difference(&conditions[later], &conditions[earlier]));
+        let pairs = (1..all.len()).flat_map(|later| (0..later).map(move |earlier| (later, earlier)));
+        let differences = pairs.filter_map(|(later, earlier)| difference(all, runs, later, earlier)).collect();
         Results {
             language,
             documents: figures.documents,
@@ -112,8 +117,8 @@ impl Results {
             kneser_ney_bits_per_byte: figures.kneser_ney_bits_per_byte,
             bigram_bits_per_byte: figures.bigram_bits_per_byte,
             unigram_bits_per_byte: figures.unigram_bits_per_byte,
-            differences: differences.collect(),
             conditions,
+            differences,
         }
     }
 
@@ -133,23 +138,26 @@ impl Results {
 }
 
 /// None where no seed is done in both.
-fn difference(later: &ConditionResult, earlier: &ConditionResult) -> Option<Difference> {
-    let value = |of: &ConditionResult, seed: u64| {
-        let at = of.seeds.iter().position(|found| *found == seed)?;
-        Some(of.bits_per_byte.values[at])
+fn difference(all: &[Condition], runs: &[Run], later: usize, earlier: usize) -> Option<Difference> {
+    let of = |condition: usize, seed: u64| runs.iter().find(|run| (run.condition, run.seed) == (condition, seed));
+    let pair = |run: &Run| Some((of(later, run.seed)?, of(earlier, run.seed)?));
+    let pairs: Vec<(&Run, &Run)> = runs.iter().filter(|run| run.condition == later).filter_map(pair).collect();
+    let documents = pairs.first()?.0.documents.len();
+    let bits = |run: &Run| run.figures.bits_per_byte;
+    let bits_per_byte = Summary::new(pairs.iter().map(|(after, before)| bits(after) - bits(before)).collect());
+    let of_document = |at: usize| {
+        let differences = pairs.iter().map(|(after, before)| after.documents[at].0 - before.documents[at].0);
+        differences.sum::<f64>() / pairs.len() as f64
     };
-    let both = |&seed: &u64| Some((seed, value(later, seed)?, value(earlier, seed)?));
-    let pairs: Vec<(u64, f64, f64)> = later.seeds.iter().filter_map(both).collect();
-    (!pairs.is_empty()).then(|| {
-        let (after, before): (Vec<f64>, Vec<f64>) = pairs.iter().map(|(_, after, before)| (*after, *before)).unzip();
-        let bits_per_byte = Summary::of_differences(&after, &before);
-        Difference {
-            condition: later.condition.clone(),
-            reference: earlier.condition.clone(),
-            seeds: pairs.iter().map(|(seed, ..)| *seed).collect(),
-            lower: bits_per_byte.values.iter().filter(|value| **value < 0.0).count(),
-            bits_per_byte,
-        }
+    let differences: Vec<f64> = (0..documents).map(of_document).collect();
+    let bytes: Vec<u64> = pairs[0].0.documents.iter().map(|(_, bytes)| *bytes).collect();
+    Some(Difference {
+        condition: all[later].name.clone(),
+        reference: all[earlier].name.clone(),
+        seeds: pairs.iter().map(|(after, _)| after.seed).collect(),
+        lower: bits_per_byte.values.iter().filter(|value| **value < 0.0).count(),
+        documents_interval: over_documents(&differences, &bytes),
+        bits_per_byte,
     })
 }
 
@@ -159,8 +167,8 @@ mod tests {
     use super::*;
 
     fn run(condition: usize, seed: u64, bits_per_byte: f64) -> Run {
-        let figures = json(bits_per_byte);
-        Run { condition, seed, figures }
+        let documents = vec![(100.0 * bits_per_byte, 100), (800.0 * bits_per_byte + 4.0 * seed as f64, 800)];
+        Run { condition, seed, figures: json(bits_per_byte), documents }
     }
 
     fn json(bits: f64) -> LanguageEvaluation {
@@ -196,6 +204,9 @@ mod tests {
         let helped = &found.differences[1];
         assert_eq!((&helped.seeds[..], helped.lower, helped.bits_per_byte.interval), (&[4][..], 1, None));
         assert!((helped.bits_per_byte.mean + 0.25).abs() < 1e-12);
+        // The same difference in every document: no chance in their choice.
+        let (low, high) = helped.documents_interval.unwrap();
+        assert!((low + 0.25).abs() < 1e-9 && (high + 0.25).abs() < 1e-9, "{low} {high}");
 
         let folder = tempfile::tempdir().unwrap();
         found.write(folder.path()).unwrap();

@@ -33,11 +33,20 @@ impl Summary {
         });
         Summary { values, mean, deviation, interval }
     }
+}
 
-    /// Of `after` less `before`, seed by seed.
-    pub fn of_differences(after: &[f64], before: &[f64]) -> Summary {
-        Summary::new(after.iter().zip(before).map(|(after, before)| after - before).collect())
+/// Between which Σ `differences` / Σ `bytes` lies with 95 % confidence for documents of the same kind: the ratio
+/// estimator's variance (Cochran 1977, section 2.11) and Student's t. None of fewer than two documents.
+pub fn over_documents(differences: &[f64], bytes: &[u64]) -> Option<(f64, f64)> {
+    let (n, total) = (differences.len() as f64, bytes.iter().sum::<u64>() as f64);
+    if differences.len() < 2 || total == 0.0 {
+        return None;
     }
+    let ratio = differences.iter().sum::<f64>() / total;
+    let residual = |(difference, bytes): (&f64, &u64)| (difference - ratio * *bytes as f64).powi(2);
+    let variance = differences.iter().zip(bytes).map(residual).sum::<f64>() / (n - 1.0);
+    let half = student(differences.len() - 1) * (n * variance).sqrt() / total;
+    Some((ratio - half, ratio + half))
 }
 
 /// The 97.5 % quantile of Student's t by degrees of freedom, from 1; beyond the table that of the normal distribution
@@ -69,9 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_taken_seed_by_seed() {
-        let found = Summary::of_differences(&[1.9, 2.4, 2.1], &[2.0, 2.5, 2.2]);
-        assert!((found.mean + 0.1).abs() < 1e-12 && found.deviation < 1e-12, "{found:?}");
+    fn documents_count_by_their_bytes() {
+        // -12 bits over 60 bytes: -0.2; residuals 1, -1 and 0, variance 2 / 2 = 1; 4.303 · √3 / 60 = 0.1242
+        let (low, high) = over_documents(&[-1.0, -5.0, -6.0], &[10, 20, 30]).unwrap();
+        assert!((low + 0.3242).abs() < 1e-4 && (high + 0.0758).abs() < 1e-4, "{low} {high}");
+        assert_eq!(over_documents(&[-1.0], &[10]), None);
+        assert_eq!(over_documents(&[], &[]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub use settings::TrainSettings;
 pub use step::Step;
 
 use crate::average::Average;
-use crate::batch::{Sampler, TokenSource};
+use crate::batch::{self, Sampler, TokenSource};
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -66,7 +66,8 @@ pub fn run(
 
 /// A run: everything that changes is in the checkpoint.
 struct Trainer<'a> {
-    settings: &'a TrainSettings,
+    /// With the batch that suits the corpus.
+    settings: TrainSettings,
     source: &'a dyn TokenSource,
     folder: &'a Path,
     sampler: Sampler,
@@ -82,14 +83,15 @@ impl<'a> Trainer<'a> {
     /// At the start, or where the checkpoint in `folder` is.
     fn open(
         model: &DecoderConfig,
-        settings: &'a TrainSettings,
+        settings: &TrainSettings,
         (source, tokens_key): (&'a dyn TokenSource, &str),
         folder: &'a Path,
         device: &Device,
     ) -> Result<Trainer<'a>> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
-        let decoder = Decoder::new(&config, settings.seed, device)?;
+        let settings = settings.for_corpus(batch::training_bytes(source), config.context_length);
+        let decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
         let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);
@@ -115,7 +117,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_to_be_saved(&self) -> bool {
-        let TrainSettings { save_every, keep_every, .. } = *self.settings;
+        let TrainSettings { save_every, keep_every, .. } = self.settings;
         self.state.step.is_multiple_of(save_every) || keep_every > 0 && self.state.step.is_multiple_of(keep_every)
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use tongues_pretrain::models::decoder::{Decoder, DecoderConfig};
 use tongues_pretrain::nn::{dropout, linear};
 use tongues_pretrain::parameters::Parameters;
+use tongues_pretrain::precision::Precision;
 use tongues_pretrain::random::Key;
 
 /// (C, 3·D).
@@ -87,7 +88,7 @@ impl Network {
     pub fn logits(&self, hidden: &Tensor, batch: &Batch, key: Option<Key>) -> Result<Tensor> {
         let pooled = pool(hidden, &batch.lengths)?;
         let pooled = dropout(&pooled, self.decoder.config.dropout, key.map(|key| key.named("head")))?;
-        Ok(linear(&pooled, &self.weight)?.broadcast_add(&self.bias)?)
+        Ok(linear(&pooled, &self.weight, Precision::F32)?.broadcast_add(&self.bias)?)
     }
 
     /// The map from states to tokens (V, D).

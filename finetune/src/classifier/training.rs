@@ -13,6 +13,7 @@ use tongues_pipeline::progress::Progress;
 use tongues_pretrain::Error as PretrainError;
 use tongues_pretrain::nn;
 use tongues_pretrain::optimiser::{AdamW, AdamWSettings, Gradients};
+use tongues_pretrain::precision::Precision;
 use tongues_pretrain::random::Key;
 use tongues_pretrain::schedule::Schedule;
 
@@ -84,7 +85,7 @@ pub fn train(
     let steps = steps(examples.texts.len(), settings, course);
     let schedule = Schedule {
         learning_rate: course.learning_rate,
-        warmup_steps: (settings.warmup_share * steps as f64).round() as u64,
+        warmup_steps: Some((settings.warmup_share * steps as f64).round() as u64),
         final_share: 0.0,
         ..Schedule::default()
     };
@@ -144,7 +145,8 @@ fn one(
     let predicts_tokens = settings.language_model_weight > 0.0;
     if predicts_tokens {
         let targets = batch.next_tokens(&examples.texts, rows, NONE);
-        let of_tokens = nn::cross_entropy(&hidden.flatten(0, 1)?, network.token_head(), &targets, Some(NONE))?;
+        let of_tokens =
+            nn::cross_entropy(&hidden.flatten(0, 1)?, network.token_head(), &targets, Some(NONE), Precision::F32)?;
         loss = (loss + (of_tokens.sum * (settings.language_model_weight / of_tokens.rows as f64))?)?;
     }
     let value = f64::from(loss.to_scalar::<f32>()?);

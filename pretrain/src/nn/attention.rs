@@ -7,6 +7,7 @@ use crate::nn::heads::{HeadNorms, Heads, Preparation};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{add, dot, exp, exponentials, largest, scale, vectorised};
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -15,13 +16,14 @@ use std::sync::OnceLock;
 const BLOCK: usize = 64;
 
 /// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated where `heads` has rotary positions. `joined`
-/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K).
-pub fn causal_attention(joined: &Tensor, heads: &Heads) -> Result<Tensor> {
+/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
+/// of f32 on the CPU are in f32 whatever `precision` says: they are few and small.
+pub fn causal_attention(joined: &Tensor, heads: &Heads, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[joined]) {
         let op = CausalAttention { heads: heads.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }
-    plain::causal_attention(joined, heads, None)
+    plain::causal_attention(joined, heads, None, precision)
 }
 
 /// Sizes: tokens T, heads of queries H, heads of keys G, width of a head K.
@@ -282,6 +284,7 @@ mod tests {
     use super::*;
     use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
 
     #[test]
     fn agrees_with_the_plain_path() {
@@ -298,7 +301,8 @@ mod tests {
             let joined = normal(&[b, t, (queries + 2 * keys) * k], 1);
             for rope in [None, Some(Rope::new(t + 2, k, 100.0))] {
                 let heads = Heads { queries, keys, rope };
-                agree(&[&joined], |[x]| causal_attention(x, &heads), |[x]| plain::causal_attention(x, &heads, None));
+                let plain = |[x]: [&Tensor; 1]| plain::causal_attention(x, &heads, None, F32);
+                agree(&[&joined], |[x]| causal_attention(x, &heads, F32), plain);
             }
         }
     }
@@ -312,7 +316,7 @@ mod tests {
         let join = |parts: [&Tensor; 3]| Tensor::cat(&parts, 2).unwrap().reshape((1, t, ())).unwrap();
         let attend = |joined: &Tensor, keys| {
             let heads = Heads { queries: 4, keys, rope: rope.clone() };
-            causal_attention(joined, &heads).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            causal_attention(joined, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let twice = |x: &Tensor| x.index_select(&Tensor::new(&[0u32, 0, 1, 1], x.device()).unwrap(), 2).unwrap();
         assert_eq!(attend(&join([&q, &key, &v]), 2), attend(&join([&q, &twice(&key), &twice(&v)]), 4));
@@ -324,7 +328,8 @@ mod tests {
         let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
-        let out = |x: &Tensor| causal_attention(x, &heads).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out =
+            |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);
         assert_ne!(a[(t - 1) * h * k..], b[(t - 1) * h * k..]);

@@ -1,9 +1,10 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -22,35 +23,51 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed against `targets` (N); rows whose target is
-/// `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
-/// the losses of single rows are wanted, use [`losses`].
-pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Loss> {
+/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed, multiplied in `precision`, against `targets` (N);
+/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to
+/// a variable; where the losses of single rows are wanted, use [`losses`].
+pub fn cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    targets: &[u32],
+    ignore: Option<u32>,
+    precision: Precision,
+) -> Result<Loss> {
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore)?, rows });
+        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore, precision)?, rows });
     }
     let op = CrossEntropy {
         targets: targets.to_vec(),
         ignore,
+        precision,
         differentiate: hidden.track_op() || weight.track_op(),
         gradients: OnceLock::new(),
     };
     Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
 }
 
-/// Losses by row, nats; 0 for ignored rows. No gradient.
+/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
         return plain::losses(hidden, weight, targets, ignore);
     }
     let width = hidden.dim(1)?;
-    Ok(slices::read([hidden, weight], |[hidden, weight]| by_row(hidden, weight, width, targets, ignore))?)
+    Ok(slices::read([hidden, weight], |[hidden, weight]| {
+        by_row(hidden, weight, width, targets, ignore, Precision::F32)
+    })?)
 }
 
-fn by_row(hidden: &[f32], weight: &[f32], width: usize, targets: &[u32], ignore: Option<u32>) -> Vec<f64> {
+fn by_row(
+    hidden: &[f32],
+    weight: &[f32],
+    width: usize,
+    targets: &[u32],
+    ignore: Option<u32>,
+    precision: Precision,
+) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
-    chunks(hidden, weight, width, targets, |logits, chunk| {
+    chunks(hidden, weight, width, targets, precision, |logits, chunk| {
         let row = |(row, target): (&[f32], &u32)| {
             if Some(*target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[*target as usize]) }
         };
@@ -65,6 +82,7 @@ fn chunks(
     weight: &[f32],
     width: usize,
     targets: &[u32],
+    precision: Precision,
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
@@ -75,7 +93,7 @@ fn chunks(
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
         let weight = Matrix::new(weight, vocabulary).transposed();
-        multiply(&mut MatrixMut::new(logits, chunk.len()), x, weight, 1.0, Old::Replace, Threads::All);
+        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, Old::Replace, precision);
         work(logits, chunk);
     }
 }
@@ -101,6 +119,7 @@ fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>) -> f64 {
 struct CrossEntropy {
     targets: Vec<u32>,
     ignore: Option<u32>,
+    precision: Precision,
     /// Whether a gradient is wanted.
     differentiate: bool,
     /// By `hidden` and by `weight`, from the forward pass.
@@ -112,17 +131,17 @@ impl CrossEntropy {
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
         let mut total = 0.0;
-        chunks(hidden, weight, width, &self.targets, |logits, chunk| {
+        chunks(hidden, weight, width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
             let losses: Vec<f64> = rows.map(|(row, target)| with_gradient(row, *target, self.ignore)).collect();
             total += losses.iter().sum::<f64>();
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply(out, of_logits, Matrix::new(weight, vocabulary), 1.0, Old::Replace, Threads::All);
+            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
-            multiply(out, of_logits.transposed(), x, 1.0, old, Threads::All);
+            multiply_in(out, of_logits.transposed(), x, old, self.precision);
         });
         total
     }
@@ -154,7 +173,7 @@ impl CustomOp2 for CrossEntropy {
             self.gradients.get_or_init(|| (of_hidden, of_weight));
             total
         } else {
-            by_row(hidden, weight, width, &self.targets, self.ignore).iter().sum::<f64>()
+            by_row(hidden, weight, width, &self.targets, self.ignore, self.precision).iter().sum::<f64>()
         };
         Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
     }
@@ -179,6 +198,7 @@ impl CustomOp2 for CrossEntropy {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::DType;
 
     #[test]
@@ -187,13 +207,13 @@ mod tests {
         for (n, d, v) in [(1, 1, 2), (6, 3, 7), (5, 2, CHUNK + 3)] {
             let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
             let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
-            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99))?.sum * 0.5)?);
-            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99))? * 0.5)?);
+            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99), F32)?.sum * 0.5)?);
+            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99), F32)? * 0.5)?);
             agree(&[&x, &w], fused, plain);
             let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
             let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
             assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99)).unwrap().sum.to_scalar::<f32>().unwrap();
+            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
             assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
     }
@@ -202,10 +222,10 @@ mod tests {
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
         let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
         let w = Tensor::zeros((8, 3), DType::F32, &Device::Cpu).unwrap();
-        let loss = cross_entropy(&x, &w, &[0, 7], None).unwrap();
+        let loss = cross_entropy(&x, &w, &[0, 7], None, F32).unwrap();
         assert!((loss.sum.to_scalar::<f32>().unwrap() - 2.0 * 8f32.ln()).abs() < 1e-6);
         assert_eq!(loss.rows, 2);
-        let error = cross_entropy(&x, &w, &[0, 8], None).unwrap_err().to_string();
+        let error = cross_entropy(&x, &w, &[0, 8], None, F32).unwrap_err().to_string();
         assert!(error.contains("Some(8)"), "{error}");
     }
 }

@@ -43,7 +43,7 @@ impl Comparison {
             let mut add = |name: &str, steps| {
                 all.push(Condition { name: name.to_owned(), mixture: mixture.clone(), steps });
             };
-            match (mixture.is_alone(), self.equal) {
+            match (*languages == [self.language], self.equal) {
                 (true, Equal::Own) => add(name, own_steps),
                 (true, Equal::Both) => {
                     add(name, own_steps);
@@ -63,12 +63,13 @@ impl Condition {
     pub fn settings(&self, base: &Settings, own_steps: u64, seed: u64) -> Settings {
         let stretched = |steps: u64| (steps as f64 * self.steps as f64 / own_steps as f64).round().max(1.0) as u64;
         let schedule = base.training.schedule;
+        let warmup_steps = Some(stretched(schedule.warmup_over(own_steps)));
         let training = TrainSettings {
             seed,
             steps: Some(self.steps),
             patience: 0,
             evaluate_every: stretched(base.training.evaluate_every),
-            schedule: Schedule { warmup_steps: stretched(schedule.warmup_steps), ..schedule },
+            schedule: Schedule { warmup_steps, ..schedule },
             ..base.training.clone()
         };
         Settings { training, mixture: Some(self.mixture.clone()), ..base.clone() }
@@ -76,7 +77,7 @@ impl Condition {
 
     /// Tokens of the studied language among the `tokens_a_step` of each step.
     pub fn studied_tokens(&self, tokens_a_step: u64) -> u64 {
-        ((self.steps * tokens_a_step) as f64 * self.mixture.studied_share()) as u64
+        ((self.steps * tokens_a_step) as f64 * self.mixture.share) as u64
     }
 }
 
@@ -114,13 +115,16 @@ mod tests {
 
     #[test]
     fn a_window_of_the_studied_language_comes_at_the_same_rate_in_all_mixtures() {
-        let base = Settings::default();
         let conditions = comparison(Equal::Own).conditions(1000);
-        let [alone, relatives] = [0, 1].map(|at| conditions[at].settings(&base, 1000, 3).training);
-        assert_eq!((alone.seed, alone.steps, alone.evaluate_every), (3, Some(1000), base.training.evaluate_every));
-        for step in [1, 50, 100, 500, 1000] {
-            let rates = [alone.schedule.at(step, 1000), relatives.schedule.at(4 * step, 4000)];
-            assert!((rates[0] / rates[1] - 1.0).abs() < 1e-9, "step {step}: {rates:?}");
+        for warmup_steps in [None, Some(150)] {
+            let mut base = Settings::default();
+            base.training.schedule.warmup_steps = warmup_steps;
+            let [alone, relatives] = [0, 1].map(|at| conditions[at].settings(&base, 1000, 3).training);
+            assert_eq!((alone.seed, alone.steps, alone.evaluate_every), (3, Some(1000), base.training.evaluate_every));
+            for step in [1, 50, 100, 500, 1000] {
+                let rates = [alone.schedule.at(step, 1000), relatives.schedule.at(4 * step, 4000)];
+                assert!((rates[0] / rates[1] - 1.0).abs() < 1e-9, "step {step}: {rates:?}");
+            }
         }
         assert_eq!((conditions[0].studied_tokens(8), conditions[1].studied_tokens(8)), (8000, 8000));
     }

@@ -15,24 +15,12 @@ pub struct Mixture {
     pub studied: Tag,
     /// The languages of the training text, the studied one with them.
     pub languages: Vec<Tag>,
-    /// The studied language's share of the windows where there are others, above 0 and below 1.
+    /// The studied language's share of the windows, above 0; 1 where there is no other.
     pub share: f64,
     /// Training tokens of the studied language, at most; none: all.
     pub tokens_limit: Option<u64>,
     /// Training tokens of each other language, at most; none: all.
     pub other_tokens_limit: Option<u64>,
-}
-
-impl Mixture {
-    /// Whether there is nothing but the studied language.
-    pub fn is_alone(&self) -> bool {
-        self.languages == [self.studied]
-    }
-
-    /// The studied language's share of the windows.
-    pub fn studied_share(&self) -> f64 {
-        if self.is_alone() { 1.0 } else { self.share }
-    }
 }
 
 /// A source seen through a mixture.
@@ -106,7 +94,7 @@ impl TokenSource for Mixed<'_> {
         self.source.vocabulary_size()
     }
     fn studied(&self) -> Option<(Tag, f64)> {
-        Some((self.mixture.studied, self.mixture.studied_share()))
+        Some((self.mixture.studied, self.mixture.share))
     }
 }
 
@@ -129,7 +117,7 @@ mod tests {
         Mixture {
             studied: "ltg_Latn".parse().unwrap(),
             languages: languages.iter().map(|tag| tag.parse().unwrap()).collect(),
-            share: 0.4,
+            share: if languages.len() == 1 { 1.0 } else { 0.4 },
             tokens_limit: limit,
             other_tokens_limit: Some(60),
         }

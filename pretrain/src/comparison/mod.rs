@@ -14,7 +14,7 @@ pub use condition::{Condition, Equal};
 pub use mixture::Mixture;
 pub use results::Results;
 
-use crate::batch::TokenSource;
+use crate::batch::{self, TokenSource};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::Decoder;
@@ -55,21 +55,23 @@ pub struct Comparison {
 
 impl Comparison {
     fn mixture(&self, languages: &[Tag]) -> Mixture {
+        let alone = languages == [self.language];
         Mixture {
             studied: self.language,
             languages: languages.to_vec(),
-            share: self.share,
+            share: if alone { 1.0 } else { self.share },
             tokens_limit: self.tokens_limit,
-            other_tokens_limit: self.other_tokens_limit,
+            other_tokens_limit: self.other_tokens_limit.filter(|_| !alone),
         }
     }
 
-    /// Training tokens of the studied language within its limit, with `<s>` and `</s>` of each document.
-    fn own_tokens(&self, corpus: &Corpus) -> Result<u64> {
+    /// Training tokens of the studied language within its limit, with `<s>` and `</s>` of each document, and the bytes of
+    /// their text.
+    fn own_text(&self, corpus: &Corpus) -> Result<(u64, u64)> {
         let mixture = self.mixture(&[self.language]);
         let own = Mixed::new(corpus, &mixture)?;
         let documents = own.documents(self.language, Split::Train) as u64;
-        Ok(own.total_tokens(self.language, Split::Train) + 2 * documents)
+        Ok((own.total_tokens(self.language, Split::Train) + 2 * documents, batch::training_bytes(&own)))
     }
 }
 
@@ -112,8 +114,12 @@ pub fn run(
     if corpus.split(language, Split::Test).is_empty() {
         return Err(Error::Settings(format!("{language}: no document in the test split; expected some to measure")));
     }
-    let own_tokens = comparison.own_tokens(&corpus)?;
-    let own_steps = settings.training.steps_over(own_tokens, settings.model.context_length);
+    let (own_tokens, own_bytes) = comparison.own_text(&corpus)?;
+    let window = settings.model.context_length;
+    // The batch that suits the studied language's text, in all conditions.
+    let settings = stage::Settings { training: settings.training.for_corpus(own_bytes, window), ..settings.clone() };
+    let own_steps = settings.training.steps_over(own_tokens, window);
+    let tokens_a_step = (settings.training.batch_size * settings.training.accumulation * window) as u64;
     let conditions = comparison.conditions(own_steps);
     let mut runs: Vec<Run> = Vec::new();
     for &seed in &comparison.seeds {
@@ -121,7 +127,7 @@ pub fn run(
             let (done, all) = (runs.len() + 1, conditions.len() * comparison.seeds.len());
             tracing::info!("comparison: {}, seed {seed}, {} steps ({done} of {all})", condition.name, condition.steps);
             let folder = output.join(&condition.name).join(format!("seed-{seed}"));
-            let settings = condition.settings(settings, own_steps, seed);
+            let settings = condition.settings(&settings, own_steps, seed);
             let origin = told(origin, condition, seed);
             stage::run((tokens, vocabulary), &settings, &origin, &folder, device, progress)?;
             let found = Evaluation::read(&folder)?.languages.into_iter().find(|found| found.language == language);
@@ -133,8 +139,6 @@ pub fn run(
             let at = (language, Split::Test);
             let documents = evaluate::document_bits(&decoder, &corpus, at, &measured, progress)?;
             runs.push(Run { condition: number, seed, figures, documents });
-            let window = settings.training.batch_size * settings.training.accumulation;
-            let tokens_a_step = (window * settings.model.context_length) as u64;
             Results::new(language, own_tokens, tokens_a_step, &conditions, &runs).write(output)?;
         }
     }

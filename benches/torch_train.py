@@ -2,7 +2,8 @@
 """Tokens a second of PyTorch's training steps, and with --against COMMAND those of `tongues bench train` in turns.
 
 The same work: a pre-norm decoder with a tied head, causal attention, as many multiplications in its feed-forward part,
-AdamW, next-token loss, random ids, f32. PyTorch runs its own fused layers: LayerNorm, GELU, scaled_dot_product_attention.
+AdamW, next-token loss, random ids. PyTorch runs its own fused layers: LayerNorm, GELU, scaled_dot_product_attention; with
+--dtype bf16 under autocast, weights in f32.
 Run by `make compare-torch`; needs PyTorch.
 """
 import argparse
@@ -22,6 +23,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32", help="of the products of matrices")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5, help="turns of both programs")
     parser.add_argument("--against", metavar="COMMAND", help="the command `tongues` to take turns with")
@@ -35,7 +38,12 @@ def measure(o):
     from torch.nn import functional as F
 
     torch.set_num_threads(o.threads)
-    d = o.d
+    d, on_gpu = o.d, o.device == "cuda"
+
+    def now():
+        if on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter()
 
     class Block(nn.Module):
         def __init__(self):
@@ -64,34 +72,36 @@ def measure(o):
             hidden = self.norm(self.blocks(self.embedding(ids) + self.positions.weight))
             return F.cross_entropy(F.linear(hidden, self.embedding.weight).flatten(0, 1), targets.flatten())
 
-    model = Decoder()
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-4)
-    ids = torch.randint(o.vocab, (o.batch, o.seq + 1))
+    model = Decoder().to(o.device)
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-4, fused=on_gpu)
+    ids = torch.randint(o.vocab, (o.batch, o.seq + 1), device=o.device)
     rows = []
     for _ in range(WARM_UP + o.steps):
-        began = time.perf_counter()
-        loss = model(ids[:, :-1], ids[:, 1:])
-        forward = time.perf_counter()
+        began = now()
+        with torch.autocast(o.device, torch.bfloat16, enabled=o.dtype == "bf16"):
+            loss = model(ids[:, :-1], ids[:, 1:])
+        forward = now()
         loss.backward()
-        backward = time.perf_counter()
+        backward = now()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        end = time.perf_counter()
+        end = now()
         rows.append((end - began, forward - began, backward - forward, end - backward))
     whole, forward, backward, update = (statistics.median(column) for column in zip(*rows[WARM_UP:]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return dict(parameters=sum(p.numel() for p in model.parameters()), tokens_per_second=o.batch * o.seq / whole,
                 forward_ms=1e3 * forward, backward_ms=1e3 * backward, optimiser_ms=1e3 * update, peak_bytes=peak,
+                device_peak_bytes=torch.cuda.max_memory_allocated() if on_gpu else None,
                 loss=loss.item(), version=torch.__version__)
 
 
 def compare(o):
     """Both in turns, each in a process of its own; prints every figure, the medians and their ratio."""
     sizes = [word for name in SIZES for word in (f"--{name}", str(getattr(o, name)))]
-    threads = ["--threads", str(o.threads)]
-    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--device", "cpu", "--json", *sizes, *threads],
-                "PyTorch": [sys.executable, __file__, *sizes, *threads]}
+    same = [*sizes, "--threads", str(o.threads), "--device", o.device, *(["--dtype", o.dtype] if o.dtype != "f32" else [])]
+    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--json", *same],
+                "PyTorch": [sys.executable, __file__, *same]}
     found = {name: [] for name in commands}
     for number in range(o.rounds):
         for name, command in commands.items():

@@ -81,8 +81,12 @@ impl Plan {
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
-        let pretrain =
-            stage::Settings { model: recipe.section("model"), training: recipe.section("training"), mixture: None };
+        let pretrain = stage::Settings {
+            model: recipe.section("model"),
+            training: recipe.section("training"),
+            measurement: recipe.section("measurement"),
+            mixture: None,
+        };
         let classifier: ClassifierSettings = recipe.section("finetune");
         let tasks: Vec<Task> = recipe.sections("task");
 
@@ -115,6 +119,7 @@ impl Plan {
             ("tokens", tokens.check().map_err(|error| text(&error))),
             ("model", pretrain.model.for_vocabulary(vocabulary.size as usize).map(drop).map_err(|error| text(&error))),
             ("training", pretrain.training.check().map_err(|error| text(&error))),
+            ("measurement", pretrain.measurement.check(pretrain.model.context_length).map_err(|error| text(&error))),
             ("finetune", classifier.check().map_err(|error| text(&error))),
         ];
         for (section, check) in checks {

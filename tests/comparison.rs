@@ -26,7 +26,9 @@ warmup_steps = 2
 evaluate_every = 3
 evaluate_documents = 2
 save_every = 1
-test_documents = 3
+
+[measurement]
+documents = 3
 
 [comparison]
 language = \"glg_Latn\"

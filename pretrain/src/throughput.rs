@@ -1,18 +1,26 @@
 //! How fast this machine trains: steps on random ids, where their time goes, and how near the matrix products' limit.
 
+use crate::average::Average;
+use crate::device;
 use crate::error::Result;
+use crate::memory::{self, Forecast, Text};
 use crate::models::decoder::{Decoder, DecoderConfig};
-use crate::models::weights::HEAD;
+use crate::models::weights::{HEAD, weights};
+use crate::nn::backward;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
-use crate::optimiser::{AdamW, AdamWSettings, Gradients};
+use crate::optimiser::{Gradients, Optimiser};
 use crate::precision::Precision;
 use crate::random::Key;
+use crate::train::TrainSettings;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::time::Instant;
 
 /// Steps that are not counted.
 const WARM_UP: usize = 3;
+
+/// Share of the products' limit that training of small models reaches on two cores.
+const SHARE: f64 = 0.6;
 
 /// Medians over the steps.
 #[derive(Debug, Clone, Serialize)]
@@ -36,24 +44,27 @@ pub struct Figures {
     pub limit_gflops: Option<f64>,
     /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
+    /// Largest memory of the tensors on the device so far, bytes (CUDA only).
+    pub device_peak_bytes: Option<u64>,
+    /// The same as it was forecast before the first step; see [`crate::memory`].
+    pub forecast_bytes: u64,
     /// Loss after the last step, nats a token.
     pub loss: f64,
 }
 
-/// Trains a new model for `steps` steps of `rows` windows of random ids with AdamW, with products in this precision, and
-/// measures each.
+/// Trains a new model for `steps` steps of random ids and measures each; of `settings`, batch size, precision, optimiser,
+/// average and recomputing count.
 ///
 /// # Errors
 /// Sizes that cannot work, a device without the memory.
-pub fn measure(
-    config: &DecoderConfig,
-    precision: Precision,
-    rows: usize,
-    steps: usize,
-    device: &Device,
-) -> Result<Figures> {
-    let decoder = Decoder::new(config, 1, device)?.in_precision(precision);
-    let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default())?;
+pub fn measure(config: &DecoderConfig, settings: &TrainSettings, steps: usize, device: &Device) -> Result<Figures> {
+    config.check()?;
+    let (rows, precision) = (settings.batch_size, settings.precision);
+    let forecast = Forecast::new(config, settings, Text::default(), device.is_cpu());
+    let mut decoder = Decoder::new(config, 1, device)?.in_precision(precision);
+    decoder.recompute = settings.recompute;
+    let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
+    let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
     let (t, vocabulary) = (config.context_length, config.vocabulary_size as u64);
     let count = rows * t;
     let tokens: Vec<u32> = (0..=count as u64).map(|index| Key::new(2).below(index, vocabulary) as u32).collect();
@@ -66,15 +77,17 @@ pub fn measure(
         let sum = decoder.loss(&ids, &tokens[1..], None, Some(Key::new(3).stream(step as u64)))?.sum;
         loss = f64::from(sum.to_scalar::<f32>()?) / count as f64;
         let forward = began.elapsed().as_secs_f64();
-        let store = sum.backward()?;
+        let store = backward(&sum)?;
         device.synchronize()?;
         let backward = began.elapsed().as_secs_f64() - forward;
         let mut gradients = Gradients::default();
-        gradients.add(&decoder.parameters, &store, 1.0 / count as f64)?;
+        drop(sum); // and with it what the forward pass kept
+        gradients.add(&decoder.parameters, store, 1.0 / count as f64)?;
         gradients.clip(Some(1.0))?;
         optimiser.step(&decoder.parameters, &gradients, 3e-4)?;
+        average.step(&decoder.parameters)?;
         device.synchronize()?;
-        drop((sum, store, gradients));
+        drop(gradients);
         let whole = began.elapsed().as_secs_f64();
         times.push([whole, forward, backward, whole - forward - backward]);
     }
@@ -87,9 +100,11 @@ pub fn measure(
         forward_ms: forward * 1e3,
         backward_ms: backward * 1e3,
         optimiser_ms: optimiser * 1e3,
-        gflops: products_per_token(&decoder) * count as f64 / whole / 1e9,
+        gflops: products_per_token(config) * count as f64 / whole / 1e9,
         limit_gflops: before.zip(limit()).map(|(before, after)| before.max(after)),
-        peak_bytes: peak_memory(),
+        peak_bytes: memory::peak(),
+        device_peak_bytes: device::memory(device).filter(|_| !device.is_cpu()).map(|memory| memory.peak_bytes),
+        forecast_bytes: forecast.peak(),
         loss,
     })
 }
@@ -97,17 +112,20 @@ pub fn measure(
 /// Operations of the matrix products for one token, forward and backward: 6 for each number of a matrix that is
 /// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · H · K for each of the
 /// (T + 1) / 2 keys a query sees on average, once for the scores and once for the values.
-pub fn products_per_token(decoder: &Decoder) -> f64 {
-    let config = &decoder.config;
+pub fn products_per_token(config: &DecoderConfig) -> f64 {
     let head = config.vocabulary_size * config.hidden_size;
-    let matrices: usize = decoder
-        .parameters
-        .iter()
-        .filter(|(name, _)| decoder.parameters.is_map(name) && *name != HEAD)
-        .map(|(_, var)| var.elem_count())
-        .sum();
+    let maps = weights(config).into_iter().filter(|weight| weight.shape.len() > 1 && !weight.is_embedding);
+    let matrices: usize =
+        maps.filter(|weight| weight.name != HEAD).map(|weight| weight.shape.iter().product::<usize>()).sum();
     let keys = (config.context_length + 1) as f64 / 2.0;
     6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
+}
+
+/// Seconds of a step of so many `tokens` on this machine's CPU, from its products' limit, measured now, and the share of
+/// it that training reaches (docs/log.md). Forward and backward pass are one and two parts of it; recomputing adds one.
+pub fn seconds_of_step(config: &DecoderConfig, tokens: usize, settings: &TrainSettings) -> f64 {
+    let work = products_per_token(config) * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
+    work / (1e9 * SHARE * product_limit(settings.precision))
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
@@ -150,13 +168,6 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Largest resident memory of this process so far, bytes; 0 where the system does not tell.
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) << 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,19 +181,19 @@ mod tests {
     #[test]
     fn the_products_of_a_token_by_hand() {
         // A layer: 4 · 8 · 8 of attention, 3 · 8 · 12 of the feed-forward part; the head 80; on average 3 keys.
-        let decoder = Decoder::new(&config(), 1, &Device::Cpu).unwrap();
         let expected = 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0;
-        assert_eq!(products_per_token(&decoder), expected);
+        assert_eq!(products_per_token(&config()), expected);
         // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
         let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..config() };
-        let decoder = Decoder::new(&other, 1, &Device::Cpu).unwrap();
-        assert_eq!(products_per_token(&decoder), expected - 6.0 * 2.0 * 96.0);
+        assert_eq!(products_per_token(&other), expected - 6.0 * 2.0 * 96.0);
     }
 
     #[test]
     fn a_step_is_made_of_its_parts() {
         let measured = |precision| {
-            let figures = measure(&config(), precision, 3, 5, &Device::Cpu).unwrap();
+            let settings =
+                TrainSettings { batch_size: 3, precision, recompute: true, average: 0.9, ..Default::default() };
+            let figures = measure(&config(), &settings, 5, &Device::Cpu).unwrap();
             assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
             assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
             assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));

@@ -5,7 +5,9 @@ use super::run::open;
 use crate::args::BenchTrainArguments;
 use anyhow::{Context, Result};
 use tongues_pretrain::models::decoder::DecoderConfig;
+use tongues_pretrain::optimiser::OptimiserSettings;
 use tongues_pretrain::throughput::{self, Figures};
+use tongues_pretrain::train::TrainSettings;
 
 /// Measures and prints one line.
 pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
@@ -22,8 +24,16 @@ pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
         ..DecoderConfig::default()
     };
     let device = open(arguments.device)?;
-    let (rows, steps) = (arguments.batch, arguments.steps.max(1));
-    let figures = throughput::measure(&config, arguments.precision, rows, steps, &device).context("cannot measure")?;
+    let settings = TrainSettings {
+        batch_size: arguments.batch,
+        precision: arguments.precision,
+        recompute: arguments.recompute,
+        average: arguments.average,
+        optimiser: OptimiserSettings { rule: arguments.optimiser, ..Default::default() },
+        ..TrainSettings::default()
+    };
+    settings.check().context("cannot measure")?;
+    let figures = throughput::measure(&config, &settings, arguments.steps.max(1), &device).context("cannot measure")?;
     if arguments.json {
         print(&serde_json::to_string(&figures)?);
     } else {
@@ -36,8 +46,10 @@ fn line(figures: &Figures) -> String {
     let limit = figures
         .limit_gflops
         .map_or(String::new(), |limit| format!(" of {limit:.0} ({:.0} %)", 100.0 * figures.gflops / limit));
+    let on_device =
+        figures.device_peak_bytes.map_or(String::new(), |bytes| format!(" + {} MiB on the device", bytes >> 20));
     format!(
-        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB  loss {:.3}",
+        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB, forecast {}{on_device}  loss {:.3}",
         figures.parameters,
         figures.tokens_per_second,
         figures.forward_ms,
@@ -45,6 +57,7 @@ fn line(figures: &Figures) -> String {
         figures.optimiser_ms,
         figures.gflops,
         figures.peak_bytes >> 20,
+        figures.forecast_bytes >> 20,
         figures.loss,
     )
 }

@@ -68,6 +68,7 @@ impl Condition {
             seed,
             steps: Some(self.steps),
             patience: 0,
+            samples: 0,
             evaluate_every: stretched(base.training.evaluate_every),
             schedule: Schedule { warmup_steps, ..schedule },
             ..base.training.clone()

@@ -14,7 +14,7 @@ pub use condition::{Condition, Equal};
 pub use mixture::Mixture;
 pub use results::Results;
 
-use crate::batch::{self, TokenSource};
+use crate::batch;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Evaluation};
 use crate::models::decoder::Decoder;
@@ -70,8 +70,7 @@ impl Comparison {
     fn own_text(&self, corpus: &Corpus) -> Result<(u64, u64)> {
         let mixture = self.mixture(&[self.language]);
         let own = Mixed::new(corpus, &mixture)?;
-        let documents = own.documents(self.language, Split::Train) as u64;
-        Ok((own.total_tokens(self.language, Split::Train) + 2 * documents, batch::training_bytes(&own)))
+        Ok((stage::text(&own).tokens, batch::training_bytes(&own)))
     }
 }
 
@@ -102,7 +101,9 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Results> {
     let corpus = Corpus::open(tokens)?;
-    let value = json!({ "comparison": comparison, "model": settings.model, "training": settings.training });
+    let (model, training) = (&settings.model, settings.training.of_result());
+    let value =
+        json!({ "comparison": comparison, "model": model, "training": training, "measurement": settings.measurement });
     let inputs =
         vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, Vocabulary::load(vocabulary)?.record()];
     let key = Manifest::key_of("comparison", FORMAT, &value, &inputs);
@@ -134,9 +135,8 @@ pub fn run(
             let figures =
                 found.ok_or_else(|| Error::Settings(format!("{language}: held-out documents without text")))?;
             let decoder = Decoder::load(&folder, device)?;
-            let measured =
-                evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
-            let at = (language, Split::Test);
+            let measured = settings.measurement.settings();
+            let at = (language, measured.split);
             let documents = evaluate::document_bits(&decoder, &corpus, at, &measured, progress)?;
             runs.push(Run { condition: number, seed, figures, documents });
             Results::new(language, own_tokens, tokens_a_step, &conditions, &runs).write(output)?;

@@ -1,13 +1,14 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
+use crate::nn::kept::Kept;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
-use candle_core::{CpuStorage, CustomOp2, Device, Layout, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
-use std::sync::OnceLock;
 
 /// Logits held at once, in numbers: 8 MiB of f32, so that they stay in the last-level cache between the products that
 /// make and use them; fewer would have the weight's gradient read and written more often. Few in tests, so that the
@@ -42,7 +43,7 @@ pub fn cross_entropy(
         ignore,
         precision,
         differentiate: hidden.track_op() || weight.track_op(),
-        gradients: OnceLock::new(),
+        gradients: Kept::nothing(),
     };
     Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
 }
@@ -76,6 +77,11 @@ fn by_row(
     all
 }
 
+/// Logits of as many of `rows` as are held at once, in numbers.
+pub(crate) fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
+    (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
+}
+
 /// Hands the logits of a few rows at a time to `work`, with the range of these rows.
 fn chunks(
     hidden: &[f32],
@@ -86,8 +92,8 @@ fn chunks(
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
-    let rows_at_once = (CHUNK / vocabulary).clamp(1, targets.len().max(1));
-    let mut logits = vec![0.0; rows_at_once * vocabulary];
+    let mut logits = vec![0.0; numbers_at_once(targets.len(), vocabulary)];
+    let rows_at_once = logits.len() / vocabulary;
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
         let logits = &mut logits[..chunk.len() * vocabulary];
@@ -123,7 +129,7 @@ struct CrossEntropy {
     /// Whether a gradient is wanted.
     differentiate: bool,
     /// By `hidden` and by `weight`, from the forward pass.
-    gradients: OnceLock<(Tensor, Tensor)>,
+    gradients: Kept<[Vec<f32>; 2]>,
 }
 
 impl CrossEntropy {
@@ -168,9 +174,7 @@ impl CustomOp2 for CrossEntropy {
         let total = if self.differentiate && n > 0 {
             let (mut of_hidden, mut of_weight) = (vec![0.0; hidden.len()], vec![0.0; weight.len()]);
             let total = self.with_gradients(hidden, weight, &mut of_hidden, &mut of_weight);
-            let of_weight = Tensor::from_vec(of_weight, (v, d), &Device::Cpu)?;
-            let of_hidden = Tensor::from_vec(of_hidden, (n, d), &Device::Cpu)?;
-            self.gradients.get_or_init(|| (of_hidden, of_weight));
+            self.gradients.keep([of_hidden, of_weight]);
             total
         } else {
             by_row(hidden, weight, width, &self.targets, self.ignore, self.precision).iter().sum::<f64>()
@@ -180,17 +184,23 @@ impl CustomOp2 for CrossEntropy {
 
     fn bwd(
         &self,
-        _: &Tensor,
-        _: &Tensor,
+        hidden: &Tensor,
+        weight: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some((of_hidden, of_weight)) = self.gradients.get() else { return Ok((None, None)) };
-        let factor = f64::from(gradient.to_scalar::<f32>()?);
-        if factor == 1.0 {
-            return Ok((Some(of_hidden.clone()), Some(of_weight.clone())));
+        if hidden.elem_count() == 0 {
+            return Ok((None, None));
         }
-        Ok((Some((of_hidden * factor)?), Some((of_weight * factor)?)))
+        let mut gradients = self.gradients.take(self.name())?;
+        let factor = gradient.to_scalar::<f32>()?;
+        if factor != 1.0 {
+            let chunks = gradients.iter_mut().flat_map(|values| values.chunks_mut(1 << 14));
+            chunks.par_bridge().for_each(|chunk| scale(chunk, factor));
+        }
+        let [by_hidden, by_weight] = gradients;
+        let by_hidden = Tensor::from_vec(by_hidden, hidden.shape(), hidden.device())?;
+        Ok((Some(by_hidden), of_weight(weight, by_weight)?))
     }
 }
 
@@ -199,7 +209,7 @@ mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
     use crate::precision::Precision::F32;
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     #[test]
     fn agrees_with_the_plain_path_over_several_chunks() {

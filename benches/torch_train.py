@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Tokens a second of PyTorch's training steps, and with --against COMMAND those of `tongues bench train` in turns.
 
-The same work: AdamW, next-token loss, random ids, f32, a tied head, and by --model
+The same work: AdamW, next-token loss, random ids, a tied head, and by --model
 decoder: pre-norm, causal attention, as many multiplications in its feed-forward part. PyTorch runs its own fused layers:
 LayerNorm, GELU, scaled_dot_product_attention;
 awd-lstm: nn.LSTM layers (on the CPU oneDNN's), the state carried from step to step;
 qrnn: products for all steps at once, then one `lerp` a step.
+With --dtype bf16 under autocast, weights in f32.
 Run by `make compare-torch`; needs PyTorch.
 """
 import argparse
@@ -30,6 +31,8 @@ def arguments():
     parser.add_argument("--model", choices=[name.replace("_", "-") for name in SIZES], default="decoder")
     for name in dict.fromkeys(name for sizes in SIZES.values() for name in sizes):
         parser.add_argument(f"--{name}", type=int, help="by default what `tongues bench train` has for the model")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32", help="of the products of matrices")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5, help="turns of both programs")
     parser.add_argument("--against", metavar="COMMAND", help="the command `tongues` to take turns with")
@@ -131,25 +134,34 @@ def measure(o):
     import torch
 
     torch.set_num_threads(o.threads)
-    model = decoder(o) if o.model == "decoder" else recurrent(o)
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-4)
-    ids = torch.randint(o.vocab, (o.batch, o.seq + 1))
+    on_gpu = o.device == "cuda"
+
+    def now():
+        if on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    model = (decoder(o) if o.model == "decoder" else recurrent(o)).to(o.device)
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-4, fused=on_gpu)
+    ids = torch.randint(o.vocab, (o.batch, o.seq + 1), device=o.device)
     rows = []
     for _ in range(WARM_UP + o.steps):
-        began = time.perf_counter()
-        loss = model(ids[:, :-1], ids[:, 1:])
-        forward = time.perf_counter()
+        began = now()
+        with torch.autocast(o.device, torch.bfloat16, enabled=o.dtype == "bf16"):
+            loss = model(ids[:, :-1], ids[:, 1:])
+        forward = now()
         loss.backward()
-        backward = time.perf_counter()
+        backward = now()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        end = time.perf_counter()
+        end = now()
         rows.append((end - began, forward - began, backward - forward, end - backward))
     whole, forward, backward, update = (statistics.median(column) for column in zip(*rows[WARM_UP:]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return dict(parameters=sum(p.numel() for p in model.parameters()), tokens_per_second=o.batch * o.seq / whole,
                 forward_ms=1e3 * forward, backward_ms=1e3 * backward, optimiser_ms=1e3 * update, peak_bytes=peak,
+                device_peak_bytes=torch.cuda.max_memory_allocated() if on_gpu else None,
                 loss=loss.item(), version=torch.__version__)
 
 
@@ -157,9 +169,9 @@ def compare(o):
     """Both in turns, each in a process of its own; prints every figure, the medians and their ratio."""
     names = ["model", *SIZES[o.model.replace("-", "_")]]
     sizes = [word for name in names for word in (f"--{name}", str(getattr(o, name)))]
-    threads = ["--threads", str(o.threads)]
-    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--device", "cpu", "--json", *sizes, *threads],
-                "PyTorch": [sys.executable, __file__, *sizes, *threads]}
+    same = [*sizes, "--threads", str(o.threads), "--device", o.device, *(["--dtype", o.dtype] if o.dtype != "f32" else [])]
+    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--json", *same],
+                "PyTorch": [sys.executable, __file__, *same]}
     found = {name: [] for name in commands}
     for number in range(o.rounds):
         for name, command in commands.items():

@@ -4,8 +4,10 @@
 //! Bits per byte are comparable whatever the vocabulary: bits of all tokens of a document and of its `</s>`, given `<s>`
 //! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text.
 
+pub mod measurement;
 pub mod memorisation;
 pub mod second_half;
+pub mod tables;
 pub mod windows;
 
 use crate::batch::TokenSource;

@@ -1,19 +1,23 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
-use crate::batch::TokenSource;
+use crate::batch::{self, TokenSource};
 use crate::error::Result;
+use crate::evaluate::measurement::Measurement;
 use crate::evaluate::{self, Evaluation};
+use crate::memory::{self, Forecast, Text};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::ngram::ORDER;
+use crate::text_source::TextSource;
+use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
-use tongues_pipeline::io::manifest::{self, Manifest, record};
+use tongues_pipeline::io::manifest::{self, FileRecord, Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::{Corpus, Split};
 use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
@@ -21,13 +25,15 @@ use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
 
-/// What to train and how: the sections `[model]` and `[training]` of a recipe.
+/// What to train and how: the sections `[model]`, `[training]` and `[measurement]` of a recipe.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Sizes.
     pub model: DecoderConfig,
     /// Optimiser, batches, stopping.
     pub training: TrainSettings,
+    /// What is said of it in the end.
+    pub measurement: Measurement,
 }
 
 /// What the card says of where the text came from.
@@ -59,23 +65,31 @@ pub fn run(
     let vocabulary = Vocabulary::load(vocabulary)?;
     corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
-    let value = serde_json::to_value(&settings).expect("settings are plain data");
+    let value = json!({ "model": settings.model, "training": settings.training.of_result() });
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
         return Ok(done);
     }
-    if Manifest::read(output)?.is_some() {
-        tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
-        std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+    if let Some(other) = Manifest::read(output)? {
+        if is_measured_otherwise(&other, &value, &inputs) {
+            Manifest::withdraw(output)?; // the last checkpoint is there: nothing is trained again
+        } else {
+            tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
+            std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+        }
     }
-    let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
-    let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
+    let source = TextSource { tokens: &corpus, vocabulary: &vocabulary };
+    if device.is_cpu() {
+        warn_of_memory(&settings, text(&corpus), batch::training_bytes(&source));
+    }
+    let tokens = (&source as &dyn TokenSource, inputs[0].sha256.as_str());
     let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
-    let evaluation = evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &asked, progress)?;
+    let evaluation =
+        evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &settings.measurement.settings(), progress)?;
     evaluation.write(output)?;
-    tokenizer_files(&vocabulary, output)?;
-    let card = card(&decoder, &evaluation, origin);
+    tokenizer_files::write(&vocabulary, output)?;
+    let card = card(&decoder, &evaluation, origin) + &evaluate::tables::markdown(&evaluation);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = [
         "README.md",
@@ -101,31 +115,42 @@ pub fn run(
     Ok(manifest)
 }
 
+/// Whether a finished folder is of the same model and differs in what was measured alone.
+fn is_measured_otherwise(other: &Manifest, settings: &Value, inputs: &[FileRecord]) -> bool {
+    let without = |settings: &Value| {
+        let mut settings = settings.clone();
+        settings.as_object_mut().and_then(|settings| settings.shift_remove("measurement"));
+        settings
+    };
+    other.format == FORMAT && other.inputs == inputs && without(&other.settings) == without(settings)
+}
+
+/// The training text of a corpus.
+pub fn text(corpus: &Corpus) -> Text {
+    let splits = corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train));
+    splits.fold(Text::default(), |sum, split| {
+        let documents = sum.documents + split.len() as u64;
+        Text { documents, tokens: sum.tokens + split.total_tokens() + 2 * split.len() as u64 }
+    })
+}
+
+/// Says so where training is forecast to take more memory than there is, and what takes less.
+fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
+    let model = &settings.model;
+    let training = &settings.training.for_corpus(bytes, model.context_length);
+    let half = model.context_length / 2;
+    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
+    let remedies = memory::remedies(model, training, text, true, shorter);
+    let forecast = Forecast::new(model, training, text, true);
+    if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// The sizes with the vocabulary's own number of pieces and special ids.
 fn with_vocabulary(model: &DecoderConfig, vocabulary: &Vocabulary) -> Result<DecoderConfig> {
     let special = DecoderConfig { beginning: vocabulary.beginning(), end: vocabulary.end(), ..model.clone() };
     special.for_vocabulary(vocabulary.size())
-}
-
-/// Name of the file that tells `transformers`, and whoever loads the folder, which vocabulary the model has.
-pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// Its key with the SHA-256 of `tokenizer.model`.
-pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
-
-/// Writes the vocabulary beside the weights, as ours and as `transformers` reads it.
-fn tokenizer_files(vocabulary: &Vocabulary, output: &Path) -> Result<()> {
-    let from = vocabulary.path();
-    let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
-    atomic::write(&output.join(encoder::MODEL), &bytes)?;
-    let fast = serde_json::to_vec(&hugging_face::tokenizer_json(vocabulary)).expect("plain data");
-    atomic::write(&output.join(hugging_face::FILE), &fast)?;
-    let config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
-        "clean_up_tokenization_spaces": false, VOCABULARY_SHA256: vocabulary.sha256(),
-    });
-    let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
-    Ok(atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?)
 }
 
 /// `README.md`: what the model is, what it was trained on, how good it is.

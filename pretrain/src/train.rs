@@ -1,6 +1,7 @@
 //! The training loop. Settings, a step, a look at the held-out documents have files of their own in `train/`.
 
 mod look;
+mod samples;
 mod settings;
 mod step;
 
@@ -15,6 +16,7 @@ use crate::events::Events;
 use crate::metrics::{self, Clock};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::optimiser::Optimiser;
+use crate::tokenizer_files;
 use candle_core::Device;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -61,6 +63,7 @@ pub fn run(
         progress.note(&clock.note(trainer.state.step, &step));
     }
     progress.end();
+    drop(trainer); // before there is another model
     Decoder::load(folder, device)
 }
 
@@ -91,13 +94,15 @@ impl<'a> Trainer<'a> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
         let settings = settings.for_corpus(batch::training_bytes(source), config.context_length);
-        let decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
+        let mut decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
+        decoder.recompute = settings.recompute;
         let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);
         let sampler = Sampler::new(source, special, config.context_length, settings.alpha, settings.seed)?;
+        let sampler = sampler.with(settings.language_per);
         let steps = settings.steps_over(sampler.tokens(), config.context_length);
-        let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
+        let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
         let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;
@@ -129,6 +134,9 @@ impl<'a> Trainer<'a> {
 
     fn save(&self) -> Result<()> {
         let state = self.state.clone();
+        if let Some(vocabulary) = self.source.vocabulary() {
+            tokenizer_files::write(vocabulary, &checkpoint::step_folder(self.folder, state.step))?;
+        }
         let keep_every = self.settings.keep_every;
         checkpoint::save(self.folder, state, keep_every, &self.decoder, &self.optimiser, &self.average)
     }

@@ -4,11 +4,12 @@ use super::print;
 use super::run::open;
 use crate::args::{BenchModel, BenchTrainArguments};
 use anyhow::{Context, Result, bail};
-use tongues_pretrain::device::Device;
 use tongues_pretrain::models::decoder::DecoderConfig;
 use tongues_pretrain::models::recurrent::{Architecture, RecurrentConfig, RecurrentDropout};
+use tongues_pretrain::optimiser::OptimiserSettings;
 use tongues_pretrain::precision::Precision;
 use tongues_pretrain::throughput::{self, Figures};
+use tongues_pretrain::train::TrainSettings;
 
 /// Measures and prints one line.
 pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
@@ -16,13 +17,26 @@ pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
     if arguments.model != BenchModel::Decoder && arguments.precision != Precision::F32 {
         bail!("--dtype bf16: a recurrent model multiplies in f32");
     }
+    if arguments.model != BenchModel::Decoder && arguments.recompute {
+        bail!("--recompute: a recurrent model has no blocks that could run again");
+    }
+    let settings = TrainSettings {
+        batch_size: arguments.batch.unwrap_or(if arguments.model == BenchModel::Decoder { 8 } else { 40 }),
+        precision: arguments.precision,
+        recompute: arguments.recompute,
+        average: arguments.average,
+        optimiser: OptimiserSettings { rule: arguments.optimiser, ..Default::default() },
+        ..TrainSettings::default()
+    };
+    settings.check().context("cannot measure")?;
     let figures = match arguments.model {
-        BenchModel::Decoder => {
-            let rows = arguments.batch.unwrap_or(8);
-            throughput::measure_decoder(&decoder(arguments), arguments.precision, rows, steps, &device)
+        BenchModel::Decoder => throughput::measure_decoder(&decoder(arguments), &settings, steps, &device),
+        BenchModel::AwdLstm => {
+            throughput::measure_recurrent(&recurrent(arguments, Architecture::AwdLstm), &settings, steps, &device)
         }
-        BenchModel::AwdLstm => recurrent(arguments, Architecture::AwdLstm, steps, &device),
-        BenchModel::Qrnn => recurrent(arguments, Architecture::Qrnn, steps, &device),
+        BenchModel::Qrnn => {
+            throughput::measure_recurrent(&recurrent(arguments, Architecture::Qrnn), &settings, steps, &device)
+        }
     };
     let figures = figures.context("cannot measure")?;
     if arguments.json {
@@ -49,13 +63,8 @@ fn decoder(arguments: &BenchTrainArguments) -> DecoderConfig {
 }
 
 /// All five dropouts are the one that was given; the activations are not regularised.
-fn recurrent(
-    arguments: &BenchTrainArguments,
-    architecture: Architecture,
-    steps: usize,
-    device: &Device,
-) -> tongues_pretrain::Result<Figures> {
-    let config = RecurrentConfig {
+fn recurrent(arguments: &BenchTrainArguments, architecture: Architecture) -> RecurrentConfig {
+    RecurrentConfig {
         architecture,
         vocabulary_size: arguments.vocab,
         embedding_size: arguments.d.unwrap_or(400),
@@ -66,16 +75,18 @@ fn recurrent(
         activation_regularisation: 0.0,
         temporal_activation_regularisation: 0.0,
         ..RecurrentConfig::default()
-    };
-    throughput::measure_recurrent(&config, arguments.batch.unwrap_or(40), steps, device)
+    }
 }
 
 fn line(figures: &Figures) -> String {
     let limit = figures
         .limit_gflops
         .map_or(String::new(), |limit| format!(" of {limit:.0} ({:.0} %)", 100.0 * figures.gflops / limit));
+    let forecast = figures.forecast_bytes.map_or(String::new(), |bytes| format!(", forecast {}", bytes >> 20));
+    let on_device =
+        figures.device_peak_bytes.map_or(String::new(), |bytes| format!(" + {} MiB on the device", bytes >> 20));
     format!(
-        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB  loss {:.3}",
+        "{} parameters  {:.0} tokens/s  forward {:.1} ms  backward {:.1} ms  optimiser {:.1} ms  {:.0} GFLOP/s{limit}  peak {} MiB{forecast}{on_device}  loss {:.3}",
         figures.parameters,
         figures.tokens_per_second,
         figures.forward_ms,

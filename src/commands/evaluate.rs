@@ -48,7 +48,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
 }
 
 /// The folder itself, or the `model` in it where it is a run.
-fn model(given: &Path) -> PathBuf {
+pub fn model(given: &Path) -> PathBuf {
     let inside = given.join("model");
     if !given.join("config.json").exists() && inside.join("config.json").exists() { inside } else { given.to_owned() }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tongues_pipeline::io::manifest::{FileRecord, record};
 use tongues_pipeline::vocabulary::encoder;
 use tongues_pretrain::models::decoder::Decoder;
-use tongues_pretrain::stage::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
+use tongues_pretrain::tokenizer_files::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
 
 /// Files of the folder that fine-tuning depends on.
 const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];

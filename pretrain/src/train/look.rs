@@ -8,7 +8,7 @@ use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
 
 /// Says nothing and is not stopped.
-struct Uninterrupted;
+pub(super) struct Uninterrupted;
 
 impl Progress for Uninterrupted {
     fn begin(&self, _: &str, _: Option<u64>, _: &'static str) {}
@@ -21,10 +21,10 @@ impl Progress for Uninterrupted {
 }
 
 impl Trainer<'_> {
-    /// Measures the average of the weights where there is one, else the weights; writes the better model.
+    /// Measures the average of the weights where there is one, else the weights; writes the better model, and samples.
     pub(super) fn look(&mut self) -> Result<()> {
         self.average.exchange(&self.decoder.parameters)?;
-        let looked = self.look_at_the_weights();
+        let looked = self.look_at_the_weights().and_then(|()| self.sample());
         self.average.exchange(&self.decoder.parameters)?;
         looked
     }

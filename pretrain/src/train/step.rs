@@ -1,8 +1,10 @@
 //! One step: gradients of some batches, the guard's word on them, the optimiser's step; or the batch is kept aside.
 
 use super::Trainer;
+use crate::batch::IGNORED;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
 use candle_core::Tensor;
@@ -48,19 +50,20 @@ impl Trainer<'_> {
     /// Mean loss in nats per token over the batches of this step, and its gradients.
     fn gradients(&self) -> Result<(f64, Gradients)> {
         let (rows, t) = (self.settings.batch_size, self.decoder.config.context_length);
-        let tokens = self.tokens_a_step();
+        let tokens: usize = self.batches().map(|number| self.sampler.targets(number, rows)).sum();
         let (mut gradients, mut sum) = (Gradients::default(), 0.0);
         for number in self.batches() {
             let batch = self.sampler.batch(number, rows);
             let ids = Tensor::from_vec(batch.ids, (rows, t), self.decoder.head().device())?;
             let key = Key::new(self.settings.seed).named("dropout").stream(number);
-            let loss = self.decoder.loss(&ids, &batch.targets, None, Some(key))?.sum;
+            let loss = self.decoder.loss(&ids, &batch.targets, Some(IGNORED), Some(key))?.sum;
             sum += f64::from(loss.to_scalar::<f32>()?);
-            let store = loss.backward()?;
+            let store = backward(&loss)?;
+            drop(loss); // and with it what the forward pass kept
             if number == 0 && sum.is_finite() {
                 self.decoder.parameters.check_gradients(&store)?;
             }
-            gradients.add(&self.decoder.parameters, &store, 1.0 / tokens as f64)?;
+            gradients.add(&self.decoder.parameters, store, 1.0 / tokens as f64)?;
         }
         Ok((sum / tokens as f64, gradients))
     }
@@ -84,7 +87,8 @@ impl Trainer<'_> {
             let batch = self.sampler.batch(number, rows);
             for (row, language) in batch.languages.iter().enumerate() {
                 let last = &batch.targets[(row + 1) * t - 1];
-                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain([last]).collect();
+                let last = Some(last).filter(|id| **id != IGNORED);
+                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain(last).collect();
                 windows.push(json!({ "language": language, "tokens": tokens }));
             }
             let ids = self.sampler.documents(number, rows).into_iter();

@@ -16,6 +16,7 @@ mod predict;
 mod recipes;
 mod sample;
 mod samples;
+mod selftest;
 mod slice;
 mod tasks;
 mod tidy;

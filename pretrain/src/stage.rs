@@ -1,9 +1,10 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
-use crate::batch::TokenSource;
+use crate::batch::{self, TokenSource};
 use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
 use crate::evaluate::{self, Evaluation};
+use crate::memory::{self, Forecast, Text};
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::ngram::ORDER;
 use crate::text_source::TextSource;
@@ -64,7 +65,7 @@ pub fn run(
     let vocabulary = Vocabulary::load(vocabulary)?;
     corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
-    let value = serde_json::to_value(&settings).expect("settings are plain data");
+    let value = json!({ "model": settings.model, "training": settings.training.of_result() });
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
@@ -79,6 +80,9 @@ pub fn run(
         }
     }
     let source = TextSource { tokens: &corpus, vocabulary: &vocabulary };
+    if device.is_cpu() {
+        warn_of_memory(&settings, text(&corpus), batch::training_bytes(&source));
+    }
     let tokens = (&source as &dyn TokenSource, inputs[0].sha256.as_str());
     let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
     let evaluation =
@@ -119,6 +123,28 @@ fn is_measured_otherwise(other: &Manifest, settings: &Value, inputs: &[FileRecor
         settings
     };
     other.format == FORMAT && other.inputs == inputs && without(&other.settings) == without(settings)
+}
+
+/// The training text of a corpus.
+pub fn text(corpus: &Corpus) -> Text {
+    let splits = corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train));
+    splits.fold(Text::default(), |sum, split| {
+        let documents = sum.documents + split.len() as u64;
+        Text { documents, tokens: sum.tokens + split.total_tokens() + 2 * split.len() as u64 }
+    })
+}
+
+/// Says so where training is forecast to take more memory than there is, and what takes less.
+fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
+    let model = &settings.model;
+    let training = &settings.training.for_corpus(bytes, model.context_length);
+    let half = model.context_length / 2;
+    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
+    let remedies = memory::remedies(model, training, text, true, shorter);
+    let forecast = Forecast::new(model, training, text, true);
+    if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// The sizes with the vocabulary's own number of pieces and special ids.

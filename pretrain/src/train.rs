@@ -63,6 +63,7 @@ pub fn run(
         progress.note(&clock.note(trainer.state.step, &step));
     }
     progress.end();
+    drop(trainer); // before there is another model
     Decoder::load(folder, device)
 }
 
@@ -93,14 +94,15 @@ impl<'a> Trainer<'a> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
         let settings = settings.for_corpus(batch::training_bytes(source), config.context_length);
-        let decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
+        let mut decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
+        decoder.recompute = settings.recompute;
         let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
         let special = (config.beginning, config.end);
         let sampler = Sampler::new(source, special, config.context_length, settings.alpha, settings.seed)?;
         let sampler = sampler.with(settings.language_per);
         let steps = settings.steps_over(sampler.tokens(), config.context_length);
-        let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
+        let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
         let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;

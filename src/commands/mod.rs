@@ -10,6 +10,7 @@ mod predict;
 mod quickstart;
 mod run;
 mod sample;
+mod selftest;
 mod table;
 mod watch;
 
@@ -39,6 +40,7 @@ pub fn run(verb: Verb) -> Result<()> {
         Verb::Extract(arguments) => extract::run(&arguments),
         Verb::Identify(arguments) => identify::run(&arguments),
         Verb::Bench { what: Bench::Train(arguments) } => bench::train(&arguments),
+        Verb::Selftest { device, json } => selftest::run(device, json),
         Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
             fetch::wikipedia(&codes, output, mirror, date, &Bars::new())
         }

@@ -1,6 +1,7 @@
 //! Linear maps with a bias, the weight stored as GPT-2 stores it: a row for each input.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
@@ -22,7 +23,7 @@ pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) 
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
-fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
     let sum = |rows: &[f32]| {
         let mut sum = vec![0.0; width];
         rows.chunks_exact(width).for_each(|row| add(&mut sum, row));
@@ -80,16 +81,15 @@ impl CustomOp3 for Affine {
         let (in_width, out_width) = weight.dims2()?;
         let rows = x.elem_count() / in_width;
         let mut of_x = vec![0.0; x.elem_count()];
-        let (of_weight, of_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let (by_weight, by_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
             let gradient = Matrix::new(gradient, rows);
             let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, in_width));
             times_transposed(out, gradient, weight, self.precision);
             (transposed_times(Matrix::new(x, rows), gradient, self.precision), of_bias)
         })?;
-        let of_weight = Tensor::from_vec(of_weight, weight.shape(), weight.device())?;
-        let of_bias = Tensor::from_vec(of_bias, bias.shape(), bias.device())?;
-        Ok((Some(Tensor::from_vec(of_x, x.shape(), x.device())?), Some(of_weight), Some(of_bias)))
+        let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
+        Ok((Some(of_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
     }
 }
 

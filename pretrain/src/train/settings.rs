@@ -9,6 +9,7 @@ use crate::optional;
 use crate::precision::Precision;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Sequences of 512 tokens in a batch for a corpus of at most so many bytes: 4, 8 and 32 are what Goldfish takes for 5, 10
 /// and 100 MB (Chang et al. 2024, table 4), since a larger batch overfits a small corpus; the bounds here lie half-way
@@ -36,6 +37,9 @@ pub struct TrainSettings {
     pub accumulation: usize,
     /// Numbers of the matrix products in a step; what is measured on the way is measured in f32.
     pub precision: Precision,
+    /// Whether each block runs again in the backward pass, in place of keeping what it computed: less memory, a quarter
+    /// slower, the same to the bit (Chen et al. 2016).
+    pub recompute: bool,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// Whether each row of a batch has a language of its own, or all have one.
@@ -81,6 +85,7 @@ impl Default for TrainSettings {
             batch_size: 0,
             accumulation: 1,
             precision: Precision::F32,
+            recompute: false,
             alpha: 0.5,
             language_per: LanguagePer::Row,
             schedule: Schedule::default(),
@@ -148,6 +153,13 @@ impl TrainSettings {
             settings.batch_size = (512 * sequences / (window * self.accumulation.max(1))).max(1);
         }
         settings
+    }
+
+    /// All that the result depends on, as plain data; not whether it is computed in one way or another.
+    pub fn of_result(&self) -> Value {
+        let mut value = serde_json::to_value(self).expect("settings are plain data");
+        value.as_object_mut().expect("a struct").remove("recompute");
+        value
     }
 
     /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.

@@ -4,6 +4,7 @@ use super::Trainer;
 use crate::batch::IGNORED;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
 use candle_core::Tensor;
@@ -57,11 +58,12 @@ impl Trainer<'_> {
             let key = Key::new(self.settings.seed).named("dropout").stream(number);
             let loss = self.decoder.loss(&ids, &batch.targets, Some(IGNORED), Some(key))?.sum;
             sum += f64::from(loss.to_scalar::<f32>()?);
-            let store = loss.backward()?;
+            let store = backward(&loss)?;
+            drop(loss); // and with it what the forward pass kept
             if number == 0 && sum.is_finite() {
                 self.decoder.parameters.check_gradients(&store)?;
             }
-            gradients.add(&self.decoder.parameters, &store, 1.0 / tokens as f64)?;
+            gradients.add(&self.decoder.parameters, store, 1.0 / tokens as f64)?;
         }
         Ok((sum / tokens as f64, gradients))
     }

@@ -113,6 +113,16 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
 }
 
 #[test]
+fn a_run_goes_on_with_less_memory_as_if_nothing_had_been() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(&settings(), whole.path(), 999).unwrap();
+    assert!(matches!(train(&settings(), parts.path(), 7), Err(Error::Interrupted)));
+    train(&TrainSettings { recompute: true, ..settings() }, parts.path(), 999).unwrap();
+    assert!(files(whole.path()) == files(parts.path()));
+    assert_eq!(logged(whole.path()), logged(parts.path()));
+}
+
+#[test]
 fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
     let of = |rule, learning_rate, average| {
         let schedule = Schedule { learning_rate, warmup_steps: Some(2), ..Default::default() };

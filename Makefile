@@ -42,9 +42,11 @@ else
 endif
 
 # Training steps a second beside PyTorch's, five times in turns: make compare-torch PYTHON=python3 SIZES="--d 512 --layers 8"
+# or make compare-torch MODEL=awd-lstm (decoder, awd-lstm, qrnn)
+MODEL ?= decoder
 compare-torch: build
 	@$(PYTHON) -c 'import torch' || { echo "missing: PyTorch; give a Python that has it: make compare-torch PYTHON=..."; exit 1; }
-	$(PYTHON) benches/torch_train.py --against "cargo run --release --quiet --" $(SIZES)
+	$(PYTHON) benches/torch_train.py --against "cargo run --release --quiet --" --model $(MODEL) $(SIZES)
 
 # What the build needs beyond git, a C++ compiler and Rust: cmake, for SentencePiece; OpenBLAS, for speed.
 install-missing:

@@ -252,6 +252,19 @@ pub struct ExtractArguments {
     /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
+    /// Put in what the dump's own templates give (expand), or leave them out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub templates: Templates,
+}
+
+/// What becomes of a wiki's templates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Templates {
+    /// What they give is text of the page, where the dump has them.
+    #[default]
+    Expand,
+    /// They are left out, but for those that only dress their text.
+    Drop,
 }
 
 /// An identifier and texts.
@@ -289,34 +302,53 @@ fn rule(text: &str) -> Result<Rule, String> {
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Tokens a second of training steps on random ids, and where the time goes.
-    #[command(after_help = "Example: tongues bench train --d 512 --layers 8 --heads 8 --seq 512 --batch 4")]
+    #[command(after_help = "Examples: tongues bench train --d 512 --layers 8 --heads 8 --seq 512 --batch 4
+          tongues bench train --model awd-lstm")]
     Train(BenchTrainArguments),
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchModel {
+    /// A transformer's decoder.
+    #[default]
+    Decoder,
+    /// LSTMs, as fastai's AWD-LSTM.
+    AwdLstm,
+    /// Quasi-recurrent layers.
+    Qrnn,
 }
 
 /// Sizes of what is trained.
 #[derive(Debug, Args)]
 pub struct BenchTrainArguments {
+    /// What is trained; d, layers, seq and batch have the defaults in brackets, those of a decoder first.
+    #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
+    pub model: BenchModel,
     /// Pieces of the vocabulary.
     #[arg(long, default_value_t = 8192, value_name = "V")]
     pub vocab: usize,
-    /// Hidden width.
-    #[arg(long, default_value_t = 256, value_name = "D")]
-    pub d: usize,
-    /// Width of the feed-forward part [default: 8/3 of D, in eights].
+    /// Hidden width of a decoder; of a recurrent model the embedding's [default: 256; 400].
+    #[arg(long, value_name = "D")]
+    pub d: Option<usize>,
+    /// Width of the feed-forward part of a decoder [default: 8/3 of D, in eights].
     #[arg(long, value_name = "F")]
     pub intermediate: Option<usize>,
-    /// Layers.
-    #[arg(long, default_value_t = 4)]
-    pub layers: usize,
-    /// Attention heads.
+    /// Width of a recurrent model's layers.
+    #[arg(long, default_value_t = 1152, value_name = "H")]
+    pub hidden: usize,
+    /// Layers [default: 4; 3 of awd-lstm].
+    #[arg(long)]
+    pub layers: Option<usize>,
+    /// Attention heads of a decoder.
     #[arg(long, default_value_t = 4)]
     pub heads: usize,
-    /// Tokens in a window.
-    #[arg(long, default_value_t = 256, value_name = "T")]
-    pub seq: usize,
-    /// Windows in a step.
-    #[arg(long, default_value_t = 8, value_name = "B")]
-    pub batch: usize,
+    /// Tokens in a window [default: 256; 70].
+    #[arg(long, value_name = "T")]
+    pub seq: Option<usize>,
+    /// Windows in a step [default: 8; 40].
+    #[arg(long, value_name = "B")]
+    pub batch: Option<usize>,
     /// Steps that are measured, after three to warm up.
     #[arg(long, default_value_t = 10)]
     pub steps: usize,

@@ -226,7 +226,10 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
     documents::Source {
         name: source.name.clone(),
         licence: source.licence.clone(),
-        read: reading(source.format, source.text_column.as_deref()),
+        read: ReadSettings {
+            templates: source.templates.unwrap_or_default(),
+            ..reading(source.format, source.text_column.as_deref())
+        },
         files: found,
     }
 }

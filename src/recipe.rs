@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tongues_pipeline::read::Format;
+use tongues_pipeline::read::{Format, TemplateUse};
 
 /// One thing wrong with a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Source {
     pub licence: Option<String>,
     /// Column of the text in JSONL, Parquet and tables; `text` otherwise.
     pub text_column: Option<String>,
+    /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
+    pub templates: Option<TemplateUse>,
 }
 
 /// `[[evaluation]]`: text that must not be learnt from.

@@ -46,3 +46,23 @@ fn peak_memory_is_what_was_forecast() {
     assert!([kept, recomputed, other].into_iter().all(near), "{kept:?}, {recomputed:?}, {other:?}");
     assert!(recomputed[1] < 0.8 * kept[1], "recomputing: {recomputed:?} against {kept:?}");
 }
+
+#[test]
+fn recurrent_models_are_measured_too() {
+    let place = Place::new();
+    let sizes = ["--vocab", "50", "--d", "8", "--hidden", "12", "--layers", "2", "--seq", "6", "--batch", "2"];
+    let run = |model: &str, more: &[&str]| {
+        place
+            .run(&[&["bench", "train", "--device", "cpu", "--steps", "1", "--model", model], &sizes[..], more].concat())
+    };
+    // The head is the embedding, with a bias. A layer has four gates of (inputs, units, two biases), or three of
+    // (inputs, a bias), of which the first reads two inputs.
+    let lstm = 50 * 9 + 4 * 12 * (8 + 12 + 2) + 4 * 8 * (12 + 8 + 2);
+    let qrnn = 50 * 9 + 3 * 12 * (2 * 8 + 1) + 3 * 8 * (12 + 1);
+    for (model, parameters) in [("awd-lstm", lstm), ("qrnn", qrnn)] {
+        let figures: Value = serde_json::from_str(&run(model, &["--json"]).expect(0, &[]).stdout).unwrap();
+        assert_eq!(figures["parameters"], parameters, "{model}");
+        assert!(figures["tokens_per_second"].as_f64() > Some(0.0), "{figures}");
+    }
+    run("qrnn", &["--dtype", "bf16"]).expect(1, &["a recurrent model multiplies in f32"]);
+}

@@ -39,6 +39,13 @@ impl Parameters {
         self.insert(name, &Tensor::from_vec(values, shape, device)?)
     }
 
+    /// Adds a parameter uniform within ±`bound`; the values depend on (key, name) alone.
+    pub fn uniform(&mut self, name: &str, shape: &[usize], bound: f64, key: Key, device: &Device) -> Result<()> {
+        let (key, count) = (key.named(name), shape.iter().product::<usize>());
+        let values = (0..count as u64).map(|index| ((2.0 * key.uniform(index) - 1.0) * bound) as f32).collect();
+        self.insert(name, &Tensor::from_vec::<_, f32>(values, shape, device)?)
+    }
+
     /// Adds a parameter of ones.
     pub fn ones(&mut self, name: &str, shape: &[usize], device: &Device) -> Result<()> {
         self.insert(name, &Tensor::ones(shape, DType::F32, device)?)

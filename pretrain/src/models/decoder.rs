@@ -316,7 +316,7 @@ mod tests {
             let config = DecoderConfig { hidden_size: 32, intermediate_size: 128, dropout: 0.0, ..config };
             let decoder = Decoder::new(&config, 1, &Device::Cpu).unwrap().in_precision(Precision::Bf16);
             let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default()).unwrap();
-            let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [1, 0, 5, 2, 2]], &Device::Cpu).unwrap();
+            let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [4, 0, 5, 2, 2]], &Device::Cpu).unwrap();
             let targets = [3, 3, 6, 0, 4, 0, 5, 2, 2, 1];
             let mut losses = Vec::new();
             for _ in 0..200 {

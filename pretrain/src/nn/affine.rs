@@ -23,7 +23,7 @@ pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) 
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
-fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
     let sum = |rows: &[f32]| {
         let mut sum = vec![0.0; width];
         rows.chunks_exact(width).for_each(|row| add(&mut sum, row));

@@ -4,10 +4,10 @@ use crate::error::Result;
 use crate::nn::backward::of_weight;
 use crate::nn::kept::Kept;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
-use crate::nn::vector::{exponentials, largest, scale, sum_of_exponentials};
+use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
-use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// Logits held at once, in numbers: 8 MiB of f32, so that they stay in the last-level cache between the products that
@@ -34,18 +34,36 @@ pub fn cross_entropy(
     ignore: Option<u32>,
     precision: Precision,
 ) -> Result<Loss> {
+    smoothed_cross_entropy(hidden, (weight, None), targets, ignore, 0.0, precision)
+}
+
+/// As [`cross_entropy`], with a bias (V) of the head, if there is one, and smoothed labels (Szegedy et al. 2016): a row's
+/// loss is 1 - `smoothing` times its cross-entropy plus `smoothing` times the mean of - ln p over all V pieces.
+pub fn smoothed_cross_entropy(
+    hidden: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    targets: &[u32],
+    ignore: Option<u32>,
+    smoothing: f64,
+    precision: Precision,
+) -> Result<Loss> {
     let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore, precision)?, rows });
+        return Ok(Loss {
+            sum: plain::cross_entropy(hidden, (weight, bias), targets, ignore, smoothing, precision)?,
+            rows,
+        });
     }
+    let bias = bias.map_or_else(|| Tensor::zeros(0, weight.dtype(), weight.device()), Tensor::contiguous)?;
     let op = CrossEntropy {
         targets: targets.to_vec(),
         ignore,
+        smoothing: smoothing as f32,
         precision,
-        differentiate: hidden.track_op() || weight.track_op(),
+        differentiate: [hidden, weight, &bias].iter().any(|tensor| tensor.track_op()),
         gradients: Kept::nothing(),
     };
-    Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
+    Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
 }
 
 /// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
@@ -55,23 +73,24 @@ pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<
     }
     let width = hidden.dim(1)?;
     Ok(slices::read([hidden, weight], |[hidden, weight]| {
-        by_row(hidden, weight, width, targets, ignore, Precision::F32)
+        by_row(hidden, (weight, &[]), width, targets, Precision::F32, |row, target| {
+            if Some(target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[target as usize]) }
+        })
     })?)
 }
 
+/// What `loss` makes of each row's logits and target.
 fn by_row(
     hidden: &[f32],
-    weight: &[f32],
+    (weight, bias): (&[f32], &[f32]),
     width: usize,
     targets: &[u32],
-    ignore: Option<u32>,
     precision: Precision,
+    loss: impl Fn(&[f32], u32) -> f64 + Sync,
 ) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
-    chunks(hidden, weight, width, targets, precision, |logits, chunk| {
-        let row = |(row, target): (&[f32], &u32)| {
-            if Some(*target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[*target as usize]) }
-        };
+    chunks(hidden, (weight, bias), width, targets, precision, |logits, chunk| {
+        let row = |(row, target): (&[f32], &u32)| loss(row, *target);
         all.par_extend(logits.par_chunks(weight.len() / width).zip(&targets[chunk]).map(row));
     });
     all
@@ -82,10 +101,10 @@ pub(crate) fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
     (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
 }
 
-/// Hands the logits of a few rows at a time to `work`, with the range of these rows.
+/// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.
 fn chunks(
     hidden: &[f32],
-    weight: &[f32],
+    (weight, bias): (&[f32], &[f32]),
     width: usize,
     targets: &[u32],
     precision: Precision,
@@ -99,7 +118,11 @@ fn chunks(
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
         let weight = Matrix::new(weight, vocabulary).transposed();
-        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, Old::Replace, precision);
+        let old = if bias.is_empty() { Old::Replace } else { Old::Add };
+        if old == Old::Add {
+            logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
+        }
+        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, old, precision);
         work(logits, chunk);
     }
 }
@@ -109,38 +132,63 @@ fn log_sum(row: &[f32]) -> f64 {
     f64::from(most) + f64::from(sum_of_exponentials(row, most)).ln()
 }
 
+/// The mean of a row and the target's element, weighted by `smoothing` and by the rest: with ln p = logit - log-sum a
+/// row's loss is the log-sum less this.
+fn smoothed(row: &[f32], target: u32, smoothing: f32) -> f64 {
+    let right = f64::from(row[target as usize]);
+    if smoothing == 0.0 {
+        return right;
+    }
+    right + f64::from(smoothing) * (f64::from(sum(row)) / row.len() as f64 - right)
+}
+
 /// The loss of one row, whose logits become the loss's gradient by them.
-fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>) -> f64 {
+fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>, smoothing: f32) -> f64 {
     if Some(target) == ignore {
         row.fill(0.0);
         return 0.0;
     }
-    let (right, most) = (row[target as usize], largest(row));
+    let (right, most) = (smoothed(row, target, smoothing), largest(row));
     let sum = exponentials(row, most);
     scale(row, 1.0 / sum);
-    row[target as usize] -= 1.0;
-    f64::from(most) - f64::from(right) + f64::from(sum).ln()
+    if smoothing > 0.0 {
+        let share = smoothing / row.len() as f32;
+        row.iter_mut().for_each(|x| *x -= share);
+    }
+    row[target as usize] -= 1.0 - smoothing;
+    f64::from(most) - right + f64::from(sum).ln()
 }
+
+/// Columns of the bias's gradient that one task adds up.
+const COLUMNS: usize = 512;
 
 struct CrossEntropy {
     targets: Vec<u32>,
     ignore: Option<u32>,
+    smoothing: f32,
     precision: Precision,
     /// Whether a gradient is wanted.
     differentiate: bool,
-    /// By `hidden` and by `weight`, from the forward pass.
-    gradients: Kept<[Vec<f32>; 2]>,
+    /// By `hidden`, by `weight` and by the bias, from the forward pass.
+    gradients: Kept<[Vec<f32>; 3]>,
 }
 
 impl CrossEntropy {
-    fn with_gradients(&self, hidden: &[f32], weight: &[f32], of_hidden: &mut [f32], of_weight: &mut [f32]) -> f64 {
+    /// The loss; writes the gradients by `hidden`, `weight` and `bias` to `to`.
+    fn with_gradients(&self, hidden: &[f32], (weight, bias): (&[f32], &[f32]), to: [&mut [f32]; 3]) -> f64 {
+        let [of_hidden, of_weight, of_bias] = to;
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
         let mut total = 0.0;
-        chunks(hidden, weight, width, &self.targets, self.precision, |logits, chunk| {
+        chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
-            let losses: Vec<f64> = rows.map(|(row, target)| with_gradient(row, *target, self.ignore)).collect();
+            let loss = |(row, target): (&mut [f32], &u32)| with_gradient(row, *target, self.ignore, self.smoothing);
+            let losses: Vec<f64> = rows.map(loss).collect();
             total += losses.iter().sum::<f64>();
+            of_bias.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, of_bias)| {
+                let rows = logits.chunks_exact(vocabulary);
+                rows.for_each(|row| add(of_bias, &row[number * COLUMNS..number * COLUMNS + of_bias.len()]));
+            });
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
@@ -153,7 +201,7 @@ impl CrossEntropy {
     }
 }
 
-impl CustomOp2 for CrossEntropy {
+impl CustomOp3 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross-entropy"
     }
@@ -164,20 +212,28 @@ impl CustomOp2 for CrossEntropy {
         layout: &Layout,
         weight: &CpuStorage,
         weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let ((n, d), (v, width)) = (layout.shape().dims2()?, weight_layout.shape().dims2()?);
         let wrong = self.targets.iter().find(|target| Some(**target) != self.ignore && **target as usize >= v);
-        if n != self.targets.len() || d != width || wrong.is_some() {
-            bail!("cross-entropy: {n} × {d} times {v} × {width} for {} targets, {wrong:?}", self.targets.len());
+        let biases = bias_layout.shape().dims1()?;
+        if n != self.targets.len() || d != width || wrong.is_some() || ![0, v].contains(&biases) {
+            let targets = self.targets.len();
+            bail!("cross-entropy: {n} × {d} times {v} × {width} plus {biases} for {targets} targets, {wrong:?}");
         }
         let (hidden, weight) = (slices::of(hidden, layout)?, slices::of(weight, weight_layout)?);
+        let head = (weight, slices::of(bias, bias_layout)?);
         let total = if self.differentiate && n > 0 {
-            let (mut of_hidden, mut of_weight) = (vec![0.0; hidden.len()], vec![0.0; weight.len()]);
-            let total = self.with_gradients(hidden, weight, &mut of_hidden, &mut of_weight);
-            self.gradients.keep([of_hidden, of_weight]);
+            let [mut of_hidden, mut of_weight, mut of_bias] = [n * d, v * d, biases].map(|size| vec![0.0; size]);
+            let total = self.with_gradients(hidden, head, [&mut of_hidden, &mut of_weight, &mut of_bias]);
+            self.gradients.keep([of_hidden, of_weight, of_bias]);
             total
         } else {
-            by_row(hidden, weight, width, &self.targets, self.ignore, self.precision).iter().sum::<f64>()
+            let loss = |row: &[f32], target| {
+                if Some(target) == self.ignore { 0.0 } else { log_sum(row) - smoothed(row, target, self.smoothing) }
+            };
+            by_row(hidden, head, width, &self.targets, self.precision, loss).iter().sum::<f64>()
         };
         Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
     }
@@ -186,11 +242,12 @@ impl CustomOp2 for CrossEntropy {
         &self,
         hidden: &Tensor,
         weight: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         if hidden.elem_count() == 0 {
-            return Ok((None, None));
+            return Ok((None, None, None));
         }
         let mut gradients = self.gradients.take(self.name())?;
         let factor = gradient.to_scalar::<f32>()?;
@@ -198,9 +255,10 @@ impl CustomOp2 for CrossEntropy {
             let chunks = gradients.iter_mut().flat_map(|values| values.chunks_mut(1 << 14));
             chunks.par_bridge().for_each(|chunk| scale(chunk, factor));
         }
-        let [by_hidden, by_weight] = gradients;
+        let [by_hidden, by_weight, by_bias] = gradients;
         let by_hidden = Tensor::from_vec(by_hidden, hidden.shape(), hidden.device())?;
-        Ok((Some(by_hidden), of_weight(weight, by_weight)?))
+        let by_bias = if bias.elem_count() > 0 { of_weight(bias, by_bias)? } else { None };
+        Ok((Some(by_hidden), of_weight(weight, by_weight)?, by_bias))
     }
 }
 
@@ -218,14 +276,42 @@ mod tests {
             let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
             let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
             let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99), F32)?.sum * 0.5)?);
-            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99), F32)? * 0.5)?);
+            let plain =
+                |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, (w, None), &targets, Some(99), 0.0, F32)? * 0.5)?);
             agree(&[&x, &w], fused, plain);
+            // In f64 the same function takes the plain path.
+            let smoothed = |[x, w, b]: [&Tensor; 3]| {
+                Ok(smoothed_cross_entropy(x, (w, Some(b)), &targets, Some(99), 0.3, F32)?.sum)
+            };
+            agree(&[&x, &w, &normal(&[v], 3)], smoothed, smoothed);
+            let [of_variables, of_constants] = [true, false].map(|tracked| {
+                let x =
+                    if tracked { candle_core::Var::from_tensor(&x).unwrap().as_tensor().clone() } else { x.clone() };
+                smoothed([&x, &w, &normal(&[v], 3)]).unwrap().to_scalar::<f32>().unwrap()
+            });
+            assert!((of_variables - of_constants).abs() < 1e-4, "{of_variables} {of_constants}");
             let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
             let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
             assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
             let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
             assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn smoothed_labels_are_pytorchs() {
+        // x = torch.tensor([[1., -2.], [0.5, 3.]]).requires_grad_()
+        // w, b = torch.tensor([[1., 0.], [0.3, -1.], [-2., 0.7]]), torch.tensor([0.1, -0.2, 0.3])
+        // l = F.cross_entropy(x @ w.T + b, torch.tensor([2, 0]), reduction="sum", label_smoothing=0.1)
+        // l.backward(); print(l, x.grad)
+        let at = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let x = candle_core::Var::from_tensor(&at(&[1.0, -2.0, 0.5, 3.0], &[2, 2])).unwrap();
+        let (w, b) = (at(&[1.0, 0.0, 0.3, -1.0, -2.0, 0.7], &[3, 2]), at(&[0.1, -0.2, 0.3], &[3]));
+        let loss = smoothed_cross_entropy(&x, (&w, Some(&b)), &[2, 0], None, 0.1, F32).unwrap().sum;
+        assert!((loss.to_scalar::<f32>().unwrap() - 6.478079).abs() < 1e-5);
+        let gradient: Vec<f32> = loss.backward().unwrap().get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let expected = [2.301598, -1.34531, -1.93564, 0.481128];
+        assert!(gradient.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{gradient:?}");
     }
 
     #[test]

@@ -32,6 +32,13 @@ impl Mask {
         key.filter(|_| rate > 0.0).map(|key| Mask::new(key, rate))
     }
 
+    /// What the element at `index` is multiplied by.
+    #[inline(always)]
+    pub fn factor(&self, index: usize) -> f32 {
+        let bits = self.key.bits(index as u64 / 4) >> (16 * (index % 4));
+        if (bits & 0xffff) as u32 >= self.below { self.scale } else { 0.0 }
+    }
+
     /// What the elements that stay are multiplied by.
     pub fn scale(&self) -> f32 {
         self.scale
@@ -50,7 +57,7 @@ impl Mask {
 
 vectorised! {
     /// The factors of the elements from `start` (a multiple of 4) on times `from`, added to what is in `to`.
-    fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
+    pub(crate) fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
         for (four, (to, from)) in to.chunks_mut(4).zip(from.chunks(4)).enumerate() {
             let bits = mask.key.bits((start / 4 + four) as u64);
             for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {

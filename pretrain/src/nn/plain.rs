@@ -5,6 +5,12 @@
 //! bfloat16 once more before it is f32 again, as everything between products. Gradients go the same way back: what reaches
 //! a weight is f32.
 
+mod characters;
+mod recurrent;
+
+pub use characters::{char_convolution, highway};
+pub use recurrent::{lstm, qrnn};
+
 use crate::error::Result;
 use crate::nn::dropout::Mask;
 use crate::nn::heads::Heads;
@@ -147,44 +153,60 @@ pub fn causal_attention(
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
 pub(crate) const CHUNK: usize = 1 << 24;
 
-/// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
+/// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::smoothed_cross_entropy`].
 pub fn cross_entropy(
     hidden: &Tensor,
-    weight: &Tensor,
+    head: (&Tensor, Option<&Tensor>),
     targets: &[u32],
     ignore: Option<u32>,
+    smoothing: f64,
     precision: Precision,
 ) -> Result<Tensor> {
+    let (weight, bias) = head;
     let (fixed, fixed_weight) = (hidden.detach(), weight.detach());
     let (mut total, mut of_hidden, mut of_weight) = (0.0, Vec::new(), weight.zeros_like()?.detach());
+    let mut of_bias = bias.map(|bias| bias.detach().zeros_like()).transpose()?;
     let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
     for (number, targets) in targets.chunks(rows_at_once).enumerate() {
         let x = fixed.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
-        let (losses, of_logits) = with_gradient(&product(&x, &fixed_weight, true, precision)?, targets, ignore)?;
+        let (losses, of_logits) = with_gradient(&logits(&x, head, precision)?, targets, ignore, smoothing)?;
         total += losses.iter().sum::<f64>();
         of_hidden.push(product(&of_logits, &fixed_weight, false, precision)?);
         of_weight = (of_weight + product(&of_logits.t()?, &x, false, precision)?)?;
+        of_bias = of_bias.map(|of_bias| of_bias + of_logits.sum(0)?).transpose()?;
     }
     // A carrier whose value is 0 and whose gradient is the one computed above.
-    let carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
-    let carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    let mut carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
+    carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    if let Some((bias, of_bias)) = bias.zip(of_bias) {
+        carrier = (carrier + (bias * of_bias)?.sum_all()?)?;
+    }
     Ok(((&carrier - carrier.detach())? + total)?)
+}
+
+/// The logits (rows, V) of `x` (rows, D), without a graph.
+fn logits(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), precision: Precision) -> Result<Tensor> {
+    let logits = product(x, &weight.detach(), true, precision)?;
+    Ok(match bias {
+        Some(bias) => logits.broadcast_add(&bias.detach())?,
+        None => logits,
+    })
 }
 
 /// Losses by row, nats; 0 for ignored rows. No gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
-    let (hidden, weight) = (hidden.detach(), weight.detach());
+    let hidden = hidden.detach();
     let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
     let mut all = Vec::with_capacity(targets.len());
     for (number, targets) in targets.chunks(rows_at_once).enumerate() {
         let x = hidden.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
-        all.extend(with_gradient(&x.matmul(&weight.t()?)?, targets, ignore)?.0);
+        all.extend(with_gradient(&logits(&x, (weight, None), Precision::F32)?, targets, ignore, 0.0)?.0);
     }
     Ok(all)
 }
 
 /// Losses by row and the gradient of their sum by the logits (rows, V).
-fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<(Vec<f64>, Tensor)> {
+fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>, smoothing: f64) -> Result<(Vec<f64>, Tensor)> {
     let device = logits.device();
     let counts: Vec<f32> = targets.iter().map(|target| f32::from(Some(*target) != ignore)).collect();
     let counts = Tensor::from_vec(counts, (targets.len(), 1), device)?.to_dtype(logits.dtype())?;
@@ -192,10 +214,15 @@ fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Resul
     let indices = Tensor::from_vec(safe, (targets.len(), 1), device)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let losses = ((&log_sum - shifted.gather(&indices, 1)?)? * &counts)?;
-    let probabilities = shifted.broadcast_sub(&log_sum)?.exp()?.broadcast_mul(&counts)?;
-    let gradient = probabilities.scatter_add(&indices, &counts.neg()?, 1)?;
-    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, gradient))
+    let mut right = shifted.gather(&indices, 1)?;
+    let mut of_logits = shifted.broadcast_sub(&log_sum)?.exp()?;
+    if smoothing > 0.0 {
+        right = ((right * (1.0 - smoothing))? + (shifted.mean_keepdim(D::Minus1)? * smoothing)?)?;
+        of_logits = (of_logits - smoothing / logits.dim(1)? as f64)?;
+    }
+    let losses = ((&log_sum - right)? * &counts)?;
+    let of_logits = of_logits.broadcast_mul(&counts)?.scatter_add(&indices, &(&counts * (smoothing - 1.0))?, 1)?;
+    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, of_logits))
 }
 
 #[cfg(test)]
@@ -223,7 +250,7 @@ mod tests {
             (&[&[3, 8, 16], &[24, 16]], |x, p| linear(&x[0], &x[1], p)),
             (&[&[3, 8, 16], &[16, 24], &[24]], |x, p| affine(&x[0], &x[1], &x[2], p)),
             (&[&[2, 9, 24]], |x, p| causal_attention(&x[0], &Heads { queries: 4, keys: 1, rope: None }, None, p)),
-            (&[&[4, 16], &[11, 16]], |x, p| cross_entropy(&x[0], &x[1], &[10, 0, 99, 3], Some(99), p)),
+            (&[&[4, 16], &[11, 16]], |x, p| cross_entropy(&x[0], (&x[1], None), &[10, 0, 99, 3], Some(99), 0.0, p)),
         ];
         for (number, (shapes, layer)) in cases.into_iter().enumerate() {
             let inputs: Vec<Tensor> = (0..shapes.len()).map(|i| normal(shapes[i], i as u64)).collect();
@@ -264,7 +291,10 @@ mod tests {
         gradients(&[&x], || scalar(&dropout(&x, &Mask::new(Key::new(1), 0.3)).unwrap()));
         let (x, w) = (variable(&[4, 3], 5), variable(&[5, 3], 6));
         // Other than above: the value is a constant plus 0, so it is computed from scratch each time.
-        gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9), F32).unwrap());
+        let targets = [4, 0, 2, 9];
+        gradients(&[&x, &w], || cross_entropy(&x, (&w, None), &targets, Some(9), 0.0, F32).unwrap());
+        let bias = variable(&[5], 13);
+        gradients(&[&x, &w, &bias], || cross_entropy(&x, (&w, Some(&bias)), &targets, Some(9), 0.3, F32).unwrap());
         let joined = variable(&[2, 3, 24], 4); // B 2, T 3, 2 heads of 4, or 4 of queries and 1 of keys
         let (of_queries, of_keys) = (variable(&[4], 11), variable(&[4], 12));
         for (queries, keys) in [(2, 2), (4, 1)] {

@@ -108,6 +108,33 @@ pub(crate) fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FUSED>(-x))
 }
 
+/// The hyperbolic tangent, absolute error below 3e-7 (measured in the tests).
+#[inline(always)]
+pub(crate) fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp::<FUSED>(2.0 * x))
+}
+
+/// The first elements of a row, filled up with zeros where there are fewer: values that alias nothing, so that a loop
+/// over many rows at once is vectorised.
+#[inline(always)]
+pub(crate) fn load(row: &[f32]) -> [f32; LANES] {
+    if let Some(lanes) = row.first_chunk() {
+        return *lanes;
+    }
+    let mut lanes = [0.0; LANES];
+    lanes[..row.len()].copy_from_slice(row);
+    lanes
+}
+
+/// Writes the first elements of a row, as many as it has.
+#[inline(always)]
+pub(crate) fn store(row: &mut [f32], lanes: [f32; LANES]) {
+    match row.first_chunk_mut() {
+        Some(first) => *first = lanes,
+        None => row.copy_from_slice(&lanes[..row.len()]),
+    }
+}
+
 /// Partial sums to one: halves are added until one is left.
 #[inline(always)]
 pub(crate) fn fold(mut lanes: [f32; LANES]) -> f32 {
@@ -202,6 +229,21 @@ vectorised! {
 }
 
 vectorised! {
+    /// The sum of all elements.
+    pub(crate) fn sum(row: &[f32]) -> f32 {
+        let mut lanes = [0.0; LANES];
+        let mut chunks = row.chunks_exact(LANES);
+        for chunk in chunks.by_ref() {
+            for i in 0..LANES {
+                lanes[i] += chunk[i];
+            }
+        }
+        chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x);
+        fold(lanes)
+    }
+}
+
+vectorised! {
     /// The sum of squares in f64, from partial sums in f64.
     pub(crate) fn sum_of_squares(row: &[f32]) -> f64 {
         let mut lanes = [0f64; LANES];
@@ -238,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn the_hyperbolic_tangent_is_as_good_as_documented() {
+        for i in -1_000_000..=1_000_000 {
+            let x = i as f32 * 1e-5;
+            let expected = f64::from(x).tanh();
+            for found in [tanh::<false>(x), tanh::<true>(x)] {
+                assert!((f64::from(found) - expected).abs() < 3e-7, "{found} for tanh {x}");
+            }
+        }
+        assert_eq!([tanh::<true>(1e30), tanh::<true>(-1e30)], [1.0, -1.0]);
+        assert!(tanh::<true>(f32::NAN).is_nan());
+    }
+
+    #[test]
     fn reductions_count_the_rest() {
         for n in [0, 1, 15, 16, 17, 33] {
             let row: Vec<f32> = (0..n).map(|i| ((i * 7) % 5) as f32 - 2.0).collect();
@@ -248,6 +303,7 @@ mod tests {
             assert!((f64::from(powers.iter().sum::<f32>()) - expected).abs() < 1e-5);
             assert_eq!(sum_of_squares(&row), row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
             assert_eq!(f64::from(dot::<false>(&row, &row)), sum_of_squares(&row));
+            assert_eq!(sum(&row), row.iter().sum::<f32>());
             assert_eq!(largest(&row), row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }

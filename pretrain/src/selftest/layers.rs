@@ -4,8 +4,10 @@ use super::{Check, difference};
 use crate::error::{Error, Result};
 use crate::nn::check::normal;
 use crate::nn::{
-    AttentionSettings, Heads, Rope, add_positions, affine, attention_layer, causal_attention, cross_entropy, dropout,
-    embedding, feed_forward, gelu, layer_norm, linear, plain, residual, rms_norm, swiglu,
+    AttentionSettings, Heads, LstmSettings, LstmWeights, Rope, add_positions, affine, attention_layer,
+    causal_attention, char_convolution, cross_entropy, dropout, embedding, embedding_dropout, feed_forward, gelu,
+    highway, layer_norm, linear, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy, swiglu,
+    variational_dropout,
 };
 use crate::precision::Precision::{self, Bf16, F32};
 use crate::random::Key;
@@ -68,6 +70,36 @@ const LAYERS: &[Layer] = &[
     products("feed_forward", &[&[2, 40, 33], &[33], &[50, 33], &[50, 33], &[33, 50]], |x, p| {
         feed_forward(&(&x[0] * 0.5)?, [1, 2, 3, 4].map(|i| &x[i]), 1e-5, 0.3, Some(Key::new(3)), p)
     }),
+    plain_layer("lstm", &[&[5, 3, 7], &[24, 7], &[24, 6], &[24], &[24]], |x, _| {
+        Ok(lstm(&x[0], &lstm_weights(x, None), None, LstmSettings::default())?.0)
+    }),
+    plain_layer(
+        "lstm, projected, clipped, reversed",
+        &[&[5, 3, 7], &[24, 7], &[24, 4], &[24], &[24], &[4, 6]],
+        |x, _| {
+            let settings = LstmSettings { reverse: true, cell_clip: Some(0.8), projection_clip: Some(0.4) };
+            Ok(lstm(&x[0], &lstm_weights(x, Some(&x[5])), None, settings)?.0)
+        },
+    ),
+    plain_layer("qrnn", &[&[5, 3, 7], &[18, 14], &[18]], |x, _| Ok(qrnn(&x[0], &x[1], &x[2], None)?.0)),
+    plain_layer("char_convolution", &[&[9, 12, 4], &[6, 4, 3], &[6]], |x, _| char_convolution(&x[0], &x[1], &x[2])),
+    plain_layer("highway", &[&[9, 7], &[14, 7], &[14]], |x, _| highway(&x[0], &x[1], &x[2])),
+    plain_layer("variational_dropout", &[&[5, 3, 9]], |x, _| variational_dropout(&x[0], 0.3, Some(Key::new(3)))),
+    plain_layer("embedding_dropout", &[&[40, 9]], |x, _| {
+        let ids: Vec<u32> = (0..40).map(|i| i * 7 % 23).collect();
+        embedding_dropout(&x[0], &ids, 0.3, Some(Key::new(3)))
+    }),
+    products("smoothed_cross_entropy", &[&[90, 33], &[65, 33], &[65]], |x, p| {
+        let targets: Vec<u32> = (0..90).map(|i| if i % 7 == 3 { 99 } else { i * 5 % 65 }).collect();
+        Ok((smoothed_cross_entropy(&x[0], (&x[1], Some(&x[2])), &targets, Some(99), 0.1, p)?.sum * 0.5)?)
+    }),
+    products("recompute", &[&[3, 41, 33], &[33], &[33, 33]], |x, p| {
+        let block = move |x: &Tensor, weights: &[&Tensor]| {
+            let map = linear(&rms_norm(x, weights[0], 1e-5)?, weights[1], p)?;
+            residual(x, &map, 0.3, Some(Key::new(3)))
+        };
+        recompute(&x[0], &[&x[1], &x[2]], block)
+    }),
     products("cross_entropy, ignored rows", &[&[90, 33], &[65, 33]], |x, p| {
         let targets: Vec<u32> = (0..90).map(|i| if i % 7 == 3 { 99 } else { i * 5 % 65 }).collect();
         Ok((cross_entropy(&x[0], &x[1], &targets, Some(99), p)?.sum * 0.5)?)
@@ -79,6 +111,11 @@ fn ids(like: &Tensor, rows: u64, length: u64, count: u64) -> Result<Tensor> {
     let id = |i| Key::new(7).below(i, count).min(Key::new(8).below(i, count)) as u32;
     let ids: Vec<u32> = (0..rows * length).map(id).collect();
     Ok(Tensor::from_vec(ids, (rows as usize, length as usize), like.device())?)
+}
+
+/// The inputs after the first.
+fn lstm_weights<'a>(x: &'a [Tensor], weight_hr: Option<&'a Tensor>) -> LstmWeights<'a> {
+    LstmWeights { weight_ih: &x[1], weight_hh: &x[2], bias_ih: &x[3], bias_hh: &x[4], weight_hr }
 }
 
 /// Heads, with rotary positions for heads of this width.
@@ -146,9 +183,9 @@ mod tests {
 
     #[test]
     fn every_layer_is_compared() {
-        // What `nn/mod.rs` offers: the functions that it names after `pub use MODULE::`. Names of what is no layer itself
-        // go here.
-        const OTHERS: &[&str] = &[];
+        // `backward` is no layer: it is what all of them are passed through in training.
+        const OTHERS: &[&str] = &["backward"];
+        // What `nn/mod.rs` offers: the functions that it names after `pub use MODULE::`.
         let offered =
             include_str!("../nn/mod.rs").split("\npub use ").skip(1).filter_map(|rest| rest.split(';').next());
         let words = offered.flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_').skip(1));

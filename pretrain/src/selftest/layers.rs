@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn every_layer_is_compared() {
-        // What `nn/mod.rs` offers: the functions that it names after `pub use MODULE::`. Names of what is no layer itself
-        // go here.
+        // `backward` is no layer: it is what all of them are passed through in training.
         const OTHERS: &[&str] = &["backward"];
+        // What `nn/mod.rs` offers: the functions that it names after `pub use MODULE::`.
         let offered =
             include_str!("../nn/mod.rs").split("\npub use ").skip(1).filter_map(|rest| rest.split(';').next());
         let words = offered.flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_').skip(1));

@@ -129,7 +129,8 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Of training a model in this process, as it is now.
+    /// Of training a model in this process, as it is now. Where the operations are not fused, it is an estimate of the
+    /// device's memory, and process and text are not in it.
     pub fn new(sizes: &impl Sizes, settings: &TrainSettings, text: Text, fused: bool) -> Forecast {
         let shapes = sizes.shapes();
         let count = |wanted: &dyn Fn(&Shape) -> bool| -> u64 {
@@ -155,12 +156,13 @@ impl Forecast {
             _ => weights + largest(&|_| true), // the first step looks at every gradient
         };
         let average = if settings.averaging() == Policy::Off { 0 } else { weights };
+        let (process, text) = if fused { (resident(), text.bytes()) } else { (0, 0) };
         Forecast {
-            process: resident(),
+            process,
             weights: NUMBER * weights,
             optimiser: NUMBER * optimiser,
             average: NUMBER * average,
-            text: text.bytes(),
+            text,
             step: NUMBER * (before + ledger.most).max(update) + BESIDE,
         }
     }
@@ -198,8 +200,9 @@ pub fn remedies<S: Sizes>(
     if let Some((sizes, length)) = shorter {
         all.push((format!("context_length = {length}"), Forecast::new(&sizes, settings, text, fused)));
     }
-    let before = of(settings).peak();
-    all.retain(|(_, forecast)| forecast.peak() < before);
+    // The process itself grows and shrinks from one look at it to the next.
+    let before = of(settings).beyond();
+    all.retain(|(_, forecast)| forecast.beyond() < before);
     all
 }
 

@@ -148,12 +148,10 @@ impl Forecast {
         sizes.step(settings.batch_size, Pass { recompute: settings.recompute, fused }, &mut ledger);
         // With accumulation, the sum of the passes before is there too.
         let before = if settings.accumulation > 1 { weights } else { 0 };
-        let largest = |wanted: &dyn Fn(&Shape) -> bool| {
-            shapes.iter().filter(|shape| wanted(shape)).map(Shape::count).max().unwrap_or(0)
-        };
+        let largest = shapes.iter().filter(|shape| shape.is_hidden_matrix()).map(Shape::count).max().unwrap_or(0);
         let update = match settings.optimiser.rule {
-            Rule::Muon => weights + COPIES_OF_MUON * largest(&Shape::is_hidden_matrix),
-            _ => weights + largest(&|_| true), // the first step looks at every gradient
+            Rule::Muon => weights + COPIES_OF_MUON * largest,
+            _ => weights,
         };
         let average = if settings.averaging() == Policy::Off { 0 } else { weights };
         let (process, text) = if fused { (resident(), text.bytes()) } else { (0, 0) };
@@ -290,9 +288,14 @@ mod tests {
         assert_eq!(forecast.beyond(), 440 + 880 + 6160 + 1240 + BESIDE);
         let step = |settings: TrainSettings| of(&settings).step - BESIDE;
         assert_eq!(step(TrainSettings { recompute: true, ..settings.clone() }), 4 * 210);
-        // The sum of the passes before; and where a step is small, the update: all gradients and the largest one again.
+        // The sum of the passes before; and where a step is small, Muon's update: all gradients, eight times the matrix.
         assert_eq!(step(TrainSettings { accumulation: 2, ..settings.clone() }), 4 * (110 + 310));
-        assert_eq!(step(TrainSettings { batch_size: 1, ..settings.clone() }), 4 * (110 + 100));
+        let muon = OptimiserSettings { rule: Rule::Muon, ..Default::default() };
+        let small = TrainSettings { batch_size: 0, ..settings.clone() };
+        assert_eq!(
+            [step(small.clone()), step(TrainSettings { optimiser: muon, ..small })],
+            [4 * 110, 4 * (110 + 8 * 6)]
+        );
         let with = |rule, average| {
             let optimiser = OptimiserSettings { rule, ..Default::default() };
             let forecast = of(&TrainSettings { optimiser, average, ..settings.clone() });

@@ -41,7 +41,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         Overrides { data: arguments.data.clone(), output: arguments.output.clone(), set: arguments.set.clone() };
     let plan = Plan::read(&arguments.recipe, &overrides)?;
     if arguments.dry_run {
-        print(&describe(&plan));
+        print(&describe(&plan, &open(arguments.device)?));
         return Ok(());
     }
     let device = open(arguments.device)?;
@@ -191,7 +191,7 @@ fn save(plan: &Plan) -> Result<()> {
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
 }
 
-fn describe(plan: &Plan) -> String {
+fn describe(plan: &Plan, device: &Device) -> String {
     let mut lines = vec![format!("output  {}", plan.output.display())];
     for source in &plan.documents.sources {
         for file in &source.files {
@@ -213,13 +213,13 @@ fn describe(plan: &Plan) -> String {
     }
     lines.push(format!("{} languages", plan.languages().len()));
     if plan.comparison.is_none() {
-        lines.extend(training(plan)); // of several models each has its own text and steps
+        lines.extend(training(plan, device)); // of several models each has its own text and steps
     }
     lines.join("\n")
 }
 
 /// The model and its training in figures: parameters, tokens, steps, time, memory.
-fn training(plan: &Plan) -> Vec<String> {
+fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let corpus = Corpus::open(&plan.output.join("tokens")).ok();
     // Before the tokens are there, the files' sizes say about how much text there is.
     let files = plan.documents.sources.iter().flat_map(|source| &source.files);
@@ -235,20 +235,22 @@ fn training(plan: &Plan) -> Vec<String> {
         Some(text) => Some(training.steps_over(text.tokens, window)),
         None => training.steps,
     };
-    let tokens = text.map_or("not counted yet".to_owned(), |text| text.tokens.to_string());
-    let each = throughput::seconds_of_step(&model, at_once, training);
-    lines.push(match steps {
-        Some(steps) => {
-            let minutes = (steps as f64 * each / 60.0).ceil();
-            format!("train   {tokens} tokens  {steps} steps of {at_once}  about {minutes} min on this CPU")
+    let tokens = text.map_or("tokens not counted yet".to_owned(), |text| format!("{} tokens", text.tokens));
+    let steps_in_words = steps.map_or("steps".to_owned(), |steps| format!("{steps} steps"));
+    let time = device.is_cpu().then(|| {
+        let each = throughput::seconds_of_step(&model, at_once, training);
+        match steps {
+            Some(steps) => format!("  about {} min", (steps as f64 * each / 60.0).ceil()),
+            None => format!("  about {each:.2} s a step"),
         }
-        None => format!("train   {tokens} tokens  steps of {at_once}  about {each:.2} s a step on this CPU"),
     });
-    let text = text.unwrap_or_default();
+    let time = time.unwrap_or_default();
+    lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
+    let forecast = Forecast::new(&model, training, text.unwrap_or_default(), device.is_cpu());
+    let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    let forecast = Forecast::new(&model, training, text, true);
     lines.push(format!(
-        "memory  {} MiB at its peak: process {}, weights {}, optimiser {}, average {}, text {}, a step {}",
+        "memory  {} MiB {estimated}: process {}, weights {}, optimiser {}, average {}, text {}, a step {}",
         mib(forecast.peak()),
         mib(forecast.process),
         mib(forecast.weights),

@@ -73,7 +73,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for mode in ("with templates", "without templates"):
             plain = mode.startswith("without")
-            ours_at, theirs_at = (os.path.join(folder, name + mode[:4]) for name in ("ours", "theirs"))
+            ours_at, theirs_at = (os.path.join(folder, f"{name} {mode}") for name in ("ours", "theirs"))
             os.makedirs(ours_at)
             ours = shlex.split(o.tongues) + ["extract", o.dump, "--output", f"{ours_at}/a.jsonl", "--format", "mediawiki"]
             ours += ["--templates", "drop" if plain else "expand"]

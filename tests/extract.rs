@@ -63,7 +63,7 @@ fn templates_are_expanded_or_left_out() {
     let place = Place::new();
     let templates = [
         template("Goduds", "{{#switch:{{{1}}}|15=XV|16=XVI}} godu symts"),
-        template("Gs", "#REDIRECT [[Taiss:Goduds]]"),
+        template("Gs", "#REDIRECT [[Template:Goduds]]"),
         // 2^40 inclusions.
         (0..40).map(|i| template(&format!("D{i}"), &format!("{{{{D{}}}}}{{{{D{}}}}}", i + 1, i + 1))).collect(),
     ];

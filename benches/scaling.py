@@ -67,16 +67,16 @@ def panel(left, top, title, points, heights, colour, label, limit):
 
 def draw(curves, limit, about):
     columns, rows = len(AXES), len(FIGURES)
-    width, height = columns * (WIDTH + MARGIN + 16) + 16, rows * (HEIGHT + 76) + 44
+    width, height = columns * (WIDTH + MARGIN + 16) + 16, rows * (HEIGHT + 76) + 62
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
            f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="16" y="20" font-size="13">{about}</text>']
+           *(f'<text x="16" y="{20 + 18 * i}" font-size="13">{line}</text>' for i, line in enumerate(about))]
     for row, (figure, label, colour) in enumerate(FIGURES):
         line = limit if figure == "gflops" else None
         # One scale for a row, so that its panels can be compared.
         heights = ticks(max(line or 0, *(found[figure] for curve in curves.values() for _, found in curve)))
         for column, (axis, (title, _)) in enumerate(AXES.items()):
-            left, top = MARGIN + column * (WIDTH + MARGIN + 16), 58 + row * (HEIGHT + 76)
+            left, top = MARGIN + column * (WIDTH + MARGIN + 16), 76 + row * (HEIGHT + 76)
             points = [(size, found[figure]) for size, found in curves[axis]]
             out += panel(left, top, title, points, heights, colour, label, line)
     return "\n".join([*out, "</svg>", ""])
@@ -108,8 +108,8 @@ def main():
     curves = {axis: [(point[axis], medians[each.index(point)]) for point in line] for axis, line in points.items()}
     limit = max(run["limit_gflops"] or 0 for runs in found for run in runs)
     sizes = ", ".join(f"{name} {size}" for name, size in BASE.items())
-    about = (f"tongues bench train on {o.machine}, f32: around {sizes}, heads of {HEAD_WIDTH}, vocabulary 8192, one size "
-             f"changed at a time; medians of {o.rounds}; dashed: one large product alone")
+    about = [f"tongues bench train on {o.machine}, f32, medians of {o.rounds} runs; dashed: one large product alone",
+             f"One size changed at a time, the others {sizes}; vocabulary 8192, heads of {HEAD_WIDTH}"]
     with open(o.output, "w", encoding="utf-8") as file:
         file.write(draw(curves, limit, about))
     print("| | " + " | ".join(label for _, label, _ in FIGURES) + " |\n|---|---|---|")

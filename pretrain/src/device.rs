@@ -46,8 +46,11 @@ pub fn open(choice: Choice) -> Result<Device> {
 /// The first CUDA device.
 fn first() -> Result<Device> {
     let device = Device::new_cuda(0).map_err(|error| {
+        // The lines after the first are candle's stack.
+        let error = error.to_string();
+        let reason = error.lines().next().unwrap_or_default();
         Error::Settings(format!(
-            "no CUDA device: {error}; expected a GPU, its driver, and cuBLAS and cuRAND of the CUDA version this binary \
+            "no CUDA device: {reason}; expected a GPU, its driver, and cuBLAS and cuRAND of the CUDA version this binary \
              was built with (`scripts/cuda-toolkit --libraries` fetches them)"
         ))
     })?;

@@ -77,6 +77,20 @@ fn a_run_is_sampled_and_what_is_wrong_is_named() {
     let card = std::fs::read_to_string(place.path("run/model/README.md")).unwrap();
     assert!(card.contains("## Second halves of sentences") && card.contains("## Known by heart"), "{card}");
 
+    // Measured otherwise, and not trained again.
+    let model = place.path("run/model/model.safetensors");
+    let written = || std::fs::metadata(&model).unwrap().modified().unwrap();
+    let second_half = || {
+        let text = std::fs::read_to_string(place.path("run/model/evaluation.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["languages"][1]["second_half"].clone()
+    };
+    let (before, recipe) = (written(), std::fs::read_to_string(place.path("sample.toml")).unwrap());
+    assert!(second_half().is_object());
+    place.write("sample.toml", recipe.replace("documents = 3", "documents = 3\nsentences = 0"));
+    place.run(&["pretrain", "sample.toml", "--output", "run"]).expect(0, &[]);
+    assert!(second_half().is_null());
+    assert!(before == written(), "it was trained again");
+
     sample(&["none"]).expect(1, &["none: found no config.json, neither in it nor in its `model`"]);
     sample(&["run/tokens"]).expect(1, &["run/tokens: found no config.json"]);
     let long = "kalo ".repeat(40);

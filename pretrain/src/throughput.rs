@@ -54,6 +54,9 @@ pub struct Figures {
     pub loss: f64,
 }
 
+/// Ids (rows, T), the tokens after them and the key of the step's dropout to a summed loss.
+pub type LossOfStep<'a> = &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>;
+
 /// What is measured: a new model and its steps.
 pub struct Work<'a> {
     /// Of a new model.
@@ -67,7 +70,7 @@ pub struct Work<'a> {
     /// Peak of memory as forecast, where the architecture tells.
     pub forecast: Option<Forecast>,
     /// The summed loss of ids (rows, T) and the tokens after them (rows · T), with the key of the step's dropout.
-    pub loss: &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>,
+    pub loss: LossOfStep<'a>,
 }
 
 /// Trains a new decoder for `steps` steps of random ids and measures each; of `settings`, batch size, precision,

@@ -131,12 +131,12 @@ impl Convolution {
             .map(|(task, (of_x, x))| {
                 let (mut of_weight, mut of_bias) = (vec![0.0; weight.len()], vec![0.0; f]);
                 for (word, (of_x, x)) in of_x.chunks_exact_mut(c * e).zip(x.chunks_exact(c * e)).enumerate() {
-                    for filter in 0..f {
+                    for (filter, of_bias) in of_bias.iter_mut().enumerate() {
                         let index = (task * WORDS + word) * f + filter;
                         if out[index] > 0.0 {
                             let window = best[index] as usize * e..(best[index] as usize + width) * e;
                             let own = filter * width * e..(filter + 1) * width * e;
-                            of_bias[filter] += gradient[index];
+                            *of_bias += gradient[index];
                             add_scaled(&mut of_weight[own.clone()], &x[window.clone()], gradient[index]);
                             add_scaled(&mut of_x[window], &weight[own], gradient[index]);
                         }

@@ -10,6 +10,7 @@ pub mod attention;
 pub mod attention_layer;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod exact_gelu;
 pub mod feed_forward;
 pub mod gelu;
 pub mod heads;
@@ -20,16 +21,18 @@ pub mod plain;
 pub mod positions;
 pub(crate) mod product;
 pub mod rope;
+pub mod seen;
 pub(crate) mod slices;
 pub mod swiglu;
 pub(crate) mod vector;
 mod weights;
 
-pub use affine::affine;
-pub use attention::causal_attention;
+pub use affine::{affine, linear_with_bias};
+pub use attention::attention;
 pub use attention_layer::{AttentionSettings, attention_layer};
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{cross_entropy, cross_entropy_with_bias};
 pub use dropout::{dropout, residual};
+pub use exact_gelu::exact_gelu;
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use heads::Heads;
@@ -38,6 +41,7 @@ pub use linear::{embedding, linear};
 pub use norm::rms_norm;
 pub use positions::add_positions;
 pub use rope::Rope;
+pub use seen::Seen;
 pub use swiglu::swiglu;
 
 #[doc(hidden)]

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::nn::dropout::Mask;
 use crate::nn::heads::Heads;
 use crate::nn::rope::Rope;
+use crate::nn::seen::Seen;
 use candle_core::{D, DType, Device, Tensor};
 use rayon::prelude::*;
 
@@ -20,6 +21,11 @@ pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// `x` (…, I) times `weight` (I, O), plus `bias` (O).
 pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     Ok(linear(x, &weight.t()?)?.broadcast_add(bias)?)
+}
+
+/// `x` (…, I) times `weight` (O, I) transposed, plus `bias` (O).
+pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    Ok(linear(x, weight)?.broadcast_add(bias)?)
 }
 
 /// Rows of `weight` (V, D) by `ids` (B, T).
@@ -51,6 +57,11 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     Ok(x.gelu()?)
 }
 
+/// The Gaussian error linear unit by the error function.
+pub fn exact_gelu(x: &Tensor) -> Result<Tensor> {
+    Ok((x * (((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?)?)
+}
+
 /// `silu(gate) · up` of `x` (…, 2F), gate before up.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)? / 2;
@@ -72,16 +83,21 @@ pub fn rotate(x: &Tensor, rope: &Rope) -> Result<Tensor> {
     Ok((x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?)
 }
 
-/// (T, T): 0 where the column is not after the row, a large negative number where it is.
-fn causal_mask(t: usize, dtype: DType, device: &Device) -> Result<Tensor> {
-    let values: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { -1e30 } else { 0.0 }).collect();
-    Ok(Tensor::from_vec(values, (t, t), device)?.to_dtype(dtype)?)
+/// (B, 1, T, T): 0 where the query of the row sees the key of the column, a large negative number where it does not.
+fn unseen(seen: &Seen, (b, t): (usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
+    seen.check(b, t)?;
+    let row = |at: usize| {
+        let keys = seen.keys(at / t, at % t, t);
+        (0..t).map(move |key| if keys.contains(&key) { 0.0f32 } else { -1e30 })
+    };
+    let values: Vec<f32> = (0..b * t).flat_map(row).collect();
+    Ok(Tensor::from_vec(values, (b, 1, t, t), device)?.to_dtype(dtype)?)
 }
 
 /// `softmax(q kᵀ / √K + mask) v`; `joined` (B, T, (H + 2G) · K) holds q, k and v side by side, head by head. With `norms`
 /// (weights of queries' and of keys' and what is added to the mean square) each query and key is normed; then it is
 /// rotated where `heads` has rotary positions. Gives (B, T, H · K).
-pub fn causal_attention(joined: &Tensor, heads: &Heads, norms: Option<([&Tensor; 2], f64)>) -> Result<Tensor> {
+pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen, norms: Option<([&Tensor; 2], f64)>) -> Result<Tensor> {
     let (b, t, width) = joined.dims3()?;
     let (h, g, k) = (heads.queries, heads.keys, heads.width(width));
     let split = |first: usize, count: usize| -> Result<Tensor> {
@@ -101,7 +117,7 @@ pub fn causal_attention(joined: &Tensor, heads: &Heads, norms: Option<([&Tensor;
     };
     let q = (prepared(split(0, h)?, 0)? * (k as f64).powf(-0.5))?;
     let scores = q.matmul(&shared(prepared(split(h, g)?, 1)?)?.t()?.contiguous()?)?; // (B, H, T, T)
-    let scores = scores.broadcast_add(&causal_mask(t, joined.dtype(), joined.device())?)?;
+    let scores = scores.broadcast_add(&unseen(seen, (b, t), joined.dtype(), joined.device())?)?;
     // The largest score is taken off as a constant: the softmax does not depend on it, so its gradient is not needed.
     let largest = scores.detach().max_keepdim(D::Minus1)?;
     let powers = scores.broadcast_sub(&largest)?.exp()?;
@@ -111,6 +127,19 @@ pub fn causal_attention(joined: &Tensor, heads: &Heads, norms: Option<([&Tensor;
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
 const CHUNK: usize = 1 << 24;
+
+/// Summed cross-entropy with a bias (V) of the logits: that without one, of states with a 1 beside them and the weight
+/// with the bias beside it.
+pub fn cross_entropy_with_bias(
+    hidden: &Tensor,
+    [weight, bias]: [&Tensor; 2],
+    targets: &[u32],
+    ignore: Option<u32>,
+) -> Result<Tensor> {
+    let ones = Tensor::ones((hidden.dim(0)?, 1), hidden.dtype(), hidden.device())?;
+    let hidden = Tensor::cat(&[hidden, &ones], 1)?;
+    cross_entropy(&hidden, &Tensor::cat(&[weight, &bias.unsqueeze(1)?], 1)?, targets, ignore)
+}
 
 /// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
 pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Tensor> {
@@ -173,8 +202,10 @@ mod tests {
         gradients(&[&x, &g], || scalar(&rms_norm(&x, &g, 1e-5).unwrap()));
         gradients(&[&x], || scalar(&swiglu(&x).unwrap()));
         gradients(&[&x], || scalar(&gelu(&x).unwrap()));
+        gradients(&[&x], || scalar(&exact_gelu(&x).unwrap()));
         let (m, c, p) = (variable(&[4, 5], 7), variable(&[5], 8), variable(&[6, 4], 9));
         gradients(&[&x, &m, &c], || scalar(&affine(&x, &m, &c).unwrap()));
+        gradients(&[&x, &w, &c], || scalar(&linear_with_bias(&x, &w, &c).unwrap()));
         gradients(&[&x, &p], || scalar(&add_positions(&x, &p).unwrap()));
         let bias = variable(&[4], 10);
         gradients(&[&x, &g, &bias], || scalar(&layer_norm(&x, &g, &bias, 1e-5).unwrap()));
@@ -182,15 +213,20 @@ mod tests {
         let (x, w) = (variable(&[4, 3], 5), variable(&[5, 3], 6));
         // Other than above: the value is a constant plus 0, so it is computed from scratch each time.
         gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9)).unwrap());
+        gradients(&[&x, &w, &c], || cross_entropy_with_bias(&x, [&w, &c], &[4, 0, 2, 9], Some(9)).unwrap());
         let joined = variable(&[2, 3, 24], 4); // B 2, T 3, 2 heads of 4, or 4 of queries and 1 of keys
         let (of_queries, of_keys) = (variable(&[4], 11), variable(&[4], 12));
         for (queries, keys) in [(2, 2), (4, 1)] {
             for rope in [None, Some(Rope::new(3, 4, 100.0))] {
                 let heads = Heads { queries, keys, rope };
-                gradients(&[&joined], || scalar(&causal_attention(&joined, &heads, None).unwrap()));
+                let apart = [vec![0, 1], vec![0]];
+                let [causal, both] = [Seen::causal(), Seen::bidirectional()];
+                for seen in [causal.clone().apart(&apart, 3).unwrap(), both.clone().apart(&apart, 3).unwrap(), both] {
+                    gradients(&[&joined], || scalar(&attention(&joined, &heads, &seen, None).unwrap()));
+                }
                 gradients(&[&joined, &of_queries, &of_keys], || {
                     let norms = Some(([of_queries.as_tensor(), of_keys.as_tensor()], 1e-5));
-                    scalar(&causal_attention(&joined, &heads, norms).unwrap())
+                    scalar(&attention(&joined, &heads, &causal, norms).unwrap())
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! What will happen: the recipe with its files found, its tags checked and its stages' settings filled in.
 
-use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task};
+use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task, nearest};
 use std::path::{Path, PathBuf};
 use tongues_finetune::classifier::ClassifierSettings;
 use tongues_finetune::stage::FinetuneSettings;
@@ -11,6 +11,7 @@ use tongues_pipeline::read::ReadSettings;
 use tongues_pipeline::stages::documents::{self, DocumentsSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
+use tongues_pretrain::models::model_config::{Kind, ModelConfig};
 use tongues_pretrain::stage;
 
 /// Everything a run needs to know.
@@ -76,7 +77,8 @@ impl Plan {
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
-        let pretrain = stage::Settings { model: recipe.section("model"), training: recipe.section("training") };
+        let model = find_model(&mut recipe);
+        let pretrain = stage::Settings { model, training: recipe.section("training") };
         let classifier: ClassifierSettings = recipe.section("finetune");
         let tasks: Vec<Task> = recipe.sections("task");
 
@@ -133,6 +135,22 @@ impl Plan {
         tags.sort();
         tags.dedup();
         tags
+    }
+}
+
+/// `[model]`, with the keys that its layout has.
+fn find_model(recipe: &mut Document) -> ModelConfig {
+    let layout = recipe.peek("model", "layout").map(str::to_owned);
+    match layout.as_deref().map(|name| (name, Kind::of_layout(name))) {
+        Some((_, Some(Kind::Encoder))) => ModelConfig::Encoder(recipe.section("model")),
+        Some((name, None)) => {
+            let layouts = Kind::layouts();
+            let hint = nearest(name, layouts.iter().map(String::as_str));
+            recipe.wrong("model", 0, "layout", format!("`model.layout`: no layout `{name}`{hint}"));
+            recipe.skip("model"); // which keys it may have is not known
+            ModelConfig::default()
+        }
+        _ => ModelConfig::Decoder(recipe.section("model")),
     }
 }
 

@@ -4,6 +4,7 @@ mod acceptance;
 mod bench;
 mod download;
 mod dumps;
+mod encoder;
 mod errors;
 mod evaluate;
 mod extract;

@@ -1,8 +1,11 @@
 //! What the model reads at a step: windows of packed documents, drawn as a function of (seed, step) and of nothing else.
 
 use crate::error::{Error, Result};
+use crate::nn::Seen;
 use crate::random::Key;
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tongues_languages::Tag;
 use tongues_pipeline::tokens::{Corpus, Split};
 
@@ -22,6 +25,10 @@ pub trait TokenSource: Send + Sync {
     }
     /// Ids are below this.
     fn vocabulary_size(&self) -> usize;
+    /// Of each id, whether a word begins with it; nothing where that is not known.
+    fn begins_word(&self) -> Option<&[bool]> {
+        None
+    }
 }
 
 impl TokenSource for Corpus {
@@ -42,6 +49,9 @@ impl TokenSource for Corpus {
     }
     fn vocabulary_size(&self) -> usize {
         Corpus::vocabulary_size(self)
+    }
+    fn begins_word(&self) -> Option<&[bool]> {
+        Corpus::begins_word(self)
     }
 }
 
@@ -101,6 +111,7 @@ pub struct Sampler {
     streams: Vec<Stream>,
     window: usize,
     key: Key,
+    begins_word: Option<Arc<[bool]>>,
 }
 
 /// One batch.
@@ -112,6 +123,44 @@ pub struct Batch {
     pub targets: Vec<u32>,
     /// The language of each row.
     pub languages: Vec<Tag>,
+    /// Where in each row a document begins, the first at 0 (it may have begun before).
+    pub documents: Vec<Vec<usize>>,
+    /// Of each id, whether a word begins with it.
+    begins_word: Option<Arc<[bool]>>,
+}
+
+impl Batch {
+    /// B.
+    pub fn rows(&self) -> usize {
+        self.languages.len()
+    }
+
+    /// T.
+    pub fn window(&self) -> usize {
+        self.ids.len() / self.rows()
+    }
+
+    /// The ids as a tensor (B, T).
+    pub fn ids(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.ids, (self.rows(), self.window()), device)?)
+    }
+
+    /// Of each id, whether a word begins with it; nothing where that is not known.
+    pub fn begins_word(&self) -> Option<&[bool]> {
+        self.begins_word.as_deref()
+    }
+
+    /// The same with each row as one document, whose tokens may see each other.
+    pub fn joined(self) -> Batch {
+        let documents = vec![vec![0]; self.rows()];
+        Batch { documents, ..self }
+    }
+
+    /// Of the keys `seen`, those of the same document.
+    pub fn seen(&self, seen: Seen) -> Result<Seen> {
+        let whole = self.documents.iter().all(|starts| starts.len() == 1);
+        if whole { Ok(seen) } else { seen.apart(&self.documents, self.window()) }
+    }
 }
 
 impl Sampler {
@@ -151,7 +200,7 @@ impl Sampler {
         }
         let total: f64 = streams.iter().map(|stream| stream.share).sum();
         streams.iter_mut().for_each(|stream| stream.share /= total);
-        Ok(Sampler { streams, window, key })
+        Ok(Sampler { streams, window, key, begins_word: source.begins_word().map(Arc::from) })
     }
 
     /// The share of rows each language gets.
@@ -166,10 +215,16 @@ impl Sampler {
 
     /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's chain.
     pub fn batch(&self, number: u64, rows: usize) -> Batch {
-        let mut batch = Batch { ids: Vec::new(), targets: Vec::new(), languages: Vec::new() };
+        let begins_word = self.begins_word.clone();
+        let (ids, targets, languages, documents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut batch = Batch { ids, targets, languages, documents, begins_word };
         for (stream, start) in self.places(number, rows) {
-            batch.ids.extend_from_slice(&stream.ids[start..start + self.window]);
-            batch.targets.extend_from_slice(&stream.ids[start + 1..start + self.window + 1]);
+            let end = start + self.window;
+            batch.ids.extend_from_slice(&stream.ids[start..end]);
+            batch.targets.extend_from_slice(&stream.ids[start + 1..end + 1]);
+            let later = &stream.starts[stream.starts.partition_point(|(begin, _)| *begin <= start)..];
+            let later = later.iter().map(|(begin, _)| *begin).take_while(|begin| *begin < end);
+            batch.documents.push([0].into_iter().chain(later.map(|begin| begin - start)).collect());
             batch.languages.push(stream.tag);
         }
         batch
@@ -255,6 +310,20 @@ mod tests {
             }
             assert_eq!(found, seen, "batch {number}");
         }
+    }
+
+    #[test]
+    fn documents_of_a_row_begin_with_their_first_token() {
+        let batch = Sampler::new(&source(), (1, 2), 8, 1.0, 1).unwrap().batch(0, 50);
+        for (row, starts) in batch.ids.chunks(8).zip(&batch.documents) {
+            let found = row.iter().enumerate().filter(|(place, id)| **id == 1 || *place == 0).map(|(place, _)| place);
+            assert_eq!(*starts, found.collect::<Vec<_>>());
+        }
+        let t = batch.window();
+        assert_eq!((batch.rows(), t), (50, 8));
+        let apart = batch.seen(Seen::causal()).unwrap();
+        assert_eq!(apart, Seen::causal().apart(&batch.documents, t).unwrap());
+        assert_eq!(batch.joined().seen(Seen::causal()).unwrap(), Seen::causal());
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
+mod card;
+pub mod tokenizer;
+
 use crate::batch::TokenSource;
 use crate::error::Result;
-use crate::evaluate::{self, Evaluation};
-use crate::models::decoder::{Decoder, DecoderConfig};
-use crate::ngram::ORDER;
+use crate::evaluate;
+use crate::models::ModelConfig;
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fmt::Write;
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
@@ -25,7 +26,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Sizes.
-    pub model: DecoderConfig,
+    pub model: ModelConfig,
     /// Optimiser, batches, stopping.
     pub training: TrainSettings,
 }
@@ -55,10 +56,9 @@ pub fn run(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Manifest> {
-    let corpus = Corpus::open(tokens)?;
     let vocabulary = Vocabulary::load(vocabulary)?;
-    corpus.check_vocabulary(vocabulary.sha256())?;
-    let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
+    let corpus = Corpus::open(tokens)?.with_words(&vocabulary)?;
+    let settings = Settings { model: settings.model.with_vocabulary(&vocabulary)?, ..settings.clone() };
     let value = serde_json::to_value(&settings).expect("settings are plain data");
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
@@ -71,11 +71,11 @@ pub fn run(
     }
     let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
     let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
-    let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
-    let evaluation = evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &asked, progress)?;
-    evaluation.write(output)?;
-    tokenizer_files(&vocabulary, output)?;
-    let card = card(&decoder, &evaluation, origin);
+    let model = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
+    let figures = model.evaluate(&corpus, Some(&vocabulary), &asked, progress)?;
+    figures.write(output)?;
+    tokenizer::write(&vocabulary, &settings.model, output)?;
+    let card = card::text(&*model, &figures, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = [
         "README.md",
@@ -84,14 +84,14 @@ pub fn run(
         "model.safetensors",
         hugging_face::FILE,
         encoder::MODEL,
-        TOKENIZER_CONFIG,
+        tokenizer::CONFIG,
     ];
     let outputs = names
         .iter()
         .map(|name| record(&output.join(name), name))
         .collect::<std::result::Result<Vec<_>, tongues_pipeline::Error>>()?;
     let counts = json!({
-        "parameters": decoder.parameters.count(),
+        "parameters": model.parameters().count(),
         "vocabulary_sha256": vocabulary.sha256(),
         "languages": corpus.languages(),
         "training_tokens": corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train).total_tokens()).sum::<u64>(),
@@ -99,76 +99,4 @@ pub fn run(
     let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
     manifest.write(output)?;
     Ok(manifest)
-}
-
-/// The sizes with the vocabulary's own number of pieces and special ids.
-fn with_vocabulary(model: &DecoderConfig, vocabulary: &Vocabulary) -> Result<DecoderConfig> {
-    let special = DecoderConfig { beginning: vocabulary.beginning(), end: vocabulary.end(), ..model.clone() };
-    special.for_vocabulary(vocabulary.size())
-}
-
-/// Name of the file that tells `transformers`, and whoever loads the folder, which vocabulary the model has.
-pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// Its key with the SHA-256 of `tokenizer.model`.
-pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
-
-/// Writes the vocabulary beside the weights, as ours and as `transformers` reads it.
-fn tokenizer_files(vocabulary: &Vocabulary, output: &Path) -> Result<()> {
-    let from = vocabulary.path();
-    let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
-    atomic::write(&output.join(encoder::MODEL), &bytes)?;
-    let fast = serde_json::to_vec(&hugging_face::tokenizer_json(vocabulary)).expect("plain data");
-    atomic::write(&output.join(hugging_face::FILE), &fast)?;
-    let config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
-        "clean_up_tokenization_spaces": false, VOCABULARY_SHA256: vocabulary.sha256(),
-    });
-    let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
-    Ok(atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?)
-}
-
-/// `README.md`: what the model is, what it was trained on, how good it is.
-fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
-    let config = &decoder.config;
-    let mut text = format!("# {}\n\nA multilingual language model trained with `tongues`.\n", origin.name);
-    let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("writing to memory does not fail");
-    if let Some(notice) = &origin.notice {
-        line(format_args!("\n**{notice}**"));
-    }
-    line(format_args!(
-        "\n{} parameters: decoder of {} layers, hidden size {}, {} heads, windows of {} tokens, {} pieces of vocabulary.",
-        decoder.parameters.count(),
-        config.layers,
-        config.hidden_size,
-        config.heads,
-        config.context_length,
-        config.vocabulary_size
-    ));
-    line(format_args!("`transformers` loads this folder as `{}`.\n\n## Text\n", config.layout.architecture()));
-    for (name, licence) in &origin.sources {
-        line(format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
-    }
-    line(format_args!("\n## Bits per byte on held-out documents\n"));
-    line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better."));
-    line(format_args!(
-        "The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.\n",
-        ORDER - 1
-    ));
-    line(format_args!("| language | documents | bytes | this model | Kneser–Ney | bigram | unigram |"));
-    line(format_args!("|---|---|---|---|---|---|---|"));
-    let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
-    for language in &evaluation.languages {
-        line(format_args!(
-            "| {} | {} | {} | {:.3} | {} | {} | {} |",
-            language.language,
-            language.documents,
-            language.bytes,
-            language.bits_per_byte,
-            figure(language.kneser_ney_bits_per_byte),
-            figure(language.bigram_bits_per_byte),
-            figure(language.unigram_bits_per_byte)
-        ));
-    }
-    text
 }

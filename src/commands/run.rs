@@ -14,7 +14,7 @@ use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
 use tongues_pretrain::device::{self, Device};
-use tongues_pretrain::evaluate::Evaluation;
+use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::stage;
 
 /// The last stage to run.
@@ -60,7 +60,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
         stage::run((&from.0, &from.1), &plan.pretrain, &origin(&plan), &plan.output.join("model"), &device, &bars)
             .context("cannot make `model`")?;
-        print(&table::bits_per_byte(&Evaluation::read(&plan.output.join("model"))?));
+        print(&table::figures(&Figures::read(&plan.output.join("model"))?));
     }
     if until >= Until::Tasks {
         let mut done = Vec::new();

@@ -21,6 +21,9 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Backward passes for one step.
     pub accumulation: usize,
+    /// Whether a token sees only its own document of those that are packed into a window; if not, the others too, as in
+    /// GPT and RoBERTa.
+    pub separate_documents: bool,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// The learning rate.
@@ -60,6 +63,7 @@ impl Default for TrainSettings {
             steps: None,
             batch_size: 8,
             accumulation: 1,
+            separate_documents: false,
             alpha: 0.5,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),

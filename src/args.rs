@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::Format;
+use tongues_pretrain::precision::Precision;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
 #[derive(Debug, Parser)]
@@ -213,6 +214,10 @@ fn format(text: &str) -> Result<Format, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
+fn precision(text: &str) -> Result<Precision, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
@@ -251,6 +256,9 @@ pub struct BenchTrainArguments {
     /// Dropout.
     #[arg(long, default_value_t = 0.0, value_name = "P")]
     pub dropout: f64,
+    /// Numbers of the matrix products.
+    #[arg(long = "dtype", value_parser = precision, default_value = "f32", value_name = "f32|bf16")]
+    pub precision: Precision,
     /// Where tensors live.
     #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
     pub device: Device,

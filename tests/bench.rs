@@ -16,6 +16,12 @@ fn a_step_is_measured_and_impossible_sizes_are_refused() {
     for name in ["tokens_per_second", "forward_ms", "backward_ms", "optimiser_ms", "gflops", "limit_gflops", "loss"] {
         assert!(figures[name].as_f64() > Some(0.0), "{name}: {figures}");
     }
+    assert_eq!(figures["precision"], "f32");
+    let said = run(&["--json", "--dtype", "bf16"]).expect(0, &[]);
+    let rounded: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(rounded["precision"], "bf16");
+    assert!(rounded["loss"] != figures["loss"], "{rounded}");
+    run(&["--dtype", "f16"]).expect(2, &["`f16`", "`f32` or `bf16`"]);
     run(&[]).expect(0, &["tokens/s", "GFLOP/s of", "peak"]);
     place.run(&["bench", "train", "--d", "10", "--heads", "3"]).expect(1, &["hidden_size 10", "heads"]);
 }

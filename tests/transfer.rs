@@ -1,8 +1,9 @@
 //! The second half of the way: language model, classifier, prediction; the same bytes whatever happens on the way.
 
-use crate::harness::Place;
+use crate::harness::{Place, Said};
 use crate::samples::assert_same;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tongues_pipeline::sample_wiki::SampleWiki;
 
@@ -83,4 +84,49 @@ fn from_dump_to_prediction_with_two_threads_and_a_kill_as_with_one() {
     place
         .run(&["pretrain", "longer.toml", "--output", "one"])
         .expect(1, &["state.json, settings.training.steps: found 14; expected 20"]);
+}
+
+/// A training is stopped at twenty steps drawn at random, in turns by `kill -9`, which it cannot know of, and by SIGTERM,
+/// upon which it saves and leaves; each run goes on from the one before.
+#[cfg(unix)]
+#[test]
+fn a_training_stopped_at_twenty_random_steps_is_an_undisturbed_one() {
+    const STEPS: u64 = 160;
+    let place = Place::new();
+    let recipe = recipe(&place);
+    let text = std::fs::read_to_string(place.path(&recipe)).unwrap();
+    place.write(
+        &recipe,
+        text.replace("steps = 14", &format!("steps = {STEPS}")).replace("save_every = 2", "save_every = 3"),
+    );
+    place.run(&["pretrain", &recipe, "--output", "one", "--threads", "1"]).expect(0, &[]);
+    place.run(&["vocabulary", &recipe, "--output", "two"]).expect(0, &[]);
+    // Another draw in every run of the test; the failure says which.
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let key = tongues_pretrain::random::Key::new(seed);
+    let mut steps: Vec<u64> = (0..20).map(|index| key.below(index, STEPS - 20)).collect();
+    steps.sort_unstable();
+    let metrics = place.path("two/model/training/metrics.jsonl");
+    let done =
+        || std::fs::read_to_string(&metrics).map_or(0, |lines| lines.matches("\"kind\":\"train\"").count() as u64);
+    let mut stopped = 0;
+    for (number, step) in steps.iter().enumerate() {
+        let mut child = place.start(&["pretrain", &recipe, "--output", "two", "--threads", "2"]);
+        let began = Instant::now();
+        while done() <= *step && child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(120), "step {step} never came");
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        if number % 2 == 0 {
+            child.kill().unwrap();
+        } else {
+            Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
+        }
+        let said: Said = child.wait_with_output().unwrap().into();
+        assert!([-1, 0, 130].contains(&said.code), "steps {steps:?}: {}", said.stderr);
+        stopped += usize::from(said.code != 0);
+    }
+    assert!(stopped >= 15, "only {stopped} runs were caught, steps {steps:?}");
+    place.run(&["pretrain", &recipe, "--output", "two", "--threads", "1"]).expect(0, &[]);
+    assert_same(&result(&place, "two"), &result(&place, "one"), &format!("stopped at the steps {steps:?}"));
 }

@@ -55,6 +55,15 @@ impl TokenSource for Corpus {
     }
 }
 
+/// UTF-8 bytes of all training documents.
+pub fn training_bytes(source: &dyn TokenSource) -> u64 {
+    let of_language = |tag| {
+        let documents = 0..source.documents(tag, Split::Train);
+        documents.map(|document| u64::from(source.bytes(tag, Split::Train, document))).sum::<u64>()
+    };
+    source.languages().into_iter().map(of_language).sum()
+}
+
 /// Ids of a document and the bytes of its text.
 pub type Tokens = (Vec<u32>, u32);
 
@@ -269,6 +278,7 @@ mod tests {
     #[test]
     fn shares_follow_the_power_and_rows_the_shares() {
         // 150 and 600 tokens: at alpha 0.5 the shares are 1 : 2.
+        assert_eq!(training_bytes(&source()), 150 * 9);
         let sampler = Sampler::new(&source(), (1, 2), 8, 0.5, 1).unwrap();
         assert!((sampler.shares()[0].1 - 1.0 / 3.0).abs() < 1e-12);
         let batch = sampler.batch(0, 3000);

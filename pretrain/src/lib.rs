@@ -18,6 +18,7 @@ pub mod ngram;
 pub mod nn;
 pub mod optimiser;
 pub mod parameters;
+pub mod precision;
 pub mod random;
 pub mod schedule;
 pub mod stage;

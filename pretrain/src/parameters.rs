@@ -181,6 +181,40 @@ pub fn save(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
     Ok(atomic::write(path, &bytes)?)
 }
 
+/// Reads the safetensors file `path`, or, where it is not there, the parts of it that `transformers` makes of a large model
+/// and lists in `path` with `.index.json` behind.
+///
+/// # Errors
+/// No such file and no such list, a list that is none, a part that is missing or lacks a tensor the list promises.
+pub fn load_parts(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let list = path.with_extension("safetensors.index.json");
+    if path.exists() || !list.exists() {
+        return load(path, device);
+    }
+    let bytes = std::fs::read(&list).map_err(FileError::io("read", &list))?;
+    let parts: Parts = serde_json::from_slice(&bytes).map_err(FileError::format(&list))?;
+    let files: BTreeSet<&String> = parts.weight_map.values().collect();
+    let mut tensors = BTreeMap::new();
+    for file in files {
+        tensors.extend(load(&list.with_file_name(file), device)?);
+    }
+    match parts.weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {
+        None => Ok(tensors),
+        Some((name, file)) => Err(Error::Mismatch {
+            place: list.with_file_name(file).display().to_string(),
+            found: format!("no tensor {name}"),
+            expected: format!("it, as {} says", list.display()),
+        }),
+    }
+}
+
+/// The list of a model's parts, as `transformers` writes it.
+#[derive(serde::Deserialize)]
+struct Parts {
+    /// The file of each tensor.
+    weight_map: BTreeMap<String, String>,
+}
+
 /// Reads a safetensors file into memory.
 pub fn load(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
@@ -216,6 +250,28 @@ mod tests {
         second.ones("a.weight", &[3], &Device::Cpu).unwrap();
         let message = second.load_values(&path, &Device::Cpu).unwrap_err().to_string();
         assert!(message.contains("a.weight: found shape [2]; expected shape [3]"), "{message}");
+    }
+
+    #[test]
+    fn a_model_in_parts_is_read_by_its_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, model) = (folder.path().join("model.safetensors"), two());
+        for (number, (name, tensor)) in model.attached().into_iter().enumerate() {
+            let part = folder.path().join(format!("model-0000{}-of-00002.safetensors", number + 1));
+            save(&BTreeMap::from([(name, tensor)]), &part).unwrap();
+        }
+        let list = |parts: &str| {
+            std::fs::write(folder.path().join("model.safetensors.index.json"), format!("{{\"weight_map\":{parts}}}"))
+        };
+        let [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        list(&format!("{{\"a.weight\":\"{first}\",\"b.weight\":\"{second}\"}}")).unwrap();
+        two().take_values(load_parts(&path, &Device::Cpu).unwrap(), &path).unwrap();
+        list(&format!("{{\"a.weight\":\"{first}\",\"b.weight\":\"{first}\"}}")).unwrap();
+        let message = load_parts(&path, &Device::Cpu).unwrap_err().to_string();
+        assert!(message.contains("model-00001-of-00002.safetensors: found no tensor b.weight"), "{message}");
+        // The whole file comes first.
+        model.save(&path).unwrap();
+        two().take_values(load_parts(&path, &Device::Cpu).unwrap(), &path).unwrap();
     }
 
     #[test]

@@ -34,8 +34,9 @@ pub struct Schedule {
     pub shape: Shape,
     /// The highest rate.
     pub learning_rate: f64,
-    /// `cosine`, `wsd`, `linear`, `constant`: steps of linear warm-up; the last of them has the highest rate.
-    pub warmup_steps: u64,
+    /// `cosine`, `wsd`, `linear`, `constant`: steps of linear warm-up; the last of them has the highest rate. None: a tenth
+    /// of all steps, as Goldfish has it (Chang et al. 2024, table 4), and 2,000 at most, as GPT had (Radford et al. 2018).
+    pub warmup_steps: Option<u64>,
     /// `cosine`, `wsd`, `linear`: the rate at the end, as a share of the highest.
     pub final_share: f64,
     /// `wsd`: the share of the steps, at the end, in which the rate falls; MiniCPM finds a tenth to be enough.
@@ -49,7 +50,7 @@ pub struct Schedule {
 impl Default for Schedule {
     fn default() -> Schedule {
         let shape = Shape::default();
-        let (learning_rate, warmup_steps, final_share) = (1e-3, 100, 0.1);
+        let (learning_rate, warmup_steps, final_share) = (1e-3, None, 0.1);
         Schedule {
             shape,
             learning_rate,
@@ -65,17 +66,18 @@ impl Default for Schedule {
 impl Schedule {
     /// The rate of optimiser step `step`, 1 to `steps`.
     pub fn at(&self, step: u64, steps: u64) -> f64 {
+        let warmup = self.warmup_steps.unwrap_or((steps / 10).min(2_000));
         self.learning_rate
             * match self.shape {
                 Shape::OneCycle => self.one_cycle(step, steps),
                 Shape::SlantedTriangular => self.slanted_triangular(step, steps),
-                _ if step <= self.warmup_steps => step as f64 / self.warmup_steps as f64,
+                _ if step <= warmup => step as f64 / warmup as f64,
                 Shape::Constant => 1.0,
-                Shape::Linear => self.fall(1.0 - done(step, self.warmup_steps, steps)),
-                Shape::Cosine => self.fall(0.5 * (1.0 + (PI * done(step, self.warmup_steps, steps)).cos())),
+                Shape::Linear => self.fall(1.0 - done(step, warmup, steps)),
+                Shape::Cosine => self.fall(0.5 * (1.0 + (PI * done(step, warmup, steps)).cos())),
                 Shape::Wsd => {
                     let decay = (self.decay_share * steps as f64).round() as u64;
-                    let stable_until = steps.saturating_sub(decay).max(self.warmup_steps);
+                    let stable_until = steps.saturating_sub(decay).max(warmup);
                     if step <= stable_until { 1.0 } else { self.fall(1.0 - done(step, stable_until, steps)) }
                 }
             }
@@ -145,7 +147,7 @@ mod tests {
     }
 
     fn of(shape: Shape) -> Schedule {
-        Schedule { shape, warmup_steps: 4, ..Default::default() }
+        Schedule { shape, warmup_steps: Some(4), ..Default::default() }
     }
 
     #[test]
@@ -154,7 +156,11 @@ mod tests {
         let quarter = 0.1 + 0.9 * 0.853_553_390_593;
         let cosine = [(1, 0.25), (4, 1.0), (6, quarter), (8, 0.55), (12, 0.1), (99, 0.1)];
         check(of(Shape::Cosine), 12, &cosine);
-        check(Schedule { warmup_steps: 0, ..of(Shape::Cosine) }, 1, &[(1, 0.1)]);
+        check(Schedule { warmup_steps: Some(0), ..of(Shape::Cosine) }, 1, &[(1, 0.1)]);
+        // Not given: a tenth of 40 steps are 4, and of 100,000 no more than 2,000.
+        let by_steps = Schedule { warmup_steps: None, ..of(Shape::Constant) };
+        check(by_steps, 40, &[(2, 0.5), (4, 1.0)]);
+        check(by_steps, 100_000, &[(1_000, 0.5), (2_000, 1.0)]);
         // 0.1 + 0.9 · 6/8 and 0.1 + 0.9 · 4/8.
         check(of(Shape::Linear), 12, &[(2, 0.5), (4, 1.0), (6, 0.775), (8, 0.55), (12, 0.1), (99, 0.1)]);
         check(of(Shape::Constant), 12, &[(3, 0.75), (4, 1.0), (12, 1.0), (99, 1.0)]);

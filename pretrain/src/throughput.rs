@@ -3,8 +3,9 @@
 use crate::error::Result;
 use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::models::weights::HEAD;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::optimiser::{AdamW, AdamWSettings, Gradients};
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -16,6 +17,8 @@ const WARM_UP: usize = 3;
 /// Medians over the steps.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
+    /// Numbers of the matrix products.
+    pub precision: Precision,
     /// Trained numbers.
     pub parameters: usize,
     /// Tokens of a step over its seconds.
@@ -28,7 +31,8 @@ pub struct Figures {
     pub optimiser_ms: f64,
     /// Operations of the matrix products of a step over its seconds, in 10⁹; see [`products_per_token`].
     pub gflops: f64,
-    /// The same of one large product alone, measured before and after: what the machine gives (CPU only).
+    /// The same of one large product alone, in the same precision, measured before and after: what the machine gives
+    /// (CPU only).
     pub limit_gflops: Option<f64>,
     /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
@@ -36,18 +40,25 @@ pub struct Figures {
     pub loss: f64,
 }
 
-/// Trains a new model for `steps` steps of `rows` windows of random ids with AdamW and measures each.
+/// Trains a new model for `steps` steps of `rows` windows of random ids with AdamW, with products in this precision, and
+/// measures each.
 ///
 /// # Errors
 /// Sizes that cannot work, a device without the memory.
-pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Device) -> Result<Figures> {
-    let decoder = Decoder::new(config, 1, device)?;
+pub fn measure(
+    config: &DecoderConfig,
+    precision: Precision,
+    rows: usize,
+    steps: usize,
+    device: &Device,
+) -> Result<Figures> {
+    let decoder = Decoder::new(config, 1, device)?.in_precision(precision);
     let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default())?;
     let (t, vocabulary) = (config.context_length, config.vocabulary_size as u64);
     let count = rows * t;
     let tokens: Vec<u32> = (0..=count as u64).map(|index| Key::new(2).below(index, vocabulary) as u32).collect();
     let ids = Tensor::from_slice(&tokens[..count], (rows, t), device)?;
-    let limit = || device.is_cpu().then(product_limit);
+    let limit = || device.is_cpu().then(|| product_limit(precision));
     let before = limit();
     let (mut times, mut loss) = (Vec::new(), 0.0);
     for step in 0..WARM_UP + steps {
@@ -70,6 +81,7 @@ pub fn measure(config: &DecoderConfig, rows: usize, steps: usize, device: &Devic
     let [whole, forward, backward, optimiser] =
         [0, 1, 2, 3].map(|column| median(times[WARM_UP..].iter().map(|row: &[f64; 4]| row[column]).collect()));
     Ok(Figures {
+        precision,
         parameters: decoder.parameters.count(),
         tokens_per_second: count as f64 / whole,
         forward_ms: forward * 1e3,
@@ -99,18 +111,38 @@ pub fn products_per_token(decoder: &Decoder) -> f64 {
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
-fn product_limit() -> f64 {
-    const SIZE: usize = 1024;
-    let (left, right) = (Key::new(4).normals(SIZE * SIZE, 1.0), Key::new(5).normals(SIZE * SIZE, 1.0));
-    let mut values = vec![0.0; SIZE * SIZE];
-    let mut seconds = f64::INFINITY;
-    for _ in 0..10 {
-        let began = Instant::now();
-        let (left, right) = (Matrix::new(&left, SIZE), Matrix::new(&right, SIZE));
-        multiply(&mut MatrixMut::new(&mut values, SIZE), left, right, 1.0, Old::Replace, Threads::All);
-        seconds = seconds.min(began.elapsed().as_secs_f64());
+fn product_limit(precision: Precision) -> f64 {
+    let mut product = Product::new([1024; 3], [false; 2]);
+    (0..10).map(|_| product.gflops(precision)).fold(0.0, f64::max)
+}
+
+/// A matrix product to be measured.
+pub struct Product {
+    sizes: [usize; 3],
+    transposed: [bool; 2],
+    factors: [Vec<f32>; 2],
+    out: Vec<f32>,
+}
+
+impl Product {
+    /// Normal factors of m × k and k × n for `sizes` m, n, k; one that is `transposed` lies column by column.
+    pub fn new(sizes: [usize; 3], transposed: [bool; 2]) -> Product {
+        let [m, n, k] = sizes;
+        let factors = [Key::new(4).normals(m * k, 1.0), Key::new(5).normals(k * n, 1.0)];
+        Product { sizes, transposed, factors, out: vec![0.0; m * n] }
     }
-    2.0 * (SIZE as f64).powi(3) / seconds / 1e9
+
+    /// Multiplies once, on all threads; 10⁹ operations a second.
+    pub fn gflops(&mut self, precision: Precision) -> f64 {
+        let ([m, n, k], [left, right]) = (self.sizes, &self.factors);
+        let matrix = |values, rows, columns, transposed| {
+            if transposed { Matrix::new(values, columns).transposed() } else { Matrix::new(values, rows) }
+        };
+        let (left, right) = (matrix(left, m, k, self.transposed[0]), matrix(right, k, n, self.transposed[1]));
+        let began = Instant::now();
+        multiply_in(&mut MatrixMut::new(&mut self.out, m), left, right, Old::Replace, precision);
+        2.0 * (m * n * k) as f64 / began.elapsed().as_secs_f64() / 1e9
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -149,9 +181,14 @@ mod tests {
 
     #[test]
     fn a_step_is_made_of_its_parts() {
-        let figures = measure(&config(), 3, 5, &Device::Cpu).unwrap();
-        assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
-        assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
-        assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
+        let measured = |precision| {
+            let figures = measure(&config(), precision, 3, 5, &Device::Cpu).unwrap();
+            assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
+            assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
+            assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
+            figures.loss
+        };
+        let (exact, rounded) = (measured(Precision::F32), measured(Precision::Bf16));
+        assert!(exact != rounded && (exact - rounded).abs() < 1e-2, "{exact} in f32, {rounded} in bf16");
     }
 }

@@ -8,7 +8,7 @@ pub use settings::TrainSettings;
 pub use step::Step;
 
 use crate::average::Average;
-use crate::batch::{Sampler, TokenSource};
+use crate::batch::{self, Sampler, TokenSource};
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -66,7 +66,8 @@ pub fn run(
 
 /// A run: everything that changes is in the checkpoint.
 struct Trainer<'a> {
-    settings: &'a TrainSettings,
+    /// With the batch that suits the corpus.
+    settings: TrainSettings,
     source: &'a dyn TokenSource,
     folder: &'a Path,
     sampler: Sampler,
@@ -83,7 +84,7 @@ impl<'a> Trainer<'a> {
     /// At the start, or where the checkpoint in `folder` is.
     fn open(
         model: &ModelConfig,
-        settings: &'a TrainSettings,
+        settings: &TrainSettings,
         (source, tokens_key): (&'a dyn TokenSource, &str),
         folder: &'a Path,
         device: &Device,
@@ -93,10 +94,11 @@ impl<'a> Trainer<'a> {
         if config.needs_words() && source.begins_word().is_none() {
             return Err(Error::Settings("whole_words: it is not known which tokens begin a word".to_owned()));
         }
-        let model = models::new(&config, settings.seed, device)?;
+        let window = config.context_length();
+        let settings = settings.for_corpus(batch::training_bytes(source), window);
+        let model = models::new(&config, settings.seed, device)?.in_precision(settings.precision);
         let mut optimiser = Optimiser::new(model.parameters(), settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), model.parameters())?;
-        let window = config.context_length();
         let sampler = Sampler::new(source, config.special(), window, settings.alpha, settings.seed)?;
         let steps = settings.steps_over(sampler.tokens(), window);
         let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
@@ -119,7 +121,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_to_be_saved(&self) -> bool {
-        let TrainSettings { save_every, keep_every, .. } = *self.settings;
+        let TrainSettings { save_every, keep_every, .. } = self.settings;
         self.state.step.is_multiple_of(save_every) || keep_every > 0 && self.state.step.is_multiple_of(keep_every)
     }
 

@@ -22,8 +22,8 @@ pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
         ..DecoderConfig::default()
     };
     let device = open(arguments.device)?;
-    let figures =
-        throughput::measure(&config, arguments.batch, arguments.steps.max(1), &device).context("cannot measure")?;
+    let (rows, steps) = (arguments.batch, arguments.steps.max(1));
+    let figures = throughput::measure(&config, arguments.precision, rows, steps, &device).context("cannot measure")?;
     if arguments.json {
         print(&serde_json::to_string(&figures)?);
     } else {

@@ -10,6 +10,7 @@ use tongues_pretrain::models::{self, Model, ModelConfig};
 use tongues_pretrain::nn::cross_entropy::Loss;
 use tongues_pretrain::nn::{dropout, linear};
 use tongues_pretrain::parameters::Parameters;
+use tongues_pretrain::precision::Precision;
 use tongues_pretrain::random::Key;
 
 /// (C, 3·D).
@@ -92,7 +93,7 @@ impl Network {
     pub fn logits(&self, hidden: &Tensor, batch: &Batch, key: Option<Key>) -> Result<Tensor> {
         let pooled = pool(hidden, &batch.lengths, self.pooling())?;
         let pooled = dropout(&pooled, self.config.dropout(), key.map(|key| key.named("head")))?;
-        Ok(linear(&pooled, &self.weight)?.broadcast_add(&self.bias)?)
+        Ok(linear(&pooled, &self.weight, Precision::F32)?.broadcast_add(&self.bias)?)
     }
 
     /// Loss of the tokens after the states (N, D) where they are not `none`.

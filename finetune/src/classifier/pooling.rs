@@ -92,6 +92,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
     use tongues_pretrain::nn::check::{gradients, scalar, variable};
+    use tongues_pretrain::precision::Precision;
 
     fn numbers(x: &Tensor) -> Vec<f64> {
         x.flatten_all().unwrap().to_vec1().unwrap()
@@ -118,7 +119,8 @@ mod tests {
         let (weight, bias) = (variable(&[5, 6], 2), variable(&[5], 3));
         let loss = || {
             let pooled = pool(&hidden, &[4, 2, 1], pooling).unwrap();
-            let logits = tongues_pretrain::nn::linear(&pooled, &weight).unwrap().broadcast_add(&bias).unwrap();
+            let logits =
+                tongues_pretrain::nn::linear(&pooled, &weight, Precision::F32).unwrap().broadcast_add(&bias).unwrap();
             (cross_entropy(&logits, &[4, 0, 2], 0.1).unwrap() + scalar(&pooled)).unwrap()
         };
         gradients(&[&hidden, &weight, &bias], loss);

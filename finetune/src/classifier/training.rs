@@ -83,7 +83,7 @@ pub fn train(
     let steps = steps(examples.texts.len(), settings, course);
     let schedule = Schedule {
         learning_rate: course.learning_rate,
-        warmup_steps: (settings.warmup_share * steps as f64).round() as u64,
+        warmup_steps: Some((settings.warmup_share * steps as f64).round() as u64),
         final_share: 0.0,
         ..Schedule::default()
     };

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
 use crate::ngram::text::spread;
 use crate::nn::linear;
+use crate::precision::Precision;
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 use tongues_languages::Tag;
@@ -103,7 +104,7 @@ fn agreeing(model: &Decoder, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<us
         .collect();
     let ids = Tensor::from_vec(ids, (texts.len(), 2 * tokens), device)?;
     let hidden = model.hidden(&ids, None)?.narrow(1, tokens, tokens)?.contiguous()?;
-    let likeliest: Vec<Vec<u32>> = linear(&hidden, model.head())?.argmax(D::Minus1)?.to_vec2()?;
+    let likeliest: Vec<Vec<u32>> = linear(&hidden, model.head(), Precision::F32)?.argmax(D::Minus1)?.to_vec2()?;
     let agreed = |(text, likeliest): (&Vec<u32>, &Vec<u32>)| {
         text[tokens..].iter().zip(likeliest).take_while(|(token, likeliest)| token == likeliest).count()
     };

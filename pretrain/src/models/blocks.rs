@@ -26,7 +26,7 @@ pub(super) fn gated<'a>(
     let x = attention_layer(x, attention.map(&at), norms, settings, keys[0])?;
     let maps =
         ["post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"];
-    feed_forward(&x, maps.map(&at), settings.epsilon, settings.rate, keys[1])
+    feed_forward(&x, maps.map(&at), settings.epsilon, settings.rate, keys[1], settings.precision)
 }
 
 /// GPT's and GPT-2's block of `x` (B, T, D); the norms stand before each half in GPT-2, after it in GPT.
@@ -37,17 +37,17 @@ pub(super) fn gpt<'a>(
     settings: &AttentionSettings,
     keys: [Option<Key>; 2],
 ) -> Result<Tensor> {
-    let AttentionSettings { heads, seen, epsilon, rate } = settings;
+    let AttentionSettings { heads, seen, epsilon, rate, precision } = settings;
     let pair = |name: &str| [at(&format!("{name}.weight")), at(&format!("{name}.bias"))];
     let map = |x: &Tensor, name: &str| {
         let [weight, bias] = pair(name);
-        affine(x, weight, bias)
+        affine(x, weight, bias, *precision)
     };
     let norm = |x: &Tensor, name: &str| {
         let [weight, bias] = pair(name);
         layer_norm(x, weight, bias, *epsilon)
     };
-    let attend = |x: &Tensor| map(&attention(&map(x, "attn.c_attn")?, heads, seen)?, "attn.c_proj");
+    let attend = |x: &Tensor| map(&attention(&map(x, "attn.c_attn")?, heads, seen, *precision)?, "attn.c_proj");
     let feed = |x: &Tensor| map(&gelu(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
     if layout == Layout::Gpt1 {
         let x = norm(&residual(x, &attend(x)?, *rate, keys[0])?, "ln_1")?;

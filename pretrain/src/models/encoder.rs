@@ -7,10 +7,11 @@ use crate::models::encoder_weights::{self, BIAS, EMBEDDING, EMBEDDING_NORM, POSI
 use crate::models::weights;
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    Heads, Seen, attention, cross_entropy_with_bias, dropout, embedding, exact_gelu, layer_norm, linear_with_bias,
-    residual,
+    Heads, Seen, attention, dropout, embedding, exact_gelu, layer_norm, linear_with_bias, residual,
+    smoothed_cross_entropy,
 };
 use crate::parameters::Parameters;
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{D, DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub struct Encoder {
     /// Weights, by Hugging Face's names.
     pub parameters: Parameters,
     values: BTreeMap<String, Tensor>,
+    precision: Precision,
 }
 
 impl Encoder {
@@ -42,12 +44,19 @@ impl Encoder {
         for weight in encoder_weights::weights(config) {
             parameters.get(&weight.name)?;
         }
-        Ok(Encoder { config: config.clone(), values: parameters.attached(), parameters })
+        let precision = Precision::F32;
+        Ok(Encoder { config: config.clone(), values: parameters.attached(), parameters, precision })
     }
 
-    /// The same weights without a graph, sharing storage: for evaluation and prediction.
+    /// The same with products in this precision. New and read models have them in f32.
+    pub fn in_precision(self, precision: Precision) -> Encoder {
+        Encoder { precision, ..self }
+    }
+
+    /// The same weights without a graph, sharing storage: for evaluation and prediction. Its products are in f32, as those
+    /// of the saved model will be.
     pub fn detached(&self) -> Encoder {
-        Encoder { values: self.parameters.detached(), ..self.clone() }
+        Encoder { values: self.parameters.detached(), precision: Precision::F32, ..self.clone() }
     }
 
     /// Reads `config.json` and `model.safetensors`, written by [`Encoder::save`] or by `transformers`.
@@ -86,7 +95,7 @@ impl Encoder {
 
     fn map(&self, x: &Tensor, name: &str) -> Result<Tensor> {
         let [weight, bias] = self.pair(name);
-        linear_with_bias(x, weight, bias)
+        linear_with_bias(x, weight, bias, self.precision)
     }
 
     fn norm(&self, x: &Tensor, name: &str) -> Result<Tensor> {
@@ -125,7 +134,8 @@ impl Encoder {
         let three = ["query", "key", "value"].map(|name| self.pair(&at(&format!("attention.self.{name}"))));
         let weight = Tensor::cat(&three.map(|[weight, _]| weight), 0)?;
         let bias = Tensor::cat(&three.map(|[_, bias]| bias), 0)?;
-        let attended = attention(&linear_with_bias(x, &weight, &bias)?, &heads, seen)?;
+        let joined = linear_with_bias(x, &weight, &bias, self.precision)?;
+        let attended = attention(&joined, &heads, seen, self.precision)?;
         let branch = self.map(&attended, &at("attention.output.dense"))?;
         let x = residual(x, &branch, self.config.dropout, keys[0])?;
         let x = self.norm(&x, &at("attention.output.LayerNorm"))?;
@@ -140,7 +150,7 @@ impl Encoder {
 
     /// Logits (…, V) of states (…, D).
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        linear_with_bias(&self.before_logits(states)?, self.value(EMBEDDING), self.value(BIAS))
+        linear_with_bias(&self.before_logits(states)?, self.value(EMBEDDING), self.value(BIAS), self.precision)
     }
 
     /// Summed cross-entropy of `targets` at `places` (of B·T, row by row) of `ids` (B, T).
@@ -153,7 +163,8 @@ impl Encoder {
     ) -> Result<Loss> {
         let states = self.hidden(ids, seen, key)?.flatten(0, D::Minus2)?;
         let states = states.index_select(&Tensor::new(places, ids.device())?, 0)?;
-        cross_entropy_with_bias(&self.before_logits(&states)?, [self.value(EMBEDDING), self.value(BIAS)], targets, None)
+        let head = (self.value(EMBEDDING), Some(self.value(BIAS)));
+        smoothed_cross_entropy(&self.before_logits(&states)?, head, targets, None, 0.0, self.precision)
     }
 }
 
@@ -227,6 +238,16 @@ mod tests {
             // The gradient of keys' biases is 0 but for rounding.
             assert!(norm(&(&found - expected).unwrap()) < 1e-5 * norm(expected).max(0.1), "{name}");
         }
+    }
+
+    #[test]
+    fn in_bf16_the_loss_is_near_that_in_f32() {
+        let exact = new(&tiny(), 3);
+        let of = |encoder: &Encoder| numbers(&loss(encoder, None))[0];
+        let rounded = exact.clone().in_precision(Precision::Bf16);
+        let error = (of(&rounded) / of(&exact) - 1.0).abs();
+        assert!(error > 1e-6 && error < 2e-2, "{error}");
+        assert_eq!(of(&rounded.detached()), of(&exact));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn weights(config: &EncoderConfig) -> Vec<Weight> {
 /// Tensors of a file by this crate's names. Passed over: the second copy of the tied head, a pooler, which a masked
 /// language model does not have, and the numbers of positions that older versions of `transformers` stored.
 pub(crate) fn stored(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    let mut stored = parameters::load(path, device)?;
+    let mut stored = parameters::load_parts(path, device)?;
     let unused = ["lm_head.decoder.", "roberta.pooler.", "roberta.embeddings.position_ids"];
     stored.retain(|name, _| !unused.iter().any(|beginning| name.starts_with(beginning)));
     Ok(stored)

@@ -12,6 +12,7 @@ use crate::models::model_config::ModelConfig;
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{Seen, cross_entropy};
 use crate::parameters::Parameters;
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{Device, Tensor};
 use std::fmt::Debug;
@@ -37,6 +38,9 @@ pub trait Model: Debug + Send + Sync {
 
     /// The same kind and sizes over other parameters, among which may be some of another's, and with another dropout.
     fn with_parameters(&self, parameters: Parameters, dropout: f64) -> Result<Box<dyn Model>>;
+
+    /// The same with products in this precision; what is detached from it has them in f32.
+    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model>;
 
     /// Writes `config.json` and `model.safetensors`, a folder that [`load`] and `transformers` read.
     fn save(&self, folder: &Path) -> Result<()>;
@@ -104,6 +108,10 @@ impl Model for Decoder {
         Ok(Box::new(Decoder::with_parameters(&config, parameters)?))
     }
 
+    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model> {
+        Box::new(Decoder::in_precision(*self, precision))
+    }
+
     fn save(&self, folder: &Path) -> Result<()> {
         Decoder::save(self, folder)
     }
@@ -115,11 +123,11 @@ impl Model for Decoder {
 
     fn loss(&self, batch: &Batch, key: Key) -> Result<Loss> {
         let hidden = self.hidden_seeing(&batch.ids(self.device())?, &batch.seen(Seen::causal())?, Some(key))?;
-        cross_entropy(&hidden.flatten(0, 1)?, self.head(), &batch.targets, None)
+        cross_entropy(&hidden.flatten(0, 1)?, self.head(), &batch.targets, None, self.precision())
     }
 
     fn next_token_loss(&self, states: &Tensor, targets: &[u32], ignore: u32) -> Result<Option<Loss>> {
-        Ok(Some(cross_entropy(states, self.head(), targets, Some(ignore))?))
+        Ok(Some(cross_entropy(states, self.head(), targets, Some(ignore), self.precision())?))
     }
 
     fn held_out(&self, source: &dyn TokenSource, documents: usize, progress: &dyn Progress) -> Result<Vec<(Tag, f64)>> {
@@ -157,6 +165,10 @@ impl Model for Encoder {
     fn with_parameters(&self, parameters: Parameters, dropout: f64) -> Result<Box<dyn Model>> {
         let config = crate::models::encoder::EncoderConfig { dropout, ..self.config.clone() };
         Ok(Box::new(Encoder::with_parameters(&config, parameters)?))
+    }
+
+    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model> {
+        Box::new(Encoder::in_precision(*self, precision))
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

@@ -76,10 +76,10 @@ pub(crate) fn new(weights: Vec<Weight>, key: crate::random::Key, device: &Device
     Ok(parameters)
 }
 
-/// Tensors of a file by this crate's names. `transformers` leaves the prefix out when it saves a model without a head,
+/// Tensors of a file, or of its parts, by this crate's names. `transformers` leaves the prefix out when it saves a model without a head,
 /// and older versions of it stored the causal mask, the rotary frequencies and a second copy of a tied head.
 pub(crate) fn stored(config: &DecoderConfig, path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    let mut stored = parameters::load(path, device)?;
+    let mut stored = parameters::load_parts(path, device)?;
     let computed = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
     stored.retain(|name, _| !computed.iter().any(|ending| name.ends_with(ending)));
     if config.tied_embeddings {

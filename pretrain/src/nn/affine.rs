@@ -5,29 +5,31 @@ use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// Rows one task handles. The bias's gradient is summed by such blocks, so threads change no bit.
 const BLOCK: usize = 64;
 
-/// `x` (…, I) times `weight` (I, O), plus `bias` (O): (…, O). Other than in [`crate::nn::linear()`], the weight is not
-/// transposed: this is the `Conv1D` of Hugging Face's GPT-2.
-pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+/// `x` (…, I) times `weight` (I, O), multiplied in `precision`, plus `bias` (O): (…, O). Other than in
+/// [`crate::nn::linear()`], the weight is not transposed: this is the `Conv1D` of Hugging Face's GPT-2.
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x, weight, bias]) {
-        let op = Affine { rows_are_outputs: false };
+        let op = Affine { rows_are_outputs: false, precision };
         return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?);
     }
-    plain::affine(x, weight, bias)
+    plain::affine(x, weight, bias, precision)
 }
 
-/// `x` (…, I) times `weight` (O, I) transposed, plus `bias` (O): (…, O). This is the `nn.Linear` of PyTorch.
-pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+/// `x` (…, I) times `weight` (O, I) transposed, multiplied in `precision`, plus `bias` (O): (…, O). This is the
+/// `nn.Linear` of PyTorch.
+pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x, weight, bias]) {
-        let op = Affine { rows_are_outputs: true };
+        let op = Affine { rows_are_outputs: true, precision };
         return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?);
     }
-    plain::linear_with_bias(x, weight, bias)
+    plain::linear_with_bias(x, weight, bias, precision)
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
@@ -44,6 +46,7 @@ fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
 struct Affine {
     /// Whether the weight is (O, I), not (I, O).
     rows_are_outputs: bool,
+    precision: Precision,
 }
 
 impl Affine {
@@ -90,7 +93,7 @@ impl CustomOp3 for Affine {
         let mut out = vec![0.0; rows * out_width];
         out.par_chunks_mut(out_width).for_each(|row| row.copy_from_slice(bias));
         let weight = self.weight(slices::of(weight, weight_layout)?, in_width, out_width);
-        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add);
+        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add, self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -108,10 +111,10 @@ impl CustomOp3 for Affine {
         let (of_weight, of_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
             let (x, gradient) = (Matrix::new(x, rows), Matrix::new(gradient, rows));
-            let weight = self.weight(weight, in_width, out_width);
-            times_transposed(&mut MatrixMut::new(&mut of_x, rows), gradient, weight);
+            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), self.weight(weight, in_width, out_width));
+            times_transposed(out, gradient, weight, self.precision);
             let (left, right) = if self.rows_are_outputs { (gradient, x) } else { (x, gradient) };
-            (transposed_times(left, right), of_bias)
+            (transposed_times(left, right, self.precision), of_bias)
         })?;
         let of_weight = Tensor::from_vec(of_weight, weight.shape(), weight.device())?;
         let of_bias = Tensor::from_vec(of_bias, bias.shape(), bias.device())?;
@@ -123,24 +126,25 @@ impl CustomOp3 for Affine {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
 
     #[test]
     fn agrees_with_the_plain_path() {
         for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
             let (x, weight, bias) = (normal(&shape, 1), normal(&[shape[2], out], 2), normal(&[out], 3));
-            agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b), |[x, w, b]| plain::affine(x, w, b));
+            agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b, F32), |[x, w, b]| plain::affine(x, w, b, F32));
             let weight = weight.t().unwrap().contiguous().unwrap();
             agree(
                 &[&x, &weight, &bias],
-                |[x, w, b]| linear_with_bias(x, w, b),
-                |[x, w, b]| plain::linear_with_bias(x, w, b),
+                |[x, w, b]| linear_with_bias(x, w, b, F32),
+                |[x, w, b]| plain::linear_with_bias(x, w, b, F32),
             );
         }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let message = affine(&normal(&[2, 3], 1), &normal(&[4, 3], 2), &normal(&[3], 3)).unwrap_err().to_string();
+        let message = affine(&normal(&[2, 3], 1), &normal(&[4, 3], 2), &normal(&[3], 3), F32).unwrap_err().to_string();
         assert!(message.contains("[2, 3] times a weight of 4 × 3 plus [3]"), "{message}");
     }
 }

@@ -8,6 +8,7 @@ use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::seen::Seen;
 use crate::nn::vector::{add, dot, exp, exponentials, largest, scale, vectorised};
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,13 +18,14 @@ use std::sync::OnceLock;
 const BLOCK: usize = 64;
 
 /// `softmax(q kᵀ / √K) v` over the keys each query sees, q and k rotated where `heads` has rotary positions. `joined`
-/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K).
-pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen) -> Result<Tensor> {
+/// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
+/// of f32 on the CPU are in f32 whatever `precision` says: they are few and small.
+pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[joined]) {
         let op = Attention { heads: heads.clone(), seen: seen.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }
-    plain::attention(joined, heads, seen, None)
+    plain::attention(joined, heads, seen, None, precision)
 }
 
 /// Sizes: tokens T, heads of queries H, heads of keys G, width of a head K.
@@ -309,6 +311,7 @@ mod tests {
     use super::*;
     use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
 
     /// Causal and bidirectional, each with whole sequences, with texts of several lengths, and filled up.
     fn kinds(b: usize, t: usize) -> Vec<Seen> {
@@ -341,7 +344,7 @@ mod tests {
             // Value and gradient of a part of the tokens by itself, or of all with the boundary.
             let run = |from: usize, count: usize, seen: &Seen| {
                 let part = candle_core::Var::from_tensor(&joined.narrow(1, from, count).unwrap()).unwrap();
-                let out = attention(&part, &heads, seen).unwrap();
+                let out = attention(&part, &heads, seen, F32).unwrap();
                 let loss = (&out * gradient.narrow(1, from, count).unwrap()).unwrap().sum_all().unwrap();
                 [numbers(&out), numbers(loss.backward().unwrap().get(&part).unwrap())]
             };
@@ -360,15 +363,15 @@ mod tests {
         let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let seen = Seen::bidirectional().padded(&[length], t).unwrap();
         let joined = candle_core::Var::from_tensor(&normal(&[1, t, 3 * h * k], 1)).unwrap();
-        let alone = attention(&joined.narrow(1, 0, length).unwrap(), &heads, &Seen::bidirectional()).unwrap();
-        let padded = attention(&joined, &heads, &seen).unwrap().narrow(1, 0, length).unwrap();
+        let alone = attention(&joined.narrow(1, 0, length).unwrap(), &heads, &Seen::bidirectional(), F32).unwrap();
+        let padded = attention(&joined, &heads, &seen, F32).unwrap().narrow(1, 0, length).unwrap();
         near(&numbers(&padded), &numbers(&alone));
         let store = padded.sum_all().unwrap().backward().unwrap();
         let of_padding = store.get(&joined).unwrap().narrow(1, length, t - length).unwrap();
         assert!(numbers(&of_padding).iter().all(|gradient| *gradient == 0.0));
         // A later token is seen.
         let changed = joined.slice_assign(&[0..1, length - 1..length, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2));
-        let other = attention(&changed.unwrap(), &heads, &seen).unwrap();
+        let other = attention(&changed.unwrap(), &heads, &seen, F32).unwrap();
         assert_ne!(numbers(&other)[..h * k], numbers(&padded)[..h * k]);
     }
 
@@ -390,8 +393,8 @@ mod tests {
                 for seen in kinds(b, t) {
                     agree(
                         &[&joined],
-                        |[x]| attention(x, &heads, &seen),
-                        |[x]| plain::attention(x, &heads, &seen, None),
+                        |[x]| attention(x, &heads, &seen, F32),
+                        |[x]| plain::attention(x, &heads, &seen, None, F32),
                     );
                 }
             }
@@ -407,7 +410,7 @@ mod tests {
         let join = |parts: [&Tensor; 3]| Tensor::cat(&parts, 2).unwrap().reshape((1, t, ())).unwrap();
         let attend = |joined: &Tensor, keys| {
             let heads = Heads { queries: 4, keys, rope: rope.clone() };
-            attention(joined, &heads, &Seen::causal()).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            attention(joined, &heads, &Seen::causal(), F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let twice = |x: &Tensor| x.index_select(&Tensor::new(&[0u32, 0, 1, 1], x.device()).unwrap(), 2).unwrap();
         assert_eq!(attend(&join([&q, &key, &v]), 2), attend(&join([&q, &twice(&key), &twice(&v)]), 4));
@@ -420,7 +423,7 @@ mod tests {
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
         let out = |x: &Tensor| {
-            attention(x, &heads, &Seen::causal()).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            attention(x, &heads, &Seen::causal(), F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);

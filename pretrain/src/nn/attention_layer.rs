@@ -11,6 +11,7 @@ use crate::nn::seen::Seen;
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, plain, residual, rms_norm, slices};
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use std::ops::Range;
@@ -27,6 +28,8 @@ pub struct AttentionSettings {
     pub epsilon: f64,
     /// Share dropped, with a key.
     pub rate: f64,
+    /// Of the products with weights; those of attention itself are in f32 on the CPU.
+    pub precision: Precision,
 }
 
 /// `x + dropout(o(attention(q(n), k(n), v(n))))` with n the normed `x` (B, T, D): `weights` are the norm's (D), q
@@ -45,10 +48,11 @@ pub fn attention_layer(
             Some([of_queries, of_keys]) => fused(x, [of_norm, q, k, v, o, of_queries, of_keys], settings, key),
         };
     }
-    let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?)?;
+    let precision = settings.precision;
+    let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?, precision)?;
     let norms = head_norms.map(|weights| (weights, settings.epsilon));
-    let attended = plain::attention(&joined, &settings.heads, &settings.seen, norms)?;
-    residual(x, &linear(&attended, o)?, settings.rate, key)
+    let attended = plain::attention(&joined, &settings.heads, &settings.seen, norms, precision)?;
+    residual(x, &linear(&attended, o, precision)?, settings.rate, key)
 }
 
 /// The operation on five weights, or on seven with the norms of queries and keys.
@@ -109,7 +113,7 @@ impl<'a> Named<'a> {
 
 impl<const N: usize> AttentionLayer<N> {
     fn forward(&self, x: &[f32], (b, t, d): (usize, usize, usize), weights: [&[f32]; N]) -> Vec<f32> {
-        let AttentionSettings { heads, seen, epsilon, .. } = &self.settings;
+        let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, parts) = (b * t, named.parts());
         let mut normed = vec![0.0; x.len()];
@@ -119,13 +123,14 @@ impl<const N: usize> AttentionLayer<N> {
         let whole = &mut MatrixMut::new(&mut joined, rows);
         for (part, map) in parts.iter().zip(named.maps) {
             let map = Matrix::new(map, part.len());
-            times_transposed(&mut whole.columns(part.clone()), Matrix::new(&normed, rows), map);
+            times_transposed(&mut whole.columns(part.clone()), Matrix::new(&normed, rows), map, *precision);
         }
         let mut attended = vec![0.0; rows * parts[0].len()];
         let sizes = Sizes::of((b, t, width), heads);
         let logarithms = attention::forward(&joined, sizes, heads, seen, named.head_norms, &mut attended);
         let branch = &mut normed; // its values are no longer needed
-        times_transposed(&mut MatrixMut::new(branch, rows), Matrix::new(&attended, rows), Matrix::new(named.o, d));
+        let (out, o) = (&mut MatrixMut::new(branch, rows), Matrix::new(named.o, d));
+        times_transposed(out, Matrix::new(&attended, rows), o, *precision);
         self.kept.get_or_init(|| Kept { joined, attended, logarithms });
         dropout::join(x, branch, self.mask)
     }
@@ -140,14 +145,15 @@ impl<const N: usize> AttentionLayer<N> {
     ) -> (Vec<f32>, [Vec<f32>; N]) {
         let Kept { joined, attended, logarithms } =
             self.kept.get().expect("the forward pass comes before the backward pass");
-        let AttentionSettings { heads, seen, epsilon, .. } = &self.settings;
+        let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, columns) = (b * t, named.parts());
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
-        let of_o = transposed_times(of_branch, Matrix::new(attended, rows));
+        let of_o = transposed_times(of_branch, Matrix::new(attended, rows), *precision);
         let mut of_attended = vec![0.0; attended.len()];
-        times(&mut MatrixMut::new(&mut of_attended, rows), of_branch, Matrix::new(named.o, d), Old::Replace);
+        let (out, o) = (&mut MatrixMut::new(&mut of_attended, rows), Matrix::new(named.o, d));
+        times(out, of_branch, o, Old::Replace, *precision);
         let mut of_joined = vec![0.0; joined.len()];
         let given = [joined.as_slice(), attended, &of_attended];
         let sizes = Sizes::of((b, t, columns[2].end), heads);
@@ -158,10 +164,11 @@ impl<const N: usize> AttentionLayer<N> {
         let mut normed = of_attended; // its values are no longer needed
         normed.resize(x.len(), 0.0);
         norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
-        let by_maps = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows)));
+        let by_maps = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows), *precision));
         let of_normed = &mut normed; // as above
         for ((part, map), old) in parts.into_iter().zip(named.maps).zip([Old::Replace, Old::Add, Old::Add]) {
-            times(&mut MatrixMut::new(of_normed, rows), part, Matrix::new(map, part.columns), old);
+            let map = Matrix::new(map, part.columns);
+            times(&mut MatrixMut::new(of_normed, rows), part, map, old, *precision);
         }
         let mut of_x = vec![0.0; x.len()];
         let by_norm = norm::backward(x, named.of_norm, of_normed, *epsilon as f32, &mut of_x);
@@ -234,7 +241,8 @@ mod tests {
             let starts = vec![(0..t).step_by(t.div_ceil(2)).collect(); b];
             let apart = Seen::causal().apart(&starts, t).unwrap();
             for (key, seen) in [(None, Seen::causal()), (Some(Key::new(3)), Seen::causal()), (None, apart)] {
-                let settings = AttentionSettings { heads: heads.clone(), seen, epsilon: 1e-5, rate: 0.3 };
+                let precision = Precision::F32;
+                let settings = AttentionSettings { heads: heads.clone(), seen, epsilon: 1e-5, rate: 0.3, precision };
                 // In f64 the same function takes the plain path.
                 let bare = |[x, n, q, k, v, o]: [&Tensor; 6]| attention_layer(x, [n, q, k, v, o], None, &settings, key);
                 let [x, n, q, k, v, o, a, b] = inputs.each_ref();

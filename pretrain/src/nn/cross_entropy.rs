@@ -1,10 +1,11 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
-use crate::nn::vector::{add, exponentials, largest, scale, sum_of_exponentials};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
+use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Device, Layout, Shape, Tensor, bail};
+use crate::precision::Precision;
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
@@ -22,62 +23,85 @@ pub struct Loss {
     pub rows: usize,
 }
 
-/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed against `targets` (N); rows whose target is
-/// `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to a variable; where
-/// the losses of single rows are wanted, use [`losses`].
-pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Loss> {
-    let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
-    if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return Ok(Loss { sum: plain::cross_entropy(hidden, weight, targets, ignore)?, rows });
-    }
-    let op = CrossEntropy::new(targets, ignore, hidden.track_op() || weight.track_op());
-    Ok(Loss { sum: hidden.contiguous()?.apply_op2(&weight.contiguous()?, op)?, rows })
-}
-
-/// The same where the logits have a bias (V).
-pub fn cross_entropy_with_bias(
+/// Cross-entropy of `hidden` (N, D) times `weight` (V, D) transposed, multiplied in `precision`, against `targets` (N);
+/// rows whose target is `ignore` do not count. The gradient is computed with the loss, where one of the two leads back to
+/// a variable; where the losses of single rows are wanted, use [`losses`].
+pub fn cross_entropy(
     hidden: &Tensor,
-    [weight, bias]: [&Tensor; 2],
+    weight: &Tensor,
     targets: &[u32],
     ignore: Option<u32>,
+    precision: Precision,
 ) -> Result<Loss> {
-    let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
-    if !slices::are_f32_on_cpu(&[hidden, weight, bias]) {
-        return Ok(Loss { sum: plain::cross_entropy_with_bias(hidden, [weight, bias], targets, ignore)?, rows });
-    }
-    let op = CrossEntropy::new(targets, ignore, [hidden, weight, bias].iter().any(|tensor| tensor.track_op()));
-    Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?, rows })
+    smoothed_cross_entropy(hidden, (weight, None), targets, ignore, 0.0, precision)
 }
 
-/// Losses by row, nats; 0 for ignored rows. No gradient.
+/// As [`cross_entropy`], with a bias (V) of the head, if there is one, and smoothed labels (Szegedy et al. 2016): a row's
+/// loss is 1 - `smoothing` times its cross-entropy plus `smoothing` times the mean of - ln p over all V pieces.
+pub fn smoothed_cross_entropy(
+    hidden: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    targets: &[u32],
+    ignore: Option<u32>,
+    smoothing: f64,
+    precision: Precision,
+) -> Result<Loss> {
+    let rows = targets.iter().filter(|target| Some(**target) != ignore).count();
+    if !slices::are_f32_on_cpu(&[hidden, weight]) {
+        return Ok(Loss {
+            sum: plain::cross_entropy(hidden, (weight, bias), targets, ignore, smoothing, precision)?,
+            rows,
+        });
+    }
+    let bias = bias.map_or_else(|| Tensor::zeros(0, weight.dtype(), weight.device()), Tensor::contiguous)?;
+    let op = CrossEntropy {
+        targets: targets.to_vec(),
+        ignore,
+        smoothing: smoothing as f32,
+        precision,
+        differentiate: [hidden, weight, &bias].iter().any(|tensor| tensor.track_op()),
+        gradients: OnceLock::new(),
+    };
+    Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
+}
+
+/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
         return plain::losses(hidden, weight, targets, ignore);
     }
     let width = hidden.dim(1)?;
-    Ok(slices::read([hidden, weight], |[hidden, weight]| by_row(hidden, (weight, None), width, targets, ignore))?)
+    Ok(slices::read([hidden, weight], |[hidden, weight]| {
+        by_row(hidden, (weight, &[]), width, targets, Precision::F32, |row, target| {
+            if Some(target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[target as usize]) }
+        })
+    })?)
 }
 
-/// The map to logits: weight (V, D), row by row, and bias (V).
-type Head<'a> = (&'a [f32], Option<&'a [f32]>);
-
-fn by_row(hidden: &[f32], head: Head, width: usize, targets: &[u32], ignore: Option<u32>) -> Vec<f64> {
+/// What `loss` makes of each row's logits and target.
+fn by_row(
+    hidden: &[f32],
+    (weight, bias): (&[f32], &[f32]),
+    width: usize,
+    targets: &[u32],
+    precision: Precision,
+    loss: impl Fn(&[f32], u32) -> f64 + Sync,
+) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
-    chunks(hidden, head, width, targets, |logits, chunk| {
-        let row = |(row, target): (&[f32], &u32)| {
-            if Some(*target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[*target as usize]) }
-        };
-        all.par_extend(logits.par_chunks(head.0.len() / width).zip(&targets[chunk]).map(row));
+    chunks(hidden, (weight, bias), width, targets, precision, |logits, chunk| {
+        let row = |(row, target): (&[f32], &u32)| loss(row, *target);
+        all.par_extend(logits.par_chunks(weight.len() / width).zip(&targets[chunk]).map(row));
     });
     all
 }
 
-/// Hands the logits of a few rows at a time to `work`, with the range of these rows.
+/// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.
 fn chunks(
     hidden: &[f32],
-    (weight, bias): Head,
+    (weight, bias): (&[f32], &[f32]),
     width: usize,
     targets: &[u32],
+    precision: Precision,
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
@@ -88,10 +112,11 @@ fn chunks(
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
         let weight = Matrix::new(weight, vocabulary).transposed();
-        multiply(&mut MatrixMut::new(logits, chunk.len()), x, weight, 1.0, Old::Replace, Threads::All);
-        if let Some(bias) = bias {
-            logits.par_chunks_mut(vocabulary).for_each(|row| add(row, bias));
+        let old = if bias.is_empty() { Old::Replace } else { Old::Add };
+        if old == Old::Add {
+            logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
         }
+        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, old, precision);
         work(logits, chunk);
     }
 }
@@ -101,125 +126,72 @@ fn log_sum(row: &[f32]) -> f64 {
     f64::from(most) + f64::from(sum_of_exponentials(row, most)).ln()
 }
 
+/// The mean of a row and the target's element, weighted by `smoothing` and by the rest: with ln p = logit - log-sum a
+/// row's loss is the log-sum less this.
+fn smoothed(row: &[f32], target: u32, smoothing: f32) -> f64 {
+    let right = f64::from(row[target as usize]);
+    if smoothing == 0.0 {
+        return right;
+    }
+    right + f64::from(smoothing) * (f64::from(sum(row)) / row.len() as f64 - right)
+}
+
 /// The loss of one row, whose logits become the loss's gradient by them.
-fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>) -> f64 {
+fn with_gradient(row: &mut [f32], target: u32, ignore: Option<u32>, smoothing: f32) -> f64 {
     if Some(target) == ignore {
         row.fill(0.0);
         return 0.0;
     }
-    let (right, most) = (row[target as usize], largest(row));
+    let (right, most) = (smoothed(row, target, smoothing), largest(row));
     let sum = exponentials(row, most);
     scale(row, 1.0 / sum);
-    row[target as usize] -= 1.0;
-    f64::from(most) - f64::from(right) + f64::from(sum).ln()
+    if smoothing > 0.0 {
+        let share = smoothing / row.len() as f32;
+        row.iter_mut().for_each(|x| *x -= share);
+    }
+    row[target as usize] -= 1.0 - smoothing;
+    f64::from(most) - right + f64::from(sum).ln()
 }
+
+/// Columns of the bias's gradient that one task adds up.
+const COLUMNS: usize = 512;
 
 struct CrossEntropy {
     targets: Vec<u32>,
     ignore: Option<u32>,
+    smoothing: f32,
+    precision: Precision,
     /// Whether a gradient is wanted.
     differentiate: bool,
-    /// By `hidden`, by `weight` and, where there is one, by the bias, from the forward pass.
-    gradients: OnceLock<Vec<Tensor>>,
+    /// By `hidden`, by `weight` and by the bias, from the forward pass.
+    gradients: OnceLock<[Tensor; 3]>,
 }
 
 impl CrossEntropy {
-    fn new(targets: &[u32], ignore: Option<u32>, differentiate: bool) -> CrossEntropy {
-        CrossEntropy { targets: targets.to_vec(), ignore, differentiate, gradients: OnceLock::new() }
-    }
-
-    fn forward(
-        &self,
-        [hidden, weight]: [(&CpuStorage, &Layout); 2],
-        bias: Option<(&CpuStorage, &Layout)>,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let ((n, d), (v, width)) = (hidden.1.shape().dims2()?, weight.1.shape().dims2()?);
-        let wrong = self.targets.iter().find(|target| Some(**target) != self.ignore && **target as usize >= v);
-        if n != self.targets.len() || d != width || wrong.is_some() || bias.is_some_and(|(_, bias)| bias.dims() != [v])
-        {
-            bail!("cross-entropy: {n} × {d} times {v} × {width} for {} targets, {wrong:?}", self.targets.len());
-        }
-        let (hidden, weight) = (slices::of(hidden.0, hidden.1)?, slices::of(weight.0, weight.1)?);
-        let bias = bias.map(|(bias, layout)| slices::of(bias, layout)).transpose()?;
-        let total = if self.differentiate && n > 0 {
-            let (mut of_hidden, mut of_weight) = (vec![0.0; hidden.len()], vec![0.0; weight.len()]);
-            let mut of_bias = bias.map(|bias| vec![0.0; bias.len()]);
-            let total = self.with_gradients(hidden, (weight, bias), (&mut of_hidden, &mut of_weight, &mut of_bias));
-            let mut gradients = vec![
-                Tensor::from_vec(of_hidden, (n, d), &Device::Cpu)?,
-                Tensor::from_vec(of_weight, (v, d), &Device::Cpu)?,
-            ];
-            if let Some(of_bias) = of_bias {
-                gradients.push(Tensor::from_vec(of_bias, v, &Device::Cpu)?);
-            }
-            self.gradients.get_or_init(|| gradients);
-            total
-        } else {
-            by_row(hidden, (weight, bias), width, &self.targets, self.ignore).iter().sum::<f64>()
-        };
-        Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
-    }
-
-    /// The gradients that were kept, times that by the loss; none where none was wanted.
-    fn kept(&self, gradient: &Tensor) -> candle_core::Result<Vec<Tensor>> {
-        let factor = f64::from(gradient.to_scalar::<f32>()?);
-        let scaled = |tensor: &Tensor| if factor == 1.0 { Ok(tensor.clone()) } else { tensor * factor };
-        self.gradients.get().into_iter().flatten().map(scaled).collect()
-    }
-
-    /// Adds to `of_weight` and `of_bias`, which hold zeros, and writes `of_hidden`; gives the loss.
-    fn with_gradients(
-        &self,
-        hidden: &[f32],
-        (weight, bias): Head,
-        (of_hidden, of_weight, of_bias): (&mut [f32], &mut [f32], &mut Option<Vec<f32>>),
-    ) -> f64 {
+    /// The loss; writes the gradients by `hidden`, `weight` and `bias` to `to`.
+    fn with_gradients(&self, hidden: &[f32], (weight, bias): (&[f32], &[f32]), to: [&mut [f32]; 3]) -> f64 {
+        let [of_hidden, of_weight, of_bias] = to;
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
         let mut total = 0.0;
-        chunks(hidden, (weight, bias), width, &self.targets, |logits, chunk| {
+        chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
-            let losses: Vec<f64> = rows.map(|(row, target)| with_gradient(row, *target, self.ignore)).collect();
+            let loss = |(row, target): (&mut [f32], &u32)| with_gradient(row, *target, self.ignore, self.smoothing);
+            let losses: Vec<f64> = rows.map(loss).collect();
             total += losses.iter().sum::<f64>();
+            of_bias.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, of_bias)| {
+                let rows = logits.chunks_exact(vocabulary);
+                rows.for_each(|row| add(of_bias, &row[number * COLUMNS..number * COLUMNS + of_bias.len()]));
+            });
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply(out, of_logits, Matrix::new(weight, vocabulary), 1.0, Old::Replace, Threads::All);
+            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
-            multiply(out, of_logits.transposed(), x, 1.0, old, Threads::All);
-            if let Some(of_bias) = of_bias {
-                logits.chunks_exact(vocabulary).for_each(|row| add(of_bias, row));
-            }
+            multiply_in(out, of_logits.transposed(), x, old, self.precision);
         });
         total
-    }
-}
-
-impl CustomOp2 for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross-entropy"
-    }
-
-    fn cpu_fwd(
-        &self,
-        hidden: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        self.forward([(hidden, layout), (weight, weight_layout)], None)
-    }
-
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        gradient: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let mut kept = self.kept(gradient)?.into_iter();
-        Ok((kept.next(), kept.next()))
     }
 }
 
@@ -237,19 +209,46 @@ impl CustomOp3 for CrossEntropy {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        self.forward([(hidden, layout), (weight, weight_layout)], Some((bias, bias_layout)))
+        let ((n, d), (v, width)) = (layout.shape().dims2()?, weight_layout.shape().dims2()?);
+        let wrong = self.targets.iter().find(|target| Some(**target) != self.ignore && **target as usize >= v);
+        let biases = bias_layout.shape().dims1()?;
+        if n != self.targets.len() || d != width || wrong.is_some() || ![0, v].contains(&biases) {
+            let targets = self.targets.len();
+            bail!("cross-entropy: {n} × {d} times {v} × {width} plus {biases} for {targets} targets, {wrong:?}");
+        }
+        let (hidden, weight) = (slices::of(hidden, layout)?, slices::of(weight, weight_layout)?);
+        let head = (weight, slices::of(bias, bias_layout)?);
+        let total = if self.differentiate && n > 0 {
+            let [mut of_hidden, mut of_weight, mut of_bias] = [n * d, v * d, biases].map(|size| vec![0.0; size]);
+            let total = self.with_gradients(hidden, head, [&mut of_hidden, &mut of_weight, &mut of_bias]);
+            let of_hidden = Tensor::from_vec(of_hidden, (n, d), &Device::Cpu)?;
+            let of_weight = Tensor::from_vec(of_weight, (v, d), &Device::Cpu)?;
+            let of_bias = Tensor::from_vec(of_bias, biases, &Device::Cpu)?;
+            self.gradients.get_or_init(|| [of_hidden, of_weight, of_bias]);
+            total
+        } else {
+            let loss = |row: &[f32], target| {
+                if Some(target) == self.ignore { 0.0 } else { log_sum(row) - smoothed(row, target, self.smoothing) }
+            };
+            by_row(hidden, head, width, &self.targets, self.precision, loss).iter().sum::<f64>()
+        };
+        Ok((CpuStorage::F32(vec![total as f32]), Shape::from(())))
     }
 
     fn bwd(
         &self,
         _: &Tensor,
         _: &Tensor,
-        _: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let mut kept = self.kept(gradient)?.into_iter();
-        Ok((kept.next(), kept.next(), kept.next()))
+        let Some(gradients) = self.gradients.get() else { return Ok((None, None, None)) };
+        let factor = f64::from(gradient.to_scalar::<f32>()?);
+        let scaled = |gradient: &Tensor| if factor == 1.0 { Ok(gradient.clone()) } else { gradient * factor };
+        let [of_hidden, of_weight, of_bias] = gradients.each_ref();
+        let of_bias = if bias.elem_count() > 0 { Some(scaled(of_bias)?) } else { None };
+        Ok((Some(scaled(of_hidden)?), Some(scaled(of_weight)?), of_bias))
     }
 }
 
@@ -257,6 +256,7 @@ impl CustomOp3 for CrossEntropy {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::DType;
 
     #[test]
@@ -265,30 +265,53 @@ mod tests {
         for (n, d, v) in [(1, 1, 2), (6, 3, 7), (5, 2, CHUNK + 3)] {
             let (x, w) = (normal(&[n, d], 1), normal(&[v, d], 2));
             let targets: Vec<u32> = (0..n as u32).map(|i| if i == 3 { 99 } else { (i * 5 + 1) % v as u32 }).collect();
-            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99))?.sum * 0.5)?);
-            let plain = |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, w, &targets, Some(99))? * 0.5)?);
-            agree(&[&x, &w], fused, plain);
-            let fused =
-                |[x, w, b]: [&Tensor; 3]| Ok((cross_entropy_with_bias(x, [w, b], &targets, Some(99))?.sum * 0.5)?);
+            let fused = |[x, w]: [&Tensor; 2]| Ok((cross_entropy(x, w, &targets, Some(99), F32)?.sum * 0.5)?);
             let plain =
-                |[x, w, b]: [&Tensor; 3]| Ok((plain::cross_entropy_with_bias(x, [w, b], &targets, Some(99))? * 0.5)?);
-            agree(&[&x, &w, &normal(&[v], 3)], fused, plain);
+                |[x, w]: [&Tensor; 2]| Ok((plain::cross_entropy(x, (w, None), &targets, Some(99), 0.0, F32)? * 0.5)?);
+            agree(&[&x, &w], fused, plain);
+            // In f64 the same function takes the plain path.
+            let smoothed = |[x, w, b]: [&Tensor; 3]| {
+                Ok(smoothed_cross_entropy(x, (w, Some(b)), &targets, Some(99), 0.3, F32)?.sum)
+            };
+            agree(&[&x, &w, &normal(&[v], 3)], smoothed, smoothed);
+            let [of_variables, of_constants] = [true, false].map(|tracked| {
+                let x =
+                    if tracked { candle_core::Var::from_tensor(&x).unwrap().as_tensor().clone() } else { x.clone() };
+                smoothed([&x, &w, &normal(&[v], 3)]).unwrap().to_scalar::<f32>().unwrap()
+            });
+            assert!((of_variables - of_constants).abs() < 1e-4, "{of_variables} {of_constants}");
             let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
             let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
             assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99)).unwrap().sum.to_scalar::<f32>().unwrap();
+            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
             assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn smoothed_labels_are_pytorchs() {
+        // x = torch.tensor([[1., -2.], [0.5, 3.]]).requires_grad_()
+        // w, b = torch.tensor([[1., 0.], [0.3, -1.], [-2., 0.7]]), torch.tensor([0.1, -0.2, 0.3])
+        // l = F.cross_entropy(x @ w.T + b, torch.tensor([2, 0]), reduction="sum", label_smoothing=0.1)
+        // l.backward(); print(l, x.grad)
+        let at = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let x = candle_core::Var::from_tensor(&at(&[1.0, -2.0, 0.5, 3.0], &[2, 2])).unwrap();
+        let (w, b) = (at(&[1.0, 0.0, 0.3, -1.0, -2.0, 0.7], &[3, 2]), at(&[0.1, -0.2, 0.3], &[3]));
+        let loss = smoothed_cross_entropy(&x, (&w, Some(&b)), &[2, 0], None, 0.1, F32).unwrap().sum;
+        assert!((loss.to_scalar::<f32>().unwrap() - 6.478079).abs() < 1e-5);
+        let gradient: Vec<f32> = loss.backward().unwrap().get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let expected = [2.301598, -1.34531, -1.93564, 0.481128];
+        assert!(gradient.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{gradient:?}");
     }
 
     #[test]
     fn equal_logits_cost_the_logarithm_of_the_vocabulary() {
         let x = Tensor::zeros((2, 3), DType::F32, &Device::Cpu).unwrap();
         let w = Tensor::zeros((8, 3), DType::F32, &Device::Cpu).unwrap();
-        let loss = cross_entropy(&x, &w, &[0, 7], None).unwrap();
+        let loss = cross_entropy(&x, &w, &[0, 7], None, F32).unwrap();
         assert!((loss.sum.to_scalar::<f32>().unwrap() - 2.0 * 8f32.ln()).abs() < 1e-6);
         assert_eq!(loss.rows, 2);
-        let error = cross_entropy(&x, &w, &[0, 8], None).unwrap_err().to_string();
+        let error = cross_entropy(&x, &w, &[0, 8], None, F32).unwrap_err().to_string();
         assert!(error.contains("Some(8)"), "{error}");
     }
 }

@@ -8,28 +8,37 @@ use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, residual, rms_norm, slices, swiglu};
+use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use std::sync::OnceLock;
 
 /// `x + dropout(down(silu(gate(n)) · up(n)))` with n the normed `x` (B, T, D): `weights` are the norm's (D), gate and up
-/// (F, D) and down (D, F). Without a key, or at rate 0, nothing is dropped.
-pub fn feed_forward(x: &Tensor, weights: [&Tensor; 4], epsilon: f64, rate: f64, key: Option<Key>) -> Result<Tensor> {
+/// (F, D) and down (D, F), multiplied in `precision`. Without a key, or at rate 0, nothing is dropped.
+pub fn feed_forward(
+    x: &Tensor,
+    weights: [&Tensor; 4],
+    epsilon: f64,
+    rate: f64,
+    key: Option<Key>,
+    precision: Precision,
+) -> Result<Tensor> {
     let [of_norm, gate, up, down] = weights;
     if slices::are_f32_on_cpu(&[x, of_norm, gate, up, down]) {
         let (weights, sign) = Weights::new(weights)?;
         let mask = Mask::when(rate, key);
-        let op = FeedForward { weights, epsilon: epsilon as f32, mask, joined: OnceLock::new() };
+        let op = FeedForward { weights, epsilon: epsilon as f32, mask, precision, joined: OnceLock::new() };
         return Ok(x.contiguous()?.apply_op2(&sign, op)?);
     }
-    let joined = linear(&rms_norm(x, of_norm, epsilon)?, &Tensor::cat(&[gate, up], 0)?)?;
-    residual(x, &linear(&swiglu(&joined)?, down)?, rate, key)
+    let joined = linear(&rms_norm(x, of_norm, epsilon)?, &Tensor::cat(&[gate, up], 0)?, precision)?;
+    residual(x, &linear(&swiglu(&joined)?, down, precision)?, rate, key)
 }
 
 struct FeedForward {
     weights: Weights<4>,
     epsilon: f32,
     mask: Option<Mask>,
+    precision: Precision,
     /// Gate beside up (N, 2F), from the forward pass.
     joined: OnceLock<Vec<f32>>,
 }
@@ -42,12 +51,13 @@ impl FeedForward {
         norm::forward(x, of_norm, self.epsilon, &mut normed);
         let mut joined = vec![0.0; rows * 2 * f];
         for (mut half, map) in MatrixMut::new(&mut joined, rows).split_columns(2).zip([gate, up]) {
-            times_transposed(&mut half, Matrix::new(&normed, rows), Matrix::new(map, f));
+            times_transposed(&mut half, Matrix::new(&normed, rows), Matrix::new(map, f), self.precision);
         }
         let mut inner = vec![0.0; rows * f];
         swiglu::forward(&joined, f, &mut inner);
         let branch = &mut normed; // its values are no longer needed
-        times_transposed(&mut MatrixMut::new(branch, rows), Matrix::new(&inner, rows), Matrix::new(down, d));
+        let (out, down) = (&mut MatrixMut::new(branch, rows), Matrix::new(down, d));
+        times_transposed(out, Matrix::new(&inner, rows), down, self.precision);
         self.joined.get_or_init(|| joined);
         dropout::join(x, branch, self.mask)
     }
@@ -66,19 +76,21 @@ impl FeedForward {
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
         let mut inner = vec![0.0; rows * f];
         swiglu::forward(joined, f, &mut inner);
-        let of_down = transposed_times(of_branch, Matrix::new(&inner, rows));
+        let of_down = transposed_times(of_branch, Matrix::new(&inner, rows), self.precision);
         let mut of_inner = inner; // its values are no longer needed
-        times(&mut MatrixMut::new(&mut of_inner, rows), of_branch, Matrix::new(down, d), Old::Replace);
+        let (out, down) = (&mut MatrixMut::new(&mut of_inner, rows), Matrix::new(down, d));
+        times(out, of_branch, down, Old::Replace, self.precision);
         let mut of_joined = vec![0.0; joined.len()];
         swiglu::backward(joined, f, &of_inner, &mut of_joined);
         let of_joined = Matrix::new(&of_joined, rows);
         let halves = [of_joined.columns(0..f), of_joined.columns(f..2 * f)];
         let mut normed = vec![0.0; x.len()];
         norm::forward(x, of_norm, self.epsilon, &mut normed);
-        let [of_gate, of_up] = halves.map(|half| transposed_times(half, Matrix::new(&normed, rows)));
+        let [of_gate, of_up] = halves.map(|half| transposed_times(half, Matrix::new(&normed, rows), self.precision));
         let of_normed = &mut normed; // as above
-        times(&mut MatrixMut::new(of_normed, rows), halves[0], Matrix::new(gate, f), Old::Replace);
-        times(&mut MatrixMut::new(of_normed, rows), halves[1], Matrix::new(up, f), Old::Add);
+        for ((half, map), old) in halves.into_iter().zip([gate, up]).zip([Old::Replace, Old::Add]) {
+            times(&mut MatrixMut::new(of_normed, rows), half, Matrix::new(map, f), old, self.precision);
+        }
         let mut of_x = vec![0.0; x.len()];
         let by_norm = norm::backward(x, of_norm, of_normed, self.epsilon, &mut of_x);
         add(&mut of_x, gradient);
@@ -132,7 +144,7 @@ mod tests {
                 // In f64 the same function takes the plain path.
                 let layer = |[x, n, gate, up, down]: [&Tensor; 5]| {
                     let scaled = (x * 0.5)?;
-                    feed_forward(&scaled, [n, gate, up, down], 1e-5, 0.3, key)
+                    feed_forward(&scaled, [n, gate, up, down], 1e-5, 0.3, key, Precision::F32)
                 };
                 agree(&inputs.each_ref(), layer, layer);
             }

@@ -1,17 +1,18 @@
 //! Linear maps and the embedding: products without copies of transposed weights, gradients without a graph of reshapes.
 
 use crate::error::Result;
-use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
+use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail};
 
-/// `x` (…, I) times `weight` (O, I) transposed: (…, O). No bias.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+/// `x` (…, I) times `weight` (O, I) transposed: (…, O), multiplied in `precision`. No bias.
+pub fn linear(x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x, weight]) {
-        return Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)?);
+        return Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, Linear { precision })?);
     }
-    plain::linear(x, weight)
+    plain::linear(x, weight, precision)
 }
 
 /// Rows of `weight` (V, D) by `ids` (B, T) u32: (B, T, D).
@@ -24,24 +25,26 @@ pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
 }
 
 /// `out = x · weightᵀ`: the linear map.
-pub(crate) fn times_transposed(out: &mut MatrixMut, x: Matrix, weight: Matrix) {
-    multiply(out, x, weight.transposed(), 1.0, Old::Replace, Threads::All);
+pub(crate) fn times_transposed(out: &mut MatrixMut, x: Matrix, weight: Matrix, precision: Precision) {
+    multiply_in(out, x, weight.transposed(), Old::Replace, precision);
 }
 
 /// `out = gradient · weight`, or that added: the map's gradient by its input.
-pub(crate) fn times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, old: Old) {
-    multiply(out, gradient, weight, 1.0, old, Threads::All);
+pub(crate) fn times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, old: Old, precision: Precision) {
+    multiply_in(out, gradient, weight, old, precision);
 }
 
 /// `gradientᵀ · x`: the map's gradient by its weight.
-pub(crate) fn transposed_times(gradient: Matrix, x: Matrix) -> Vec<f32> {
+pub(crate) fn transposed_times(gradient: Matrix, x: Matrix, precision: Precision) -> Vec<f32> {
     let mut out = vec![0.0; gradient.columns * x.columns];
     let matrix = &mut MatrixMut::new(&mut out, gradient.columns);
-    multiply(matrix, gradient.transposed(), x, 1.0, Old::Replace, Threads::All);
+    multiply_in(matrix, gradient.transposed(), x, Old::Replace, precision);
     out
 }
 
-struct Linear;
+struct Linear {
+    precision: Precision,
+}
 
 impl CustomOp2 for Linear {
     fn name(&self) -> &'static str {
@@ -65,7 +68,7 @@ impl CustomOp2 for Linear {
         let rows = x.len() / in_width;
         let mut out = vec![0.0; rows * out_width];
         let weight = Matrix::new(slices::of(weight, weight_layout)?, out_width);
-        times_transposed(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight);
+        times_transposed(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -81,8 +84,9 @@ impl CustomOp2 for Linear {
         let mut of_x = vec![0.0; x.elem_count()];
         let of_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let gradient = Matrix::new(gradient, rows);
-            times(&mut MatrixMut::new(&mut of_x, rows), gradient, Matrix::new(weight, out_width), Old::Replace);
-            transposed_times(gradient, Matrix::new(x, rows))
+            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, out_width));
+            times(out, gradient, weight, Old::Replace, self.precision);
+            transposed_times(gradient, Matrix::new(x, rows), self.precision)
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), Some(Tensor::from_vec(of_weight, weight.shape(), x.device())?)))
@@ -126,13 +130,14 @@ impl CustomOp1 for Embedding {
 mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
+    use crate::precision::Precision::F32;
     use candle_core::Device;
 
     #[test]
     fn agree_with_the_plain_path() {
         for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
             let (x, weight) = (normal(&shape, 1), normal(&[out, shape[2]], 2));
-            agree(&[&x, &weight], |[x, w]| linear(x, w), |[x, w]| plain::linear(x, w));
+            agree(&[&x, &weight], |[x, w]| linear(x, w, F32), |[x, w]| plain::linear(x, w, F32));
         }
         let ids = Tensor::new(&[[0u32, 4, 4], [1, 0, 2]], &Device::Cpu).unwrap();
         agree(&[&normal(&[5, 3], 1)], |[w]| embedding(&ids, w), |[w]| plain::embedding(&ids, w));
@@ -140,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let message = linear(&normal(&[2, 3], 1), &normal(&[4, 5], 2)).unwrap_err().to_string();
+        let message = linear(&normal(&[2, 3], 1), &normal(&[4, 5], 2), F32).unwrap_err().to_string();
         assert!(message.contains("[2, 3] times a weight of 4 × 5"), "{message}");
         let ids = Tensor::new(&[[0u32, 5]], &Device::Cpu).unwrap();
         let message = embedding(&ids, &normal(&[5, 3], 1)).unwrap_err().to_string();

@@ -30,7 +30,7 @@ mod weights;
 pub use affine::{affine, linear_with_bias};
 pub use attention::attention;
 pub use attention_layer::{AttentionSettings, attention_layer};
-pub use cross_entropy::{cross_entropy, cross_entropy_with_bias};
+pub use cross_entropy::{cross_entropy, smoothed_cross_entropy};
 pub use dropout::{dropout, residual};
 pub use exact_gelu::exact_gelu;
 pub use feed_forward::feed_forward;

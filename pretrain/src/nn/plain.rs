@@ -1,31 +1,48 @@
 //! Every layer as a chain of candle operations: the path for other types and devices, and the reference the fused
 //! operations are checked against. Slow, and differentiable as it stands.
+//!
+//! In [`Precision::Bf16`] the factors of a product are rounded to bfloat16 and its result is f32 again; so is everything
+//! between products. Of a weight's gradient, the backward pass of that rounding makes f32.
 
 use crate::error::Result;
 use crate::nn::dropout::Mask;
 use crate::nn::heads::Heads;
 use crate::nn::rope::Rope;
 use crate::nn::seen::Seen;
+use crate::precision::Precision;
 use candle_core::{D, DType, Device, Tensor};
 use rayon::prelude::*;
 
+/// A factor of a product in this precision. Only f32 is rounded: in f64 everything is computed as it is written.
+fn factor(x: &Tensor, precision: Precision) -> Result<Tensor> {
+    let rounded = precision == Precision::Bf16 && x.dtype() == DType::F32;
+    Ok(if rounded { x.to_dtype(DType::BF16)? } else { x.clone() })
+}
+
+/// The matrix product of `a` and `b`, or of `b` transposed, in the type of `a`.
+fn product(a: &Tensor, b: &Tensor, transposed: bool, precision: Precision) -> Result<Tensor> {
+    let (left, right) = (factor(a, precision)?, factor(b, precision)?);
+    let right = if transposed { right.t()? } else { right };
+    Ok(left.matmul(&right)?.to_dtype(a.dtype())?)
+}
+
 /// `x` (…, I) times `weight` (O, I) transposed.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+pub fn linear(x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
     let width = weight.dim(1)?;
     let rows = x.elem_count() / width;
     let mut shape = x.dims().to_vec();
     *shape.last_mut().expect("a linear map is applied to a tensor with axes") = weight.dim(0)?;
-    Ok(x.reshape((rows, width))?.matmul(&weight.t()?)?.reshape(shape)?)
+    Ok(product(&x.reshape((rows, width))?, weight, true, precision)?.reshape(shape)?)
 }
 
 /// `x` (…, I) times `weight` (I, O), plus `bias` (O).
-pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    Ok(linear(x, &weight.t()?)?.broadcast_add(bias)?)
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    Ok(linear(x, &weight.t()?, precision)?.broadcast_add(bias)?)
 }
 
 /// `x` (…, I) times `weight` (O, I) transposed, plus `bias` (O).
-pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    Ok(linear(x, weight)?.broadcast_add(bias)?)
+pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    Ok(linear(x, weight, precision)?.broadcast_add(bias)?)
 }
 
 /// Rows of `weight` (V, D) by `ids` (B, T).
@@ -97,7 +114,13 @@ fn unseen(seen: &Seen, (b, t): (usize, usize), dtype: DType, device: &Device) ->
 /// `softmax(q kᵀ / √K + mask) v`; `joined` (B, T, (H + 2G) · K) holds q, k and v side by side, head by head. With `norms`
 /// (weights of queries' and of keys' and what is added to the mean square) each query and key is normed; then it is
 /// rotated where `heads` has rotary positions. Gives (B, T, H · K).
-pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen, norms: Option<([&Tensor; 2], f64)>) -> Result<Tensor> {
+pub fn attention(
+    joined: &Tensor,
+    heads: &Heads,
+    seen: &Seen,
+    norms: Option<([&Tensor; 2], f64)>,
+    precision: Precision,
+) -> Result<Tensor> {
     let (b, t, width) = joined.dims3()?;
     let (h, g, k) = (heads.queries, heads.keys, heads.width(width));
     let split = |first: usize, count: usize| -> Result<Tensor> {
@@ -116,63 +139,73 @@ pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen, norms: Option<([&T
         Ok(part.unsqueeze(2)?.broadcast_as((b, g, h / g, t, k))?.contiguous()?.reshape((b, h, t, k))?)
     };
     let q = (prepared(split(0, h)?, 0)? * (k as f64).powf(-0.5))?;
-    let scores = q.matmul(&shared(prepared(split(h, g)?, 1)?)?.t()?.contiguous()?)?; // (B, H, T, T)
+    let scores = product(&q, &shared(prepared(split(h, g)?, 1)?)?, true, precision)?; // (B, H, T, T)
     let scores = scores.broadcast_add(&unseen(seen, (b, t), joined.dtype(), joined.device())?)?;
     // The largest score is taken off as a constant: the softmax does not depend on it, so its gradient is not needed.
     let largest = scores.detach().max_keepdim(D::Minus1)?;
     let powers = scores.broadcast_sub(&largest)?.exp()?;
     let weights = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
-    Ok(weights.matmul(&shared(split(h + g, g)?)?)?.transpose(1, 2)?.contiguous()?.reshape((b, t, h * k))?)
+    let attended = product(&weights, &shared(split(h + g, g)?)?, false, precision)?; // (B, H, T, K)
+    Ok(attended.transpose(1, 2)?.contiguous()?.reshape((b, t, h * k))?)
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
 const CHUNK: usize = 1 << 24;
 
-/// Summed cross-entropy with a bias (V) of the logits: that without one, of states with a 1 beside them and the weight
-/// with the bias beside it.
-pub fn cross_entropy_with_bias(
+/// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::smoothed_cross_entropy`].
+pub fn cross_entropy(
     hidden: &Tensor,
-    [weight, bias]: [&Tensor; 2],
+    head: (&Tensor, Option<&Tensor>),
     targets: &[u32],
     ignore: Option<u32>,
+    smoothing: f64,
+    precision: Precision,
 ) -> Result<Tensor> {
-    let ones = Tensor::ones((hidden.dim(0)?, 1), hidden.dtype(), hidden.device())?;
-    let hidden = Tensor::cat(&[hidden, &ones], 1)?;
-    cross_entropy(&hidden, &Tensor::cat(&[weight, &bias.unsqueeze(1)?], 1)?, targets, ignore)
-}
-
-/// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::cross_entropy`].
-pub fn cross_entropy(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Tensor> {
+    let (weight, bias) = head;
     let (fixed, fixed_weight) = (hidden.detach(), weight.detach());
     let (mut total, mut of_hidden, mut of_weight) = (0.0, Vec::new(), weight.zeros_like()?.detach());
+    let mut of_bias = bias.map(|bias| bias.detach().zeros_like()).transpose()?;
     let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
     for (number, targets) in targets.chunks(rows_at_once).enumerate() {
         let x = fixed.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
-        let (losses, of_logits) = with_gradient(&x.matmul(&fixed_weight.t()?)?, targets, ignore)?;
+        let (losses, of_logits) = with_gradient(&logits(&x, head, precision)?, targets, ignore, smoothing)?;
         total += losses.iter().sum::<f64>();
-        of_hidden.push(of_logits.matmul(&fixed_weight)?);
-        of_weight = (of_weight + of_logits.t()?.matmul(&x)?)?;
+        of_hidden.push(product(&of_logits, &fixed_weight, false, precision)?);
+        of_weight = (of_weight + product(&of_logits.t()?, &x, false, precision)?)?;
+        of_bias = of_bias.map(|of_bias| of_bias + of_logits.sum(0)?).transpose()?;
     }
     // A carrier whose value is 0 and whose gradient is the one computed above.
-    let carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
-    let carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    let mut carrier = (hidden * Tensor::cat(&of_hidden, 0)?)?.sum_all()?;
+    carrier = (carrier + (weight * of_weight)?.sum_all()?)?;
+    if let Some((bias, of_bias)) = bias.zip(of_bias) {
+        carrier = (carrier + (bias * of_bias)?.sum_all()?)?;
+    }
     Ok(((&carrier - carrier.detach())? + total)?)
+}
+
+/// The logits (rows, V) of `x` (rows, D), without a graph.
+fn logits(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), precision: Precision) -> Result<Tensor> {
+    let logits = product(x, &weight.detach(), true, precision)?;
+    Ok(match bias {
+        Some(bias) => logits.broadcast_add(&bias.detach())?,
+        None => logits,
+    })
 }
 
 /// Losses by row, nats; 0 for ignored rows. No gradient.
 pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
-    let (hidden, weight) = (hidden.detach(), weight.detach());
+    let hidden = hidden.detach();
     let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
     let mut all = Vec::with_capacity(targets.len());
     for (number, targets) in targets.chunks(rows_at_once).enumerate() {
         let x = hidden.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
-        all.extend(with_gradient(&x.matmul(&weight.t()?)?, targets, ignore)?.0);
+        all.extend(with_gradient(&logits(&x, (weight, None), Precision::F32)?, targets, ignore, 0.0)?.0);
     }
     Ok(all)
 }
 
 /// Losses by row and the gradient of their sum by the logits (rows, V).
-fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<(Vec<f64>, Tensor)> {
+fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>, smoothing: f64) -> Result<(Vec<f64>, Tensor)> {
     let device = logits.device();
     let counts: Vec<f32> = targets.iter().map(|target| f32::from(Some(*target) != ignore)).collect();
     let counts = Tensor::from_vec(counts, (targets.len(), 1), device)?.to_dtype(logits.dtype())?;
@@ -180,22 +213,28 @@ fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>) -> Resul
     let indices = Tensor::from_vec(safe, (targets.len(), 1), device)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let losses = ((&log_sum - shifted.gather(&indices, 1)?)? * &counts)?;
-    let probabilities = shifted.broadcast_sub(&log_sum)?.exp()?.broadcast_mul(&counts)?;
-    let gradient = probabilities.scatter_add(&indices, &counts.neg()?, 1)?;
-    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, gradient))
+    let mut right = shifted.gather(&indices, 1)?;
+    let mut of_logits = shifted.broadcast_sub(&log_sum)?.exp()?;
+    if smoothing > 0.0 {
+        right = ((right * (1.0 - smoothing))? + (shifted.mean_keepdim(D::Minus1)? * smoothing)?)?;
+        of_logits = (of_logits - smoothing / logits.dim(1)? as f64)?;
+    }
+    let losses = ((&log_sum - right)? * &counts)?;
+    let of_logits = of_logits.broadcast_mul(&counts)?.scatter_add(&indices, &(&counts * (smoothing - 1.0))?, 1)?;
+    Ok((losses.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?, of_logits))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::check::{gradients, scalar, variable};
+    use crate::precision::Precision::F32;
     use crate::random::Key;
 
     #[test]
     fn gradients_match_finite_differences() {
         let (x, w) = (variable(&[2, 3, 4], 1), variable(&[5, 4], 2));
-        gradients(&[&x, &w], || scalar(&linear(&x, &w).unwrap()));
+        gradients(&[&x, &w], || scalar(&linear(&x, &w, F32).unwrap()));
         let ids = Tensor::new(&[[0u32, 4, 4], [1, 0, 2]], &Device::Cpu).unwrap();
         gradients(&[&w], || scalar(&embedding(&ids, &w).unwrap()));
         let g = variable(&[4], 3);
@@ -204,16 +243,18 @@ mod tests {
         gradients(&[&x], || scalar(&gelu(&x).unwrap()));
         gradients(&[&x], || scalar(&exact_gelu(&x).unwrap()));
         let (m, c, p) = (variable(&[4, 5], 7), variable(&[5], 8), variable(&[6, 4], 9));
-        gradients(&[&x, &m, &c], || scalar(&affine(&x, &m, &c).unwrap()));
-        gradients(&[&x, &w, &c], || scalar(&linear_with_bias(&x, &w, &c).unwrap()));
+        gradients(&[&x, &m, &c], || scalar(&affine(&x, &m, &c, F32).unwrap()));
+        gradients(&[&x, &w, &c], || scalar(&linear_with_bias(&x, &w, &c, F32).unwrap()));
         gradients(&[&x, &p], || scalar(&add_positions(&x, &p).unwrap()));
         let bias = variable(&[4], 10);
         gradients(&[&x, &g, &bias], || scalar(&layer_norm(&x, &g, &bias, 1e-5).unwrap()));
         gradients(&[&x], || scalar(&dropout(&x, &Mask::new(Key::new(1), 0.3)).unwrap()));
         let (x, w) = (variable(&[4, 3], 5), variable(&[5, 3], 6));
         // Other than above: the value is a constant plus 0, so it is computed from scratch each time.
-        gradients(&[&x, &w], || cross_entropy(&x, &w, &[4, 0, 2, 9], Some(9)).unwrap());
-        gradients(&[&x, &w, &c], || cross_entropy_with_bias(&x, [&w, &c], &[4, 0, 2, 9], Some(9)).unwrap());
+        let targets = [4, 0, 2, 9];
+        gradients(&[&x, &w], || cross_entropy(&x, (&w, None), &targets, Some(9), 0.0, F32).unwrap());
+        let bias = variable(&[5], 13);
+        gradients(&[&x, &w, &bias], || cross_entropy(&x, (&w, Some(&bias)), &targets, Some(9), 0.3, F32).unwrap());
         let joined = variable(&[2, 3, 24], 4); // B 2, T 3, 2 heads of 4, or 4 of queries and 1 of keys
         let (of_queries, of_keys) = (variable(&[4], 11), variable(&[4], 12));
         for (queries, keys) in [(2, 2), (4, 1)] {
@@ -222,11 +263,11 @@ mod tests {
                 let apart = [vec![0, 1], vec![0]];
                 let [causal, both] = [Seen::causal(), Seen::bidirectional()];
                 for seen in [causal.clone().apart(&apart, 3).unwrap(), both.clone().apart(&apart, 3).unwrap(), both] {
-                    gradients(&[&joined], || scalar(&attention(&joined, &heads, &seen, None).unwrap()));
+                    gradients(&[&joined], || scalar(&attention(&joined, &heads, &seen, None, F32).unwrap()));
                 }
                 gradients(&[&joined, &of_queries, &of_keys], || {
                     let norms = Some(([of_queries.as_tensor(), of_keys.as_tensor()], 1e-5));
-                    scalar(&attention(&joined, &heads, &causal, norms).unwrap())
+                    scalar(&attention(&joined, &heads, &causal, norms, F32).unwrap())
                 });
             }
         }

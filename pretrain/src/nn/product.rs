@@ -1,9 +1,11 @@
-//! Matrix products on slices, with strides, sums and scales: by OpenBLAS where it was found (see `build.rs`), else by the
-//! crate `gemm`, which candle multiplies with.
+//! Matrix products on slices, with strides, sums and scales: in f32 by OpenBLAS where it was found (see `build.rs`), else
+//! by the crate `gemm`, which candle multiplies with; in bf16 by kernels of our own.
 
+mod bf16;
 #[cfg(openblas)]
 mod openblas;
 
+use crate::precision::Precision;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -106,7 +108,7 @@ impl<'a> MatrixMut<'a> {
     ///
     /// # Safety
     /// The caller sees to it that nobody else has an element of this block.
-    #[cfg(openblas)]
+    #[cfg(any(openblas, target_arch = "x86_64"))]
     unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> MatrixMut<'_> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         assert!(columns.start <= columns.end && columns.end <= self.columns);
@@ -148,6 +150,18 @@ pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: 
     openblas::multiply(out, left, right, scale, old, threads);
     #[cfg(not(openblas))]
     by_gemm(out, left, right, scale, old, threads);
+}
+
+/// `out = left · right`, or that added to `out`, with the factors in this precision, on all threads.
+pub(crate) fn multiply_in(out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old, precision: Precision) {
+    match precision {
+        Precision::F32 => multiply(out, left, right, 1.0, old, Threads::All),
+        Precision::Bf16 => {
+            let sizes = (left.rows, right.columns, left.columns);
+            assert_eq!((out.rows, out.columns, right.rows), sizes, "shapes of a product");
+            bf16::multiply(out, left, right, old);
+        }
+    }
 }
 
 /// As [`multiply`], by the crate `gemm`.

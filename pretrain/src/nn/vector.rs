@@ -202,6 +202,21 @@ vectorised! {
 }
 
 vectorised! {
+    /// The sum of all elements.
+    pub(crate) fn sum(row: &[f32]) -> f32 {
+        let mut lanes = [0.0; LANES];
+        let mut chunks = row.chunks_exact(LANES);
+        for chunk in chunks.by_ref() {
+            for i in 0..LANES {
+                lanes[i] += chunk[i];
+            }
+        }
+        chunks.remainder().iter().enumerate().for_each(|(i, x)| lanes[i] += x);
+        fold(lanes)
+    }
+}
+
+vectorised! {
     /// The sum of squares in f64, from partial sums in f64.
     pub(crate) fn sum_of_squares(row: &[f32]) -> f64 {
         let mut lanes = [0f64; LANES];
@@ -248,6 +263,7 @@ mod tests {
             assert!((f64::from(powers.iter().sum::<f32>()) - expected).abs() < 1e-5);
             assert_eq!(sum_of_squares(&row), row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
             assert_eq!(f64::from(dot::<false>(&row, &row)), sum_of_squares(&row));
+            assert_eq!(sum(&row), row.iter().sum::<f32>());
             assert_eq!(largest(&row), row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }

@@ -10,6 +10,7 @@ use super::{AdamW, AdamWSettings, Gradients, Rates};
 use crate::error::Result;
 use crate::nn;
 use crate::parameters::Parameters;
+use crate::precision::Precision::F32;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
 
@@ -97,9 +98,9 @@ pub fn orthogonal(matrix: &Tensor) -> Result<Tensor> {
     let mut x = (if tall { matrix.t()?.contiguous()? } else { matrix.contiguous()? } / (norm + 1e-7))?;
     let (a, b, c) = QUINTIC;
     for _ in 0..ITERATIONS {
-        let square = nn::linear(&x, &x)?; // XXᵀ, symmetric: linear(S, S) = S · Sᵀ = S²
-        let polynomial = ((&square * b)? + (nn::linear(&square, &square)? * c)?)?;
-        x = ((&x * a)? + nn::linear(&polynomial, &x.t()?.contiguous()?)?)?;
+        let square = nn::linear(&x, &x, F32)?; // XXᵀ, symmetric: linear(S, S) = S · Sᵀ = S²
+        let polynomial = ((&square * b)? + (nn::linear(&square, &square, F32)? * c)?)?;
+        x = ((&x * a)? + nn::linear(&polynomial, &x.t()?.contiguous()?, F32)?)?;
     }
     Ok(if tall { x.t()?.contiguous()? } else { x })
 }

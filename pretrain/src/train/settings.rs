@@ -4,8 +4,17 @@ use crate::average::Policy;
 use crate::error::{Error, Result};
 use crate::guard::GuardSettings;
 use crate::optimiser::{OptimiserSettings, Rule};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+
+/// Sequences of 512 tokens in a batch for a corpus of at most so many bytes: 4, 8 and 32 are what Goldfish takes for 5, 10
+/// and 100 MB (Chang et al. 2024, table 4), since a larger batch overfits a small corpus; the bounds here lie half-way
+/// between its sizes, by their logarithms.
+const SEQUENCES: [(u64, usize); 3] = [(7_000_000, 4), (32_000_000, 8), (316_000_000, 32)];
+
+/// The same for a larger corpus; Goldfish's largest has 1 GB.
+const LARGEST: usize = 64;
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,17 +22,20 @@ use serde::{Deserialize, Serialize};
 pub struct TrainSettings {
     /// Seed of initial values, batches and dropout.
     pub seed: u64,
-    /// Passes over as many tokens as there are; more than ten overfit a small corpus (Goldfish, Chang et al. 2024, table 4).
+    /// Passes over as many tokens as there are; more than ten overfit a small corpus (Goldfish, Chang et al. 2024, table 4),
+    /// and `patience` ends it earlier where fewer are enough.
     pub epochs: f64,
     /// Optimiser steps, in place of `epochs`.
     pub steps: Option<u64>,
-    /// Windows in one backward pass.
+    /// Windows in one backward pass; 0: by the size of the corpus, see [`TrainSettings::for_corpus`].
     pub batch_size: usize,
     /// Backward passes for one step.
     pub accumulation: usize,
     /// Whether a token sees only its own document of those that are packed into a window; if not, the others too, as in
     /// GPT and RoBERTa.
     pub separate_documents: bool,
+    /// Numbers of the matrix products in a step; what is measured on the way is measured in f32.
+    pub precision: Precision,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
     /// The learning rate.
@@ -59,11 +71,12 @@ impl Default for TrainSettings {
     fn default() -> TrainSettings {
         TrainSettings {
             seed: 1,
-            epochs: 5.0,
+            epochs: 10.0,
             steps: None,
-            batch_size: 8,
+            batch_size: 0,
             accumulation: 1,
             separate_documents: false,
+            precision: Precision::F32,
             alpha: 0.5,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),
@@ -85,7 +98,6 @@ impl TrainSettings {
     /// Refuses what cannot work, all faults together.
     pub fn check(&self) -> Result<()> {
         let sizes = [
-            ("batch_size", self.batch_size as u64),
             ("accumulation", self.accumulation as u64),
             ("evaluate_every", self.evaluate_every),
             ("save_every", self.save_every),
@@ -120,6 +132,17 @@ impl TrainSettings {
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(format!("training: {}", faults.join("; ")))) }
     }
 
+    /// The same with a batch that suits `bytes` of training text, where none is asked for: as many windows of `window`
+    /// tokens as have the tokens of [`SEQUENCES`].
+    pub fn for_corpus(&self, bytes: u64, window: usize) -> TrainSettings {
+        let mut settings = self.clone();
+        if settings.batch_size == 0 {
+            let sequences = SEQUENCES.iter().find(|(most, _)| bytes <= *most).map_or(LARGEST, |(_, count)| *count);
+            settings.batch_size = (512 * sequences / (window * self.accumulation.max(1))).max(1);
+        }
+        settings
+    }
+
     /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.
     pub fn steps_over(&self, tokens: u64, window: usize) -> u64 {
         let at_once = (self.batch_size * self.accumulation * window) as f64;
@@ -145,11 +168,17 @@ mod tests {
         let settings = TrainSettings { epochs: 2.0, batch_size: 4, accumulation: 2, ..Default::default() };
         assert_eq!(settings.steps_over(1001, 16), 16); // 2 · 1001 / (4 · 2 · 16) = 15.6
         assert_eq!(TrainSettings { steps: Some(3), ..settings.clone() }.steps_over(1001, 16), 3);
-        let wrong = TrainSettings { batch_size: 0, alpha: 2.0, average: 1.0, clip: Some(0.0), ..settings };
+        let wrong = TrainSettings { accumulation: 0, alpha: 2.0, average: 1.0, clip: Some(0.0), ..settings.clone() };
         let message = wrong.check().unwrap_err().to_string();
-        for part in ["batch_size is 0", "alpha is 2", "average is 1", "clip is 0"] {
+        for part in ["accumulation is 0", "alpha is 2", "average is 1", "clip is 0"] {
             assert!(message.contains(part), "{message}");
         }
+        // 4 · 512 tokens in windows of 128; a quarter as many with four passes a step; 64 · 512 for a gigabyte.
+        let by_size = |accumulation, bytes| TrainSettings { accumulation, ..Default::default() }.for_corpus(bytes, 128);
+        assert_eq!((by_size(1, 5_000_000).batch_size, by_size(4, 5_000_000).batch_size), (16, 4));
+        assert_eq!((by_size(1, 100_000_000).batch_size, by_size(1, 1_000_000_000).batch_size), (128, 256));
+        assert_eq!(by_size(100, 1).batch_size, 1);
+        assert_eq!(settings.for_corpus(1, 128), settings);
         let wrong = r#"{"optimiser":"nt_asgd","average":0.9,"weight_decay":2000,"spike_deviations":-1}"#;
         let message = serde_json::from_str::<TrainSettings>(wrong).unwrap().check().unwrap_err().to_string();
         for part in ["averages by itself", "weight_decay is 2000", "spike_deviations is -1"] {

@@ -5,6 +5,7 @@ use crate::batch::InMemory;
 use crate::models::decoder::DecoderConfig;
 use crate::models::encoder::EncoderConfig;
 use crate::optimiser::{OptimiserSettings, Rule};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 use candle_core::Tensor;
 use serde_json::Value;
@@ -51,7 +52,7 @@ fn encoder() -> ModelConfig {
 }
 
 fn settings() -> TrainSettings {
-    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: 2, final_share: 0.1, ..Default::default() };
+    let schedule = Schedule { learning_rate: 1e-2, warmup_steps: Some(2), final_share: 0.1, ..Default::default() };
     let sizes = TrainSettings { steps: Some(12), batch_size: 4, accumulation: 2, ..Default::default() };
     TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
 }
@@ -154,7 +155,7 @@ fn boundaries_of_documents_change_the_training() {
 #[test]
 fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
     let of = |rule, learning_rate, average| {
-        let schedule = Schedule { learning_rate, warmup_steps: 2, ..Default::default() };
+        let schedule = Schedule { learning_rate, warmup_steps: Some(2), ..Default::default() };
         let optimiser = OptimiserSettings { rule, ..Default::default() };
         TrainSettings { schedule, optimiser, average, evaluate_every: 1, ..settings() }
     };
@@ -167,6 +168,26 @@ fn whatever_the_optimiser_and_the_average_resumed_is_uninterrupted() {
     let state = std::fs::read_to_string(folder.path().join("training/state.json")).unwrap();
     let averaged = serde_json::from_str::<Value>(&state).unwrap()["averaging"]["updates"].as_u64().unwrap();
     assert!((4..12).contains(&averaged), "{averaged} steps in the average");
+}
+
+/// The losses of 200 steps in a row: with products in bf16 they stay near those in f32, which a wrong product would not
+/// let them do, and end as low.
+#[test]
+fn in_bf16_the_losses_stay_near_those_in_f32_and_resumed_is_uninterrupted() {
+    let of = |precision| TrainSettings { precision, steps: Some(200), evaluate_every: 200, patience: 0, ..settings() };
+    let losses =
+        |folder: &Path| -> Vec<f64> { lines(folder).iter().filter_map(|line| line["loss"].as_f64()).collect() };
+    let exact = tempfile::tempdir().unwrap();
+    train(&of(Precision::F32), exact.path(), 999).unwrap();
+    let rounded = resumed_is_uninterrupted(&of(Precision::Bf16), 90);
+    let (exact, rounded) = (losses(exact.path()), losses(rounded.path()));
+    assert_eq!((exact.len(), rounded.len()), (200, 200));
+    assert_ne!(exact, rounded);
+    let apart = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs());
+    assert!(apart.clone().all(|apart| apart < 0.1), "most apart by {:?}", apart.max_by(f64::total_cmp));
+    let end = |losses: &[f64]| losses[180..].iter().sum::<f64>() / 20.0;
+    assert!(end(&exact) < exact[0] - 1.0, "{exact:?}");
+    assert!((end(&exact) - end(&rounded)).abs() < 0.02, "{} and {}", end(&exact), end(&rounded));
 }
 
 #[test]
@@ -210,7 +231,7 @@ fn with_an_odd_one() -> InMemory {
 #[test]
 fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: 2, final_share: 1.0, ..Default::default() };
+    let schedule = Schedule { learning_rate: 2e-2, warmup_steps: Some(2), final_share: 1.0, ..Default::default() };
     let mut settings = TrainSettings { schedule, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
     let model = DecoderConfig { dropout: 0.0, ..decoder() }.into();
@@ -243,7 +264,7 @@ fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
 #[test]
 fn the_third_step_without_finite_numbers_ends_the_run_with_the_documents() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = Schedule { learning_rate: 1e30, warmup_steps: 0, ..Default::default() };
+    let schedule = Schedule { learning_rate: 1e30, warmup_steps: Some(0), ..Default::default() };
     let mut settings = TrainSettings { schedule, clip: None, evaluate_every: 99, ..settings() };
     settings.optimiser.adamw.weight_decay = 0.0;
     let error = train(&settings, folder.path(), 99).unwrap_err();
@@ -264,6 +285,8 @@ fn a_checkpoint_of_another_run_is_refused_by_the_name_of_what_differs() {
     let refused = |other: TrainSettings| train(&other, folder.path(), 99).unwrap_err().to_string();
     let message = refused(TrainSettings { seed: 2, ..settings() });
     assert!(message.contains("settings.training.seed: found 1; expected 2"), "{message}");
+    let message = refused(TrainSettings { precision: Precision::Bf16, ..settings() });
+    assert!(message.contains(r#"settings.training.precision: found "f32"; expected "bf16""#), "{message}");
     let message = refused(TrainSettings { steps: Some(20), ..settings() });
     assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
     let other = DecoderConfig { layers: 2, ..decoder() }.into();

@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """Tokens a second of PyTorch's training steps, and with --against COMMAND those of `tongues bench train` in turns.
 
-The same work: a pre-norm decoder with a tied head, causal attention, as many multiplications in its feed-forward part,
-AdamW, next-token loss, random ids, f32. PyTorch runs its own fused layers: LayerNorm, GELU, scaled_dot_product_attention.
+The same work: AdamW, next-token loss, random ids, a tied head, and by --model
+decoder: pre-norm, causal attention, as many multiplications in its feed-forward part. PyTorch runs its own fused layers:
+LayerNorm, GELU, scaled_dot_product_attention;
+awd-lstm: nn.LSTM layers (on the CPU oneDNN's), the state carried from step to step;
+qrnn: products for all steps at once, then one `lerp` a step.
+With --dtype bf16 under autocast, weights in f32.
 Run by `make compare-torch`; needs PyTorch.
 """
 import argparse
@@ -14,27 +18,36 @@ import subprocess
 import sys
 import time
 
-SIZES = dict(vocab=8192, d=256, layers=4, heads=4, seq=256, batch=8, steps=10)
+SIZES = dict(
+    decoder=dict(vocab=8192, d=256, layers=4, heads=4, seq=256, batch=8, steps=10),
+    awd_lstm=dict(vocab=8192, d=400, hidden=1152, layers=3, seq=70, batch=40, steps=10),
+    qrnn=dict(vocab=8192, d=400, hidden=1152, layers=4, seq=70, batch=40, steps=10),
+)
 WARM_UP = 3  # steps that are not counted
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, size in SIZES.items():
-        parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--model", choices=[name.replace("_", "-") for name in SIZES], default="decoder")
+    for name in dict.fromkeys(name for sizes in SIZES.values() for name in sizes):
+        parser.add_argument(f"--{name}", type=int, help="by default what `tongues bench train` has for the model")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32", help="of the products of matrices")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5, help="turns of both programs")
     parser.add_argument("--against", metavar="COMMAND", help="the command `tongues` to take turns with")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name, size in SIZES[options.model.replace("-", "_")].items():
+        if getattr(options, name) is None:
+            setattr(options, name, size)
+    return options
 
 
-def measure(o):
-    """Medians of PyTorch's steps, under the names that `tongues bench train --json` uses."""
-    import torch
+def decoder(o):
+    """The decoder; called with ids and targets (B, T) it gives the mean loss."""
     from torch import nn
     from torch.nn import functional as F
 
-    torch.set_num_threads(o.threads)
     d = o.d
 
     class Block(nn.Module):
@@ -64,34 +77,101 @@ def measure(o):
             hidden = self.norm(self.blocks(self.embedding(ids) + self.positions.weight))
             return F.cross_entropy(F.linear(hidden, self.embedding.weight).flatten(0, 1), targets.flatten())
 
-    model = Decoder()
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-4)
-    ids = torch.randint(o.vocab, (o.batch, o.seq + 1))
+    return Decoder()
+
+
+def recurrent(o):
+    """The recurrent model; called with ids and targets (B, T) it gives the mean loss, and remembers its state."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    class Lstm(nn.LSTM):
+        def forward(self, x, state):
+            out, state = super().forward(x, state)
+            return out, tuple(part.detach() for part in state)
+
+    def cells(z, f, cell):
+        all = []
+        for z_now, f_now in zip(z.unbind(0), f.unbind(0)):
+            cell = torch.lerp(cell, z_now, f_now)
+            all.append(cell)
+        return torch.stack(all)
+
+    class Qrnn(nn.Module):
+        def __init__(self, inputs, hidden, window):
+            super().__init__()
+            self.window, self.linear = window, nn.Linear(window * inputs, 3 * hidden)
+
+        def forward(self, x, state):  # (T, B, D)
+            cell, before = state or (x.new_zeros(x.shape[1], self.linear.out_features // 3), torch.zeros_like(x[:1]))
+            source = torch.cat([x, torch.cat([before, x[:-1]])], 2) if self.window == 2 else x
+            z, f, o = self.linear(source).chunk(3, 2)
+            c = cells(z.tanh(), f.sigmoid(), cell)
+            return o.sigmoid() * c, (c[-1].detach(), x[-1:].detach())
+
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.bias = nn.Embedding(o.vocab, o.d), nn.Parameter(torch.zeros(o.vocab))
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+            widths = [o.d, *[o.hidden] * (o.layers - 1), o.d]
+            layer = (lambda n, i, h: Qrnn(i, h, 2 - min(n, 1))) if o.model == "qrnn" else (lambda n, i, h: Lstm(i, h))
+            self.layers = nn.ModuleList(layer(n, i, h) for n, (i, h) in enumerate(zip(widths, widths[1:])))
+            self.states = [None] * o.layers
+
+        def forward(self, ids, targets):
+            x = self.embedding(ids.T)
+            for number, layer in enumerate(self.layers):
+                x, self.states[number] = layer(x, self.states[number])
+            return F.cross_entropy(F.linear(x, self.embedding.weight, self.bias).flatten(0, 1), targets.T.flatten())
+
+    return Recurrent()
+
+
+def measure(o):
+    """Medians of PyTorch's steps, under the names that `tongues bench train --json` uses."""
+    import torch
+
+    torch.set_num_threads(o.threads)
+    on_gpu = o.device == "cuda"
+
+    def now():
+        if on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    model = (decoder(o) if o.model == "decoder" else recurrent(o)).to(o.device)
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-4, fused=on_gpu)
+    ids = torch.randint(o.vocab, (o.batch, o.seq + 1), device=o.device)
     rows = []
     for _ in range(WARM_UP + o.steps):
-        began = time.perf_counter()
-        loss = model(ids[:, :-1], ids[:, 1:])
-        forward = time.perf_counter()
+        began = now()
+        with torch.autocast(o.device, torch.bfloat16, enabled=o.dtype == "bf16"):
+            loss = model(ids[:, :-1], ids[:, 1:])
+        forward = now()
         loss.backward()
-        backward = time.perf_counter()
+        backward = now()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        end = time.perf_counter()
+        end = now()
         rows.append((end - began, forward - began, backward - forward, end - backward))
     whole, forward, backward, update = (statistics.median(column) for column in zip(*rows[WARM_UP:]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return dict(parameters=sum(p.numel() for p in model.parameters()), tokens_per_second=o.batch * o.seq / whole,
                 forward_ms=1e3 * forward, backward_ms=1e3 * backward, optimiser_ms=1e3 * update, peak_bytes=peak,
+                device_peak_bytes=torch.cuda.max_memory_allocated() if on_gpu else None,
                 loss=loss.item(), version=torch.__version__)
 
 
 def compare(o):
     """Both in turns, each in a process of its own; prints every figure, the medians and their ratio."""
-    sizes = [word for name in SIZES for word in (f"--{name}", str(getattr(o, name)))]
-    threads = ["--threads", str(o.threads)]
-    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--device", "cpu", "--json", *sizes, *threads],
-                "PyTorch": [sys.executable, __file__, *sizes, *threads]}
+    names = ["model", *SIZES[o.model.replace("-", "_")]]
+    sizes = [word for name in names for word in (f"--{name}", str(getattr(o, name)))]
+    same = [*sizes, "--threads", str(o.threads), "--device", o.device, *(["--dtype", o.dtype] if o.dtype != "f32" else [])]
+    commands = {"tongues": [*shlex.split(o.against), "bench", "train", "--json", *same],
+                "PyTorch": [sys.executable, __file__, *same]}
     found = {name: [] for name in commands}
     for number in range(o.rounds):
         for name, command in commands.items():

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::Format;
+use tongues_pretrain::optimiser::Rule;
 use tongues_pretrain::precision::Precision;
 
 /// From a Wikipedia dump of a small language to a classifier that works in it.
@@ -51,6 +52,9 @@ pub enum Verb {
     /// Measure a language model: bits per byte by language, beside n-gram models.
     #[command(after_help = "Example: tongues evaluate quickstart --split validation")]
     Evaluate(EvaluateArguments),
+    /// Go on with a text by a language model: texts on stdout, or lines of JSON.
+    #[command(after_help = "Example: tongues sample quickstart --prompt 'text' --count 3 --temperature 0.8")]
+    Sample(SampleArguments),
     /// Draw the training of a run in a page on this machine, while it goes on and after.
     #[command(after_help = "Example: tongues watch quickstart")]
     Watch {
@@ -76,6 +80,16 @@ pub enum Verb {
         /// What of it.
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Compare everything a device computes with the same in f64 on the CPU.
+    #[command(after_help = "Example: tongues selftest --device cuda")]
+    Selftest {
+        /// Where tensors live; auto: CUDA where binary and machine have it.
+        #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+        device: Device,
+        /// One line of JSON instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Download a Wikipedia dump, with resume and checksum.
     Fetch {
@@ -162,6 +176,55 @@ pub enum Split {
     Test,
 }
 
+/// A language model, a text, and how to go on with it.
+#[derive(Debug, Args)]
+pub struct SampleArguments {
+    /// Folder `model` of a run, or the run.
+    pub model: PathBuf,
+    /// Text to go on with [default: stdin where it is no terminal, else none: a new text].
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// How many texts.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Tokens of each at most. Beyond the model's context the window slides by half.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub tokens: u32,
+    /// No N tokens in a row twice; 0: as it comes.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub no_repeat: u32,
+    /// Below 1 the likely get likelier; 0: the likeliest token each time.
+    #[arg(long, default_value_t = 1.0, value_name = "X", help_heading = "Drawing")]
+    pub temperature: f64,
+    /// From the smallest set of likeliest tokens with this probability.
+    #[arg(long, default_value_t = 0.95, value_name = "X", help_heading = "Drawing")]
+    pub top_p: f64,
+    /// From the likeliest N tokens; 0: all.
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Drawing")]
+    pub top_k: u32,
+    /// The same seed, the same texts.
+    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Drawing")]
+    pub seed: u64,
+    /// Search the likeliest texts with a beam of this width; nothing is drawn.
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["temperature", "top_p", "top_k", "seed"],
+        help_heading = "Searching",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub beam: Option<u32>,
+    /// Power of its tokens that a text's log-probability is divided by; 0 favours the short.
+    #[arg(long, default_value_t = 1.0, value_name = "X", requires = "beam", help_heading = "Searching")]
+    pub length_power: f64,
+    /// A line of JSON for each: prompt, text, tokens, log-probability, bits per byte.
+    #[arg(long)]
+    pub json: bool,
+    /// Where tensors live; auto: CUDA where binary and machine have it.
+    #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
+    pub device: Device,
+}
+
 /// A classifier and texts.
 #[derive(Debug, Args)]
 pub struct PredictArguments {
@@ -189,6 +252,19 @@ pub struct ExtractArguments {
     /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
+    /// Put in what the dump's own templates give (expand), or leave them out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub templates: Templates,
+}
+
+/// What becomes of a wiki's templates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Templates {
+    /// What they give is text of the page, where the dump has them.
+    #[default]
+    Expand,
+    /// They are left out, but for those that only dress their text.
+    Drop,
 }
 
 /// An identifier and texts.
@@ -218,38 +294,61 @@ fn precision(text: &str) -> Result<Precision, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
+fn rule(text: &str) -> Result<Rule, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Tokens a second of training steps on random ids, and where the time goes.
-    #[command(after_help = "Example: tongues bench train --d 512 --layers 8 --heads 8 --seq 512 --batch 4")]
+    #[command(after_help = "Examples: tongues bench train --d 512 --layers 8 --heads 8 --seq 512 --batch 4
+          tongues bench train --model awd-lstm")]
     Train(BenchTrainArguments),
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchModel {
+    /// A transformer's decoder.
+    #[default]
+    Decoder,
+    /// LSTMs, as fastai's AWD-LSTM.
+    AwdLstm,
+    /// Quasi-recurrent layers.
+    Qrnn,
 }
 
 /// Sizes of what is trained.
 #[derive(Debug, Args)]
 pub struct BenchTrainArguments {
+    /// What is trained; d, layers, seq and batch have the defaults in brackets, those of a decoder first.
+    #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
+    pub model: BenchModel,
     /// Pieces of the vocabulary.
     #[arg(long, default_value_t = 8192, value_name = "V")]
     pub vocab: usize,
-    /// Hidden width.
-    #[arg(long, default_value_t = 256, value_name = "D")]
-    pub d: usize,
-    /// Width of the feed-forward part [default: 8/3 of D, in eights].
+    /// Hidden width of a decoder; of a recurrent model the embedding's [default: 256; 400].
+    #[arg(long, value_name = "D")]
+    pub d: Option<usize>,
+    /// Width of the feed-forward part of a decoder [default: 8/3 of D, in eights].
     #[arg(long, value_name = "F")]
     pub intermediate: Option<usize>,
-    /// Layers.
-    #[arg(long, default_value_t = 4)]
-    pub layers: usize,
-    /// Attention heads.
+    /// Width of a recurrent model's layers.
+    #[arg(long, default_value_t = 1152, value_name = "H")]
+    pub hidden: usize,
+    /// Layers [default: 4; 3 of awd-lstm].
+    #[arg(long)]
+    pub layers: Option<usize>,
+    /// Attention heads of a decoder.
     #[arg(long, default_value_t = 4)]
     pub heads: usize,
-    /// Tokens in a window.
-    #[arg(long, default_value_t = 256, value_name = "T")]
-    pub seq: usize,
-    /// Windows in a step.
-    #[arg(long, default_value_t = 8, value_name = "B")]
-    pub batch: usize,
+    /// Tokens in a window [default: 256; 70].
+    #[arg(long, value_name = "T")]
+    pub seq: Option<usize>,
+    /// Windows in a step [default: 8; 40].
+    #[arg(long, value_name = "B")]
+    pub batch: Option<usize>,
     /// Steps that are measured, after three to warm up.
     #[arg(long, default_value_t = 10)]
     pub steps: usize,
@@ -259,6 +358,15 @@ pub struct BenchTrainArguments {
     /// Numbers of the matrix products.
     #[arg(long = "dtype", value_parser = precision, default_value = "f32", value_name = "f32|bf16")]
     pub precision: Precision,
+    /// Run each block again in the backward pass, in place of keeping what it computed.
+    #[arg(long)]
+    pub recompute: bool,
+    /// adamw, sgd, muon or nt_asgd.
+    #[arg(long, default_value = "adamw", value_name = "RULE", value_parser = rule)]
+    pub optimiser: Rule,
+    /// Average the weights with this decay [default: no average].
+    #[arg(long, default_value_t = 0.0, value_name = "DECAY", hide_default_value = true)]
+    pub average: f64,
     /// Where tensors live.
     #[arg(long, value_enum, default_value_t, value_name = "DEVICE")]
     pub device: Device,

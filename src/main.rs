@@ -30,7 +30,13 @@ fn main() -> ExitCode {
         built.expect("the pool is built once, here");
     }
     // Where nothing is half done, a signal ends the program as usual, even while it waits for somebody to type.
-    if !matches!(arguments.verb, Verb::Predict(_) | Verb::Identify(_) | Verb::Bench { .. }) {
+    let at_once = |verb: &Verb| {
+        matches!(
+            verb,
+            Verb::Predict(_) | Verb::Identify(_) | Verb::Sample(_) | Verb::Bench { .. } | Verb::Selftest { .. }
+        )
+    };
+    if !at_once(&arguments.verb) {
         stop_on_signal();
     }
     match commands::run(arguments.verb) {
@@ -57,6 +63,15 @@ fn keep_memory() {
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_MMAP_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Gives what the stages before have freed back to the system, so that what is resident is in use.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: changes nothing but what the allocator keeps unused.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

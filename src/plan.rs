@@ -77,8 +77,11 @@ impl Plan {
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
-        let model = find_model(&mut recipe);
-        let pretrain = stage::Settings { model, training: recipe.section("training") };
+        let pretrain = stage::Settings {
+            model: find_model(&mut recipe),
+            training: recipe.section("training"),
+            measurement: recipe.section("measurement"),
+        };
         let classifier: ClassifierSettings = recipe.section("finetune");
         let tasks: Vec<Task> = recipe.sections("task");
 
@@ -110,6 +113,7 @@ impl Plan {
             ("tokens", tokens.check().map_err(|error| text(&error))),
             ("model", pretrain.model.for_vocabulary(vocabulary.size as usize).map(drop).map_err(|error| text(&error))),
             ("training", pretrain.training.check().map_err(|error| text(&error))),
+            ("measurement", pretrain.measurement.check(pretrain.model.context_length()).map_err(|error| text(&error))),
             ("finetune", classifier.check().map_err(|error| text(&error))),
         ];
         for (section, check) in checks {
@@ -239,7 +243,10 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
     documents::Source {
         name: source.name.clone(),
         licence: source.licence.clone(),
-        read: reading(source.format, source.text_column.as_deref()),
+        read: ReadSettings {
+            templates: source.templates.unwrap_or_default(),
+            ..reading(source.format, source.text_column.as_deref())
+        },
         files: found,
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tongues_pipeline::read::Format;
+use tongues_pipeline::read::{Format, TemplateUse};
 
 /// One thing wrong with a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Source {
     pub licence: Option<String>,
     /// Column of the text in JSONL, Parquet and tables; `text` otherwise.
     pub text_column: Option<String>,
+    /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
+    pub templates: Option<TemplateUse>,
 }
 
 /// `[[evaluation]]`: text that must not be learnt from.
@@ -244,7 +246,8 @@ impl Document {
             };
             let found = item.type_name();
             let expected = kind(default);
-            if !agrees(found, expected) {
+            // A number that can be turned off says so itself; one that cannot refuses the word below.
+            if !agrees(found, expected) && item.as_str() != Some("off") {
                 let message = format!("`{section}.{key}`: found {found}; expected {expected}");
                 self.wrong(section, index, key, message);
                 continue;
@@ -323,6 +326,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
     use tongues_pretrain::models::config::DecoderConfig;
+    use tongues_pretrain::train::TrainSettings;
 
     fn mistakes(text: &str, set: &[&str]) -> Vec<String> {
         let set: Vec<String> = set.iter().map(|&one| one.to_owned()).collect();
@@ -368,6 +372,26 @@ mod tests {
             "line 3: `model.preset`: no preset `3M`; known: 1m, 3m, 10m",
             "line 4: `model.layout`: unknown variant `gpt4`, expected one of `llama`, `qwen3`, `gpt2`, `gpt1`",
             "line 5: `model.head_width`: invalid type: string \"x\"",
+        ] {
+            assert!(mistakes.contains(expected), "{mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_turned_off_where_it_can_be() {
+        let read = |text: &str| {
+            let mut document = Document::parse(Path::new("r.toml"), text.to_owned(), &[]).unwrap();
+            let training: TrainSettings = document.section("training");
+            (training, document.finish().err().map(|mistakes| mistakes.to_string()))
+        };
+        let (training, mistakes) = read("[training]\nclip = \"off\"\nsteps = 7\n");
+        assert_eq!((training.clip, training.steps, mistakes), (None, Some(7), None));
+        assert_eq!(read("[training]\n").0.clip, Some(1.0));
+        let mistakes = read("[training]\nclip = \"of\"\nalpha = \"off\"\nsteps = \"many\"\n").1.unwrap();
+        for expected in [
+            "line 2: `training.clip`: found string; expected float",
+            "line 3: `training.alpha`: invalid type: string \"off\"",
+            "line 4: `training.steps`: found \"many\"; expected a number or \"off\"",
         ] {
             assert!(mistakes.contains(expected), "{mistakes}");
         }

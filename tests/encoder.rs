@@ -50,7 +50,10 @@ fn from_dump_to_prediction_with_an_encoder() {
     assert!(language["pseudo_likelihood"]["pseudo_bits_per_byte"].as_f64().unwrap() > 1.0, "{language}");
     assert!(language.get("bits_per_byte").is_none());
     let card = std::fs::read_to_string(place.path("run/model/README.md")).unwrap();
-    assert!(card.contains("encoder of 1 layers") && card.contains("none of this can be compared with bits per byte"), "{card}");
+    assert!(
+        card.contains("encoder of 1 layers") && card.contains("none of this can be compared with bits per byte"),
+        "{card}"
+    );
     let again = place.run(&["evaluate", "run", "--documents", "3", "--json"]).expect(0, &[]);
     assert_eq!(serde_json::from_str::<Value>(&again.stdout).unwrap(), evaluation);
 

@@ -10,7 +10,7 @@ fn pretrained() -> Place {
     let name = place.sample();
     let rest = "[model]\nhidden_size = 16\nlayers = 1\nheads = 2\nintermediate_size = 24\ncontext_length = 32\n\
                 [training]\nsteps = 4\nbatch_size = 2\nwarmup_steps = 1\nevaluate_every = 4\nevaluate_documents = 2\n\
-                test_documents = 3\n";
+                [measurement]\ndocuments = 3\n";
     let text = std::fs::read_to_string(place.path(&name)).unwrap() + rest;
     place.write(&name, &text);
     let parts = ["bits per byte", "Kneser–Ney", "bigram"];

@@ -1,6 +1,7 @@
 //! `tongues extract`.
 
 use crate::harness::Place;
+use crate::samples::dump;
 use serde_json::Value;
 
 /// Two articles, a redirect, a talk page, an article that is only a template.
@@ -50,6 +51,35 @@ fn a_dump_becomes_lines_on_stdout_or_a_file_or_parquet() {
     let texts: Vec<Value> = lines(&again.stdout).iter().map(|line| line["text"].clone()).collect();
     let twice: Vec<Value> = documents.iter().chain(&documents).map(|line| line["text"].clone()).collect();
     assert_eq!(texts, twice);
+}
+
+/// A page of the template namespace.
+fn template(name: &str, text: &str) -> String {
+    format!("<page><title>Taiss:{name}</title><ns>10</ns><id>9</id><revision><text>{text}</text></revision></page>\n")
+}
+
+#[test]
+fn templates_are_expanded_or_left_out() {
+    let place = Place::new();
+    let templates = [
+        template("Goduds", "{{#switch:{{{1}}}|15=XV|16=XVI}} godu symts"),
+        template("Gs", "#REDIRECT [[Taiss:Goduds]]"),
+        // 2^40 inclusions.
+        (0..40).map(|i| template(&format!("D{i}"), &format!("{{{{D{}}}}}{{{{D{}}}}}", i + 1, i + 1))).collect(),
+    ];
+    let pages = [("Pyrmuo", "{{gs|15}} beja seņ, {{PAGENAME}}.{{Navi}}"), ("Ūtruo", "Teksts{{D0}}.")];
+    let dump = dump(&pages).replace("</mediawiki>", &(templates.concat() + "</mediawiki>"));
+    place.write("ltgwiki.xml", dump);
+    let said = place.run(&["extract", "ltgwiki.xml"]).expect(0, &["1 pages expanded", "(too_many_steps: 1)", "Ūtruo"]);
+    let texts = |stdout: &str| -> Vec<String> {
+        lines(stdout).iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(texts(&said.stdout), ["XV godu symts beja seņ, Pyrmuo.", "Teksts."]);
+    let same = place.run(&["extract", "ltgwiki.xml", "--jobs", "1"]).expect(0, &[]);
+    assert_eq!(same.stdout, said.stdout);
+    let dropped = place.run(&["extract", "ltgwiki.xml", "--templates", "drop"]).expect(0, &[]);
+    assert_eq!(texts(&dropped.stdout), ["beja seņ,.", "Teksts."]);
+    assert!(!dropped.stderr.contains("expanded"), "{}", dropped.stderr);
 }
 
 #[test]

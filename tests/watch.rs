@@ -69,7 +69,7 @@ fn the_page_and_what_was_logged_since() {
     let watching = Watching::start(&place, "run");
     let page = watching.get("/");
     assert!(page.status.contains("200") && page.header("content-type").starts_with("text/html"), "{}", page.status);
-    for part in ["<svg", "metrics?from=", "bits per byte", "tokens per second", "learning rate", "memory"] {
+    for part in ["<svg", "metrics?from=", "bits per byte", "tokens per second", "learning rate", "memory", "samples"] {
         assert!(page.body.contains(part) || page.body.contains(&part.replace('<', "\"")), "no {part} in the page");
     }
     assert!(!page.body.contains("src=") && !page.body.contains("<link"), "the page needs nothing else");

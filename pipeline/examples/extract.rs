@@ -1,21 +1,33 @@
-//! Prints the documents of one file as JSON lines, and what was counted: `extract FILE [FORMAT]`.
+//! Prints the documents of one file as JSON lines, and what was counted: `extract FILE [FORMAT] [expand|drop]`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use tongues_pipeline::progress::Silent;
 use tongues_pipeline::read::{self, Item, ReadSettings};
+use tongues_pipeline::wikitext::Ledger;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("which file? extract FILE [FORMAT]")?;
+    let path = arguments.next().ok_or("which file? extract FILE [FORMAT] [expand|drop]")?;
     let format = arguments.next().map(|name| serde_json::from_value(name.into())).transpose()?;
-    let mut reader = read::open(path.as_ref(), &ReadSettings { format, ..ReadSettings::default() })?;
+    let templates = arguments.next().map(|name| serde_json::from_value(name.into())).transpose()?.unwrap_or_default();
+    let language = tongues_languages::Tag::UNDETERMINED;
+    let settings = ReadSettings { format, templates, ..ReadSettings::default() };
+    let mut stores = read::gather_templates(&[(path.as_ref(), language, &settings)], &Silent)?;
+    let mut reader = read::open(path.as_ref(), &settings)?;
+    let wiki = reader.wiki(stores.swap_remove(0));
+    let mut ledger = Ledger::default();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     while let Some(item) = reader.next()? {
         let kind = match item {
             Item::Document(raw) => {
-                let text = read::to_text(&raw.body, reader.site().as_deref());
+                let (text, of_page) = read::to_text(&raw, wiki.as_ref());
+                if !of_page.unexpanded.is_empty() {
+                    eprintln!("not expanded: {:?}: {:?}", raw.title, of_page.unexpanded);
+                }
+                ledger.add(&of_page);
                 let line = serde_json::json!({ "id": raw.id, "title": raw.title, "url": raw.url, "timestamp": raw.timestamp, "text": text });
                 writeln!(out, "{line}")?;
                 "document".to_owned()
@@ -29,6 +41,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         *counts.entry(kind).or_default() += 1;
     }
     out.flush()?;
-    eprintln!("{counts:?}, {} bytes read", reader.bytes_read());
+    eprintln!("{counts:?}, {} bytes read; {ledger:?}", reader.bytes_read());
     Ok(())
 }

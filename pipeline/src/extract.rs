@@ -6,8 +6,8 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::progress::Progress;
-use crate::read::{self, Body, Item, Raw, ReadSettings};
-use crate::wikitext::Site;
+use crate::read::{self, Item, Raw, ReadSettings};
+use crate::wikitext::{Ledger, Templates, Wiki};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub struct Counts {
     pub failed: u64,
     /// UTF-8 bytes of text given out.
     pub bytes: u64,
+    /// What became of templates.
+    pub templates: Ledger,
 }
 
 impl Extracted {
@@ -87,6 +89,7 @@ impl Counts {
         self.without_text += other.without_text;
         self.failed += other.failed;
         self.bytes += other.bytes;
+        self.templates.add(&other.templates);
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
         }
@@ -102,18 +105,19 @@ impl Counts {
 struct Batch {
     raws: Vec<Raw>,
     counts: Counts,
-    site: Option<Arc<Site>>,
+    wiki: Option<Wiki>,
     /// Bytes of the file read for it.
     read: u64,
 }
 
-/// Hands every document of the file at `path` to `each`, in order, as documents of `source` in `language`.
+/// Hands every document of the file at `path` to `each`, in order, as documents of `source` in `language`, with the
+/// templates of its wiki ([`read::gather_templates`]).
 ///
 /// # Errors
 /// The file is missing or not of its format, an interruption, or what `each` answers.
 pub fn extract(
     path: &Path,
-    settings: &ReadSettings,
+    (settings, templates): (&ReadSettings, Option<Arc<Templates>>),
     (source, language): (&str, Tag),
     progress: &dyn Progress,
     each: &mut dyn FnMut(Extracted) -> Result<()>,
@@ -123,17 +127,21 @@ pub fn extract(
     let (sender, batches) = sync_channel(2);
     let mut counts = Counts::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || hand_over(path, settings, &sender));
+        scope.spawn(move || hand_over(path, settings, templates, &sender));
         for batch in batches {
             // Leaving drops the receiver, at which the reader stops too.
-            let Batch { raws, counts: of_batch, site, read } = batch?;
+            let Batch { raws, counts: of_batch, wiki, read } = batch?;
             if progress.interrupted() {
                 return Err(Error::Interrupted);
             }
             counts.add(&of_batch);
-            let document = |raw: Raw| document(raw, site.as_deref(), source, language);
-            let documents: Vec<Extracted> = raws.into_par_iter().map(document).collect();
-            for document in documents {
+            let document = |raw: Raw| document(raw, wiki.as_ref(), source, language);
+            let documents: Vec<(Extracted, Ledger)> = raws.into_par_iter().map(document).collect();
+            for (document, ledger) in documents {
+                for reason in ledger.unexpanded.keys() {
+                    tracing::warn!(file = %path.display(), title = document.title, reason, "templates not expanded");
+                }
+                counts.templates.add(&ledger);
                 if document.text.is_empty() {
                     counts.without_text += 1;
                     continue;
@@ -149,33 +157,43 @@ pub fn extract(
     Ok(counts)
 }
 
-/// The text of a record as all later steps see it: without markup, normalised, without space around it.
-pub fn text_of(body: &Body, site: Option<&Site>) -> String {
-    normalise::normalise(&read::to_text(body, site)).0.trim().to_owned()
+/// The text of a record as all later steps see it: without markup, normalised, without space around it; and what
+/// became of its templates.
+pub fn text_of(raw: &Raw, wiki: Option<&Wiki>) -> (String, Ledger) {
+    let (text, ledger) = read::to_text(raw, wiki);
+    (normalise::normalise(&text).0.trim().to_owned(), ledger)
 }
 
-fn document(raw: Raw, site: Option<&Site>, source: &str, language: Tag) -> Extracted {
-    Extracted {
+fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extracted, Ledger) {
+    let (text, ledger) = text_of(&raw, wiki);
+    let extracted = Extracted {
         id: format!("{source}:{}", raw.id),
         language,
         title: raw.title,
-        text: text_of(&raw.body, site),
+        text,
         url: raw.url,
         source: source.to_owned(),
         timestamp: raw.timestamp,
         licence: raw.licence,
-    }
+    };
+    (extracted, ledger)
 }
 
 /// Reads the whole file into `sender`, until nobody listens.
-fn hand_over(path: &Path, settings: &ReadSettings, sender: &SyncSender<Result<Batch>>) {
+fn hand_over(
+    path: &Path,
+    settings: &ReadSettings,
+    templates: Option<Arc<Templates>>,
+    sender: &SyncSender<Result<Batch>>,
+) {
     let mut reader = match read::open(path, settings) {
         Ok(reader) => reader,
         Err(error) => return drop(sender.send(Err(error))),
     };
+    let wiki = reader.wiki(templates);
     let mut told = 0;
     loop {
-        let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), site: reader.site(), read: 0 };
+        let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), wiki: wiki.clone(), read: 0 };
         let mut ended = false;
         while !ended && batch.raws.len() < AT_ONCE {
             match reader.next() {
@@ -207,7 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, text).unwrap();
-        extract(&path, &ReadSettings::default(), ("news", "ltg_Latn".parse().unwrap()), &Silent, each)
+        extract(&path, (&ReadSettings::default(), None), ("news", "ltg_Latn".parse().unwrap()), &Silent, each)
     }
 
     #[test]

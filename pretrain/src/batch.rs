@@ -4,10 +4,12 @@ use crate::error::{Error, Result};
 use crate::nn::Seen;
 use crate::random::Key;
 use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tongues_languages::Tag;
 use tongues_pipeline::tokens::{Corpus, Split};
+use tongues_pipeline::vocabulary::Vocabulary;
 
 /// Documents as token ids, by language and split. No beginning or end token is stored.
 pub trait TokenSource: Send + Sync {
@@ -25,8 +27,8 @@ pub trait TokenSource: Send + Sync {
     }
     /// Ids are below this.
     fn vocabulary_size(&self) -> usize;
-    /// Of each id, whether a word begins with it; nothing where that is not known.
-    fn begins_word(&self) -> Option<&[bool]> {
+    /// The words for the ids; none where only ids are known.
+    fn vocabulary(&self) -> Option<&Vocabulary> {
         None
     }
 }
@@ -49,9 +51,6 @@ impl TokenSource for Corpus {
     }
     fn vocabulary_size(&self) -> usize {
         Corpus::vocabulary_size(self)
-    }
-    fn begins_word(&self) -> Option<&[bool]> {
-        Corpus::begins_word(self)
     }
 }
 
@@ -96,7 +95,22 @@ impl TokenSource for InMemory {
     }
 }
 
-/// One language's training text as a chain of windows: `<s>` document `</s>` after document, cut every T tokens.
+/// Target of a place that is not learnt from.
+pub const IGNORED: u32 = u32::MAX;
+
+/// What a language is drawn for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguagePer {
+    /// Each row of a batch has its own.
+    #[default]
+    Row,
+    /// All rows of a batch have one.
+    Batch,
+}
+
+/// One language's training text as a ring: `<s>` document `</s>` after document, the first after the last. A window may
+/// begin anywhere, so each token is read equally often, those of a language with less text than a window too.
 #[derive(Debug, Clone)]
 struct Stream {
     tag: Tag,
@@ -107,8 +121,24 @@ struct Stream {
 }
 
 impl Stream {
-    /// The numbers of the documents that the tokens from `start` to `end` are of.
-    fn documents(&self, start: usize, end: usize) -> impl Iterator<Item = usize> {
+    /// The token at `place`, from 0 without end.
+    fn token(&self, place: usize) -> u32 {
+        self.ids[place % self.ids.len()]
+    }
+
+    /// Whether a document begins at `place`, from 0 without end.
+    fn begins_document(&self, place: usize) -> bool {
+        self.starts.binary_search_by_key(&(place % self.ids.len()), |(begin, _)| *begin).is_ok()
+    }
+
+    /// The numbers of the documents that `count` tokens from `start` on are of.
+    fn documents(&self, start: usize, count: usize) -> impl Iterator<Item = usize> {
+        let (length, end) = (self.ids.len(), start + count.min(self.ids.len()));
+        self.between(start, end.min(length)).chain(self.between(0, end.saturating_sub(length)))
+    }
+
+    /// The same without going round.
+    fn between(&self, start: usize, end: usize) -> impl Iterator<Item = usize> {
         let first = self.starts.partition_point(|(begin, _)| *begin <= start) - 1;
         self.starts[first..].iter().take_while(move |(begin, _)| *begin < end).map(|(_, document)| *document as usize)
     }
@@ -119,6 +149,7 @@ impl Stream {
 pub struct Sampler {
     streams: Vec<Stream>,
     window: usize,
+    language_per: LanguagePer,
     key: Key,
     begins_word: Option<Arc<[bool]>>,
 }
@@ -128,7 +159,7 @@ pub struct Sampler {
 pub struct Batch {
     /// (B, T), row by row.
     pub ids: Vec<u32>,
-    /// The token after each, (B, T), row by row.
+    /// The token after each, (B, T), row by row; [`IGNORED`] where that was in the row before.
     pub targets: Vec<u32>,
     /// The language of each row.
     pub languages: Vec<Tag>,
@@ -173,7 +204,7 @@ impl Batch {
 }
 
 impl Sampler {
-    /// Packs the training documents of all languages. A language is drawn in proportion to its tokens to the power
+    /// Packs the training documents of all languages; for each row a language is drawn. A language is drawn in proportion to its tokens to the power
     /// `alpha` (1: as they come; 0: all alike). `window` is T.
     pub fn new(
         source: &dyn TokenSource,
@@ -193,23 +224,25 @@ impl Sampler {
                 ids.extend(source.tokens(tag, Split::Train, document as usize));
                 ids.push(end);
             }
-            if ids.len() > window {
+            if !ids.is_empty() {
                 let share = (ids.len() as f64).powf(alpha);
                 streams.push(Stream { tag, ids, starts, share });
-            } else {
-                tracing::warn!(
-                    "{tag}: {} training tokens, less than one window of {}; not trained on",
-                    ids.len(),
-                    window + 1
-                );
             }
         }
         if streams.is_empty() {
-            return Err(Error::Settings(format!("no language has the {} training tokens of one window", window + 1)));
+            return Err(Error::Settings("no language has a training document".to_owned()));
         }
         let total: f64 = streams.iter().map(|stream| stream.share).sum();
         streams.iter_mut().for_each(|stream| stream.share /= total);
-        Ok(Sampler { streams, window, key, begins_word: source.begins_word().map(Arc::from) })
+        let begins =
+            |vocabulary: &Vocabulary| (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
+        let begins_word = source.vocabulary().map(begins);
+        Ok(Sampler { streams, window, language_per: LanguagePer::Row, key, begins_word })
+    }
+
+    /// The same with a language drawn for each of these.
+    pub fn with(self, language_per: LanguagePer) -> Sampler {
+        Sampler { language_per, ..self }
     }
 
     /// The share of rows each language gets.
@@ -222,42 +255,48 @@ impl Sampler {
         self.streams.iter().map(|stream| stream.ids.len() as u64).sum()
     }
 
-    /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's chain.
+    /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's ring. Where a
+    /// window goes round more than once, a token that comes again is context and no target: it could be copied.
     pub fn batch(&self, number: u64, rows: usize) -> Batch {
         let begins_word = self.begins_word.clone();
         let (ids, targets, languages, documents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut batch = Batch { ids, targets, languages, documents, begins_word };
         for (stream, start) in self.places(number, rows) {
-            let end = start + self.window;
-            batch.ids.extend_from_slice(&stream.ids[start..end]);
-            batch.targets.extend_from_slice(&stream.ids[start + 1..end + 1]);
-            let later = &stream.starts[stream.starts.partition_point(|(begin, _)| *begin <= start)..];
-            let later = later.iter().map(|(begin, _)| *begin).take_while(|begin| *begin < end);
-            batch.documents.push([0].into_iter().chain(later.map(|begin| begin - start)).collect());
+            batch.ids.extend((0..self.window).map(|place| stream.token(start + place)));
+            let target = |place| if place <= stream.ids.len() { stream.token(start + place) } else { IGNORED };
+            batch.targets.extend((1..=self.window).map(target));
+            let later = (1..self.window).filter(|place| stream.begins_document(start + place));
+            batch.documents.push([0].into_iter().chain(later).collect());
             batch.languages.push(stream.tag);
         }
         batch
     }
 
+    /// Targets of batch `number` that are not [`IGNORED`].
+    pub fn targets(&self, number: u64, rows: usize) -> usize {
+        self.places(number, rows).map(|(stream, _)| self.window.min(stream.ids.len())).sum()
+    }
+
     /// Language and number of every document that batch `number` has tokens of, row by row.
     pub fn documents(&self, number: u64, rows: usize) -> Vec<(Tag, usize)> {
         let of_row = |(stream, start): (&Stream, usize)| -> Vec<(Tag, usize)> {
-            stream.documents(start, start + self.window + 1).map(|document| (stream.tag, document)).collect()
+            stream.documents(start, self.window + 1).map(|document| (stream.tag, document)).collect()
         };
         self.places(number, rows).flat_map(of_row).collect()
     }
 
-    /// The chain of each row of a batch and where in it the row begins.
+    /// The ring of each row of a batch and where in it the row begins.
     fn places(&self, number: u64, rows: usize) -> impl Iterator<Item = (&Stream, usize)> {
         let key = self.key.stream(number);
         (0..rows as u64).map(move |row| {
-            let mut left = key.uniform(2 * row);
+            let drawn_for = if self.language_per == LanguagePer::Batch { 0 } else { row };
+            let mut left = key.uniform(2 * drawn_for);
             let chosen = self.streams.iter().position(|stream| {
                 left -= stream.share;
                 left < 0.0
             });
             let stream = &self.streams[chosen.unwrap_or(self.streams.len() - 1)]; // rounding can leave a crumb above the last
-            (stream, key.below(2 * row + 1, (stream.ids.len() - self.window) as u64) as usize)
+            (stream, key.below(2 * row + 1, stream.ids.len() as u64) as usize)
         })
     }
 }
@@ -337,7 +376,65 @@ mod tests {
     }
 
     #[test]
-    fn too_little_text_is_refused() {
-        assert!(Sampler::new(&source(), (1, 2), 600, 1.0, 1).is_err());
+    fn a_language_for_a_batch_is_drawn_by_the_same_shares() {
+        let sampler = Sampler::new(&source(), (1, 2), 8, 0.5, 1).unwrap().with(LanguagePer::Batch);
+        let batches: Vec<Batch> = (0..3000).map(|number| sampler.batch(number, 4)).collect();
+        assert!(batches.iter().all(|batch| batch.languages.iter().all(|tag| *tag == batch.languages[0])));
+        let first = batches.iter().filter(|batch| batch.languages[0].as_str() == "ltg_Latn").count();
+        assert!((900..1100).contains(&first), "{first} of 3000");
+        assert!(batches[0].ids[..8] != batches[0].ids[8..16], "each row begins somewhere else");
+    }
+
+    /// How often each token of one document of `length` tokens, from 3 on and each once, is a target in 2,000 rows.
+    fn counts(length: u32, window: usize) -> Vec<usize> {
+        let documents = [(("ltg_Latn".parse().unwrap(), Split::Train), vec![((3..3 + length).collect(), 9)])].into();
+        let sampler = Sampler::new(&InMemory { documents, vocabulary_size: 40 }, (1, 2), window, 1.0, 1).unwrap();
+        let mut counts = vec![0; 3 + length as usize];
+        for number in 0..2000 {
+            let batch = sampler.batch(number, 1);
+            let targets: Vec<u32> = batch.targets.iter().copied().filter(|target| *target != IGNORED).collect();
+            assert_eq!(sampler.targets(number, 1), targets.len());
+            for (id, target) in batch.ids.iter().zip(&batch.targets).filter(|(_, target)| **target != IGNORED) {
+                // After `</s>` comes `<s>`, after that the first token, after the last `</s>`.
+                let next = match *id {
+                    1 => 3,
+                    2 => 1,
+                    id if id == 2 + length => 2,
+                    id => id + 1,
+                };
+                assert_eq!(*target, next);
+                counts[*target as usize] += 1;
+            }
+        }
+        counts.remove(0);
+        counts
+    }
+
+    #[test]
+    fn a_text_shorter_than_a_window_goes_round_and_each_token_is_a_target_once() {
+        assert!(counts(5, 20).iter().all(|count| *count == 2000), "7 tokens in a window of 20");
+        assert!(counts(5, 7).iter().all(|count| *count == 2000));
+    }
+
+    #[test]
+    fn every_token_of_a_longer_text_is_read_equally_often() {
+        // 30 tokens, windows of 10: each is a target in a third of 2,000 rows, the first and the last too.
+        let counts = counts(28, 10);
+        assert!(counts.iter().all(|count| (560..780).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn documents_of_a_window_that_goes_round_are_those_at_both_ends() {
+        let (tag, starts) = ("ltg_Latn".parse().unwrap(), vec![(0, 7), (4, 5), (8, 6)]);
+        let stream = Stream { tag, ids: vec![0; 12], starts, share: 1.0 };
+        let of = |start, count| stream.documents(start, count).collect::<Vec<_>>();
+        assert_eq!((of(4, 4), of(3, 2), of(11, 2)), (vec![5], vec![7, 5], vec![6, 7]));
+        assert_eq!((of(10, 99), of(0, 12)), (vec![6, 7, 5, 6], vec![7, 5, 6]));
+    }
+
+    #[test]
+    fn no_text_at_all_is_refused() {
+        let none = InMemory { vocabulary_size: 20, ..Default::default() };
+        assert!(Sampler::new(&none, (1, 2), 8, 1.0, 1).is_err());
     }
 }

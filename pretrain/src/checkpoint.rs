@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::guard::Guard;
 use crate::models::Model;
 use crate::optimiser::Optimiser;
-use crate::parameters;
+use crate::parameters::{self, Stored};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
@@ -87,8 +89,8 @@ pub fn save(
     let here = step_folder(folder, state.step);
     model.save(&here)?;
     let mut remembered = optimiser.state();
-    remembered.extend(average.state());
-    parameters::save(&remembered, &here.join(OPTIMISER))?;
+    remembered.extend(average.state().into_iter().map(|(name, values)| (name, Stored::Tensor(values))));
+    parameters::write(&remembered, &here.join(OPTIMISER))?;
     state.tensors = [hash(&here.join(MODEL))?, hash(&here.join(OPTIMISER))?];
     state.optimiser_steps = optimiser.steps();
     state.averaging = average.plain().clone();
@@ -155,8 +157,8 @@ pub fn load(
         }
     }
     model.parameters().load_values(&here.join(MODEL), model.device())?;
-    let remembered = parameters::load(&here.join(OPTIMISER), &Device::Cpu)?;
-    optimiser.restore(&remembered, state.optimiser_steps)?;
+    let mut remembered = parameters::load(&here.join(OPTIMISER), &Device::Cpu)?;
+    optimiser.restore(&mut remembered, state.optimiser_steps)?;
     average.restore(&remembered, state.averaging.clone())?;
     Ok(Some(state))
 }
@@ -177,6 +179,12 @@ fn difference(place: &str, found: &Value, expected: &Value) -> Option<(String, S
 }
 
 fn hash(path: &Path) -> Result<u64> {
-    let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
-    Ok(xxhash_rust::xxh3::xxh3_64(&bytes))
+    let mut file = File::open(path).map_err(FileError::io("read", path))?;
+    let (mut hasher, mut block) = (xxhash_rust::xxh3::Xxh3::new(), vec![0; 1 << 18]);
+    loop {
+        match file.read(&mut block).map_err(FileError::io("read", path))? {
+            0 => return Ok(hasher.digest()),
+            bytes => hasher.update(&block[..bytes]),
+        }
+    }
 }

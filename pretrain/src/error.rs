@@ -34,6 +34,9 @@ pub enum Error {
         /// What came instead of a finite loss, nats per token.
         loss: f64,
     },
+    /// No token can be chosen.
+    #[error("no token can be chosen: none is allowed, or the model's logits are no numbers")]
+    NoLogits,
     /// Several steps in a row could not be taken.
     #[error(
         "step {step}: the loss is {loss}, the gradient's norm {gradient_norm} ({reason}); it is the step number {in_a_row} \

@@ -5,8 +5,10 @@
 //! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text.
 
 pub mod masked;
+pub mod measurement;
 pub mod memorisation;
 pub mod second_half;
+pub mod tables;
 pub mod windows;
 
 use crate::batch::TokenSource;

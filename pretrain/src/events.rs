@@ -1,4 +1,4 @@
-//! `training/tensorboard/`: the figures of `metrics.jsonl` as TensorBoard reads them.
+//! `training/tensorboard/`: the figures and samples of `metrics.jsonl` as TensorBoard reads them.
 //!
 //! A file is a chain of records: length (u64), masked CRC-32C of it, payload, masked CRC-32C of that, all little-endian
 //! (TensorFlow's `record_writer.cc`). A payload is an `Event` of `tensorflow/core/util/event.proto`, of which the few
@@ -34,10 +34,11 @@ impl Events {
         Ok(events)
     }
 
-    /// Adds the figures of a line of `metrics.jsonl`.
+    /// Adds the figures, or the texts, of a line of `metrics.jsonl`.
     pub fn add(&mut self, line: &Value) -> Result<()> {
-        let summary: Vec<u8> =
-            scalars(line).into_iter().flat_map(|(tag, value)| field(1, &scalar(&tag, value))).collect();
+        let figures = scalars(line).into_iter().map(|(tag, value)| scalar(&tag, value));
+        let texts = texts(line).into_iter().map(|(tag, words)| text(&tag, &words));
+        let summary: Vec<u8> = figures.chain(texts).flat_map(|value| field(1, &value)).collect();
         let step = line["step"].as_u64().unwrap_or(0);
         if summary.is_empty() { Ok(()) } else { self.write(&event(now(), step, 5, &summary)) }
     }
@@ -64,6 +65,18 @@ fn scalars(line: &Value) -> Vec<(String, f32)> {
         .collect()
 }
 
+/// The samples of a line as Markdown, the prompts bold: `samples/ltg_Latn`.
+fn texts(line: &Value) -> Vec<(String, String)> {
+    let languages = line["languages"].as_object().into_iter().flatten().filter(|_| line["kind"] == "samples");
+    let markdown = |sample: &Value| {
+        let of = |key: &str| sample[key].as_str().unwrap_or_default().to_owned();
+        let prompt = Some(of("prompt")).filter(|prompt| !prompt.is_empty());
+        prompt.map_or(String::new(), |prompt| format!("**{prompt}**")) + &of("text")
+    };
+    let all = |samples: &Value| samples.as_array().into_iter().flatten().map(markdown).collect::<Vec<_>>().join("\n\n");
+    languages.map(|(language, samples)| (format!("samples/{language}"), all(samples))).collect()
+}
+
 /// `Event { wall_time = 1, step = 2, … }` with one more field of bytes.
 fn event(wall_time: f64, step: u64, number: u8, content: &[u8]) -> Vec<u8> {
     let mut all = vec![1 << 3 | 1]; // eight bytes
@@ -80,6 +93,15 @@ fn scalar(tag: &str, value: f32) -> Vec<u8> {
     all.push(2 << 3 | 5); // four bytes
     all.extend(value.to_le_bytes());
     all
+}
+
+/// `Summary.Value { tag = 1, tensor = 8, metadata = 9 }` with a tensor of one string, shown by the plugin `text`.
+fn text(tag: &str, words: &str) -> Vec<u8> {
+    const STRING: u8 = 7; // DT_STRING of `types.proto`
+    let shape = field(2, &[1 << 3, 1]); // TensorShapeProto { dim = 2 { size = 1: 1 } }
+    let tensor = [vec![1 << 3, STRING], field(2, &shape), field(8, words.as_bytes())].concat();
+    let metadata = field(1, &field(1, b"text")); // SummaryMetadata { plugin_data = 1 { plugin_name = 1 } }
+    [field(1, tag.as_bytes()), field(8, &tensor), field(9, &metadata)].concat()
 }
 
 /// A field of bytes with its length.
@@ -120,6 +142,9 @@ mod tests {
         varint(300, &mut bytes); // 300 = 10 0101100: the low seven bits with the eighth set, then 10
         assert_eq!(bytes, [0b1010_1100, 0b10]);
         assert_eq!(scalar("a", 1.0), [0x0a, 1, b'a', 0x15, 0, 0, 0x80, 0x3f]); // 1.0 is 0x3f800000
+        let tensor = [0x08, 7, 0x12, 4, 0x12, 2, 0x08, 1, 0x42, 1, b'b'];
+        let metadata = [0x4a, 8, 0x0a, 6, 0x0a, 4, b't', b'e', b'x', b't'];
+        assert_eq!(text("a", "b"), [&[0x0a, 1, b'a', 0x42, 11][..], &tensor, &metadata].concat());
         assert_eq!(event(0.0, 5, 3, b"x"), [0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 5, 0x1a, 1, b'x']);
         // CRC-32C of "123456789" is e3069283 (RFC 3720's check value); rotated by 15 it is 2507c60d.
         assert_eq!(masked(b"123456789"), 0x2507_c60d_u32.wrapping_add(0xa282_ead8).to_le_bytes());
@@ -135,17 +160,23 @@ mod tests {
         assert_eq!(scalars(&line), expected);
         let skipped = json!({ "kind": "skipped", "step": 3, "reason": "loss_spike", "loss": null });
         assert!(scalars(&skipped).is_empty(), "what is no number is left out");
+        let samples = json!({ "kind": "samples", "step": 3, "languages": {
+            "ltg_Latn": [{ "prompt": "ka", "text": "lo" }, { "prompt": "", "text": "me" }] } });
+        assert!(scalars(&samples).is_empty());
+        assert_eq!(texts(&samples), [("samples/ltg_Latn".to_owned(), "**ka**lo\n\nme".to_owned())]);
+        assert!(texts(&line).is_empty());
         let folder = tempfile::tempdir().unwrap();
         let mut events = Events::create(folder.path(), 3).unwrap();
         events.add(&line).unwrap();
         events.add(&skipped).unwrap();
-        // Walked by its lengths the file ends after three records: version, beginning, figures.
+        events.add(&samples).unwrap();
+        // Walked by its lengths the file ends after four records: version, beginning, figures, texts.
         let bytes = std::fs::read(&events.path).unwrap();
         let (mut at, mut records) = (0, 0);
         while at < bytes.len() {
             at += 16 + u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
             records += 1;
         }
-        assert_eq!((at, records), (bytes.len(), 3));
+        assert_eq!((at, records), (bytes.len(), 4));
     }
 }

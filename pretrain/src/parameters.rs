@@ -1,14 +1,18 @@
 //! The trainable tensors of a model by name, and how they are stored.
 
 use crate::error::{Error, Result};
+use crate::nn::slices;
 use crate::random::Key;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use safetensors::tensor::{Dtype, TensorView};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use safetensors::tensor::Metadata;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
-use tongues_pipeline::io::atomic;
+use tongues_pipeline::io::atomic::AtomicFile;
 
 /// Parameters in name order; the names are those of Hugging Face's checkpoints.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,13 @@ impl Parameters {
     pub fn normal(&mut self, name: &str, shape: &[usize], deviation: f64, key: Key, device: &Device) -> Result<()> {
         let values = key.named(name).normals(shape.iter().product(), deviation);
         self.insert(name, &Tensor::from_vec(values, shape, device)?)
+    }
+
+    /// Adds a parameter uniform within ±`bound`; the values depend on (key, name) alone.
+    pub fn uniform(&mut self, name: &str, shape: &[usize], bound: f64, key: Key, device: &Device) -> Result<()> {
+        let (key, count) = (key.named(name), shape.iter().product::<usize>());
+        let values = (0..count as u64).map(|index| ((2.0 * key.uniform(index) - 1.0) * bound) as f32).collect();
+        self.insert(name, &Tensor::from_vec::<_, f32>(values, shape, device)?)
     }
 
     /// Adds a parameter of ones.
@@ -129,8 +140,7 @@ impl Parameters {
 
     /// Writes all as f32 safetensors, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let tensors = self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        save(&tensors, path)
+        save(&self.attached(), path)
     }
 
     /// Takes the values of a file written by [`Parameters::save`] or by `transformers`: the same names, the same shapes.
@@ -163,22 +173,72 @@ impl Parameters {
     }
 }
 
+/// A tensor that is to be written.
+#[derive(Debug, Clone)]
+pub enum Stored<'a> {
+    /// As it is.
+    Tensor(Tensor),
+    /// Shape and elements.
+    Slice(&'a [usize], &'a [f32]),
+}
+
+impl Stored<'_> {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Stored::Tensor(tensor) => tensor.dims(),
+            Stored::Slice(shape, _) => shape,
+        }
+    }
+
+    /// A copy in main memory.
+    pub fn tensor(&self) -> Result<Tensor> {
+        match self {
+            Stored::Tensor(tensor) => Ok(tensor.to_device(&Device::Cpu)?.copy()?),
+            Stored::Slice(shape, values) => Ok(Tensor::from_slice(values, *shape, &Device::Cpu)?),
+        }
+    }
+
+    /// Hands the elements as f32 to `work`.
+    fn read(&self, work: impl FnOnce(&[f32]) -> std::io::Result<()>) -> Result<std::io::Result<()>> {
+        match self {
+            Stored::Slice(_, values) => Ok(work(values)),
+            Stored::Tensor(tensor) if slices::are_f32_on_cpu(&[tensor]) => {
+                Ok(slices::read([tensor], |[values]| work(values))?)
+            }
+            Stored::Tensor(tensor) => Ok(work(&tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?)),
+        }
+    }
+}
+
 /// Writes tensors as f32 safetensors with the header Hugging Face expects, whole or not at all.
 pub fn save(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
-    let mut raw = Vec::with_capacity(tensors.len());
+    let stored = tensors.iter().map(|(name, tensor)| (name.clone(), Stored::Tensor(tensor.clone())));
+    write(&stored.collect(), path)
+}
+
+/// The same; beside the tensors it takes hardly any memory.
+pub fn write(tensors: &BTreeMap<String, Stored>, path: &Path) -> Result<()> {
+    let mut header = serde_json::Map::from_iter([("__metadata__".to_owned(), json!({ "format": "pt" }))]);
+    let mut end = 0;
     for (name, tensor) in tensors {
-        let values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        raw.push((name, tensor.dims().to_vec(), bytes));
+        let begin = end;
+        end += 4 * tensor.shape().iter().product::<usize>();
+        header.insert(name.clone(), json!({ "dtype": "F32", "shape": tensor.shape(), "data_offsets": [begin, end] }));
     }
-    let mut views = Vec::with_capacity(raw.len());
-    for (name, shape, bytes) in &raw {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(FileError::format(path))?;
-        views.push((name.as_str(), view));
+    let mut header = serde_json::to_vec(&header).expect("plain data");
+    header.resize(header.len().next_multiple_of(8), b' '); // so that the elements begin at a multiple of 8
+    let mut file = AtomicFile::create(path)?;
+    let size = (header.len() as u64).to_le_bytes();
+    file.write_all(&size).and_then(|()| file.write_all(&header)).map_err(FileError::io("write", path))?;
+    for tensor in tensors.values() {
+        let written = tensor.read(|values| {
+            values.chunks(1 << 14).try_for_each(|chunk| {
+                file.write_all(&chunk.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+            })
+        })?;
+        written.map_err(FileError::io("write", path))?;
     }
-    let header = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let bytes = safetensors::serialize(views, Some(header)).map_err(FileError::format(path))?;
-    Ok(atomic::write(path, &bytes)?)
+    Ok(file.commit()?)
 }
 
 /// Reads the safetensors file `path`, or, where it is not there, the parts of it that `transformers` makes of a large model
@@ -215,11 +275,30 @@ struct Parts {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Reads a safetensors file into memory.
+/// Reads a safetensors file tensor by tensor, so that it is in memory once.
 pub fn load(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, device).map_err(FileError::format(path))?;
-    Ok(tensors.into_iter().collect())
+    let io = |error| FileError::io("read", path)(error);
+    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let mut size = [0; 8];
+    file.read_exact(&mut size).map_err(io)?;
+    let (size, all) = (u64::from_le_bytes(size), file.get_ref().metadata().map_err(io)?.len());
+    let mut header = Vec::new();
+    file.by_ref().take(size).read_to_end(&mut header).map_err(io)?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(FileError::format(path))?;
+    let mut infos: Vec<_> = header.tensors().into_iter().collect();
+    infos.sort_by_key(|(_, info)| info.data_offsets);
+    let expected = 8 + size + infos.last().map_or(0, |(_, info)| info.data_offsets.1) as u64;
+    if all != expected {
+        let (found, expected) = (format!("{all} bytes"), format!("{expected}, as its header says"));
+        return Err(Error::Mismatch { place: path.display().to_string(), found, expected });
+    }
+    let mut tensors = BTreeMap::new();
+    for (name, info) in infos {
+        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+        file.read_exact(&mut bytes).map_err(io)?;
+        tensors.insert(name, Tensor::from_raw_buffer(&bytes, info.dtype.try_into()?, &info.shape, device)?);
+    }
+    Ok(tensors)
 }
 
 #[cfg(test)]
@@ -272,6 +351,32 @@ mod tests {
         // The whole file comes first.
         model.save(&path).unwrap();
         two().take_values(load_parts(&path, &Device::Cpu).unwrap(), &path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_what_the_safetensors_crate_would_write() {
+        use safetensors::tensor::{Dtype, TensorView};
+        let (folder, parameters) = (tempfile::tempdir().unwrap(), two());
+        let path = folder.path().join("model.safetensors");
+        let doubled = parameters.to_dtype(DType::F64).unwrap();
+        let bytes = |name: &str| -> Vec<u8> {
+            let values = parameters.get(name).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
+        let (a, b) = (bytes("a.weight"), bytes("b.weight"));
+        let view = |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
+        let views = [("b.weight", view(&[3, 2], &b)), ("a.weight", view(&[2], &a))];
+        let about = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        let expected = safetensors::serialize(views, Some(about)).unwrap();
+        let values = parameters.get("b.weight").unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let slice = [("b.weight".to_owned(), Stored::Slice(&[3, 2], &values))];
+        let both = [("a.weight".to_owned(), Stored::Tensor(parameters.get("a.weight").unwrap().as_tensor().clone()))];
+        for tensors in [parameters.attached(), doubled.attached()] {
+            save(&tensors, &path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), expected);
+        }
+        write(&slice.into_iter().chain(both).collect(), &path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
 mod card;
-pub mod tokenizer;
 
-use crate::batch::TokenSource;
+use crate::batch::{self, TokenSource};
 use crate::error::Result;
-use crate::evaluate;
+use crate::evaluate::measurement::Measurement;
+use crate::memory::{self, Forecast, Text};
 use crate::models::ModelConfig;
+use crate::models::decoder::DecoderConfig;
+use crate::text_source::TextSource;
+use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
-use tongues_pipeline::io::manifest::{self, Manifest, record};
+use tongues_pipeline::io::manifest::{self, FileRecord, Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::{Corpus, Split};
 use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
@@ -22,13 +25,15 @@ use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
 
-/// What to train and how: the sections `[model]` and `[training]` of a recipe.
+/// What to train and how: the sections `[model]`, `[training]` and `[measurement]` of a recipe.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Sizes.
     pub model: ModelConfig,
     /// Optimiser, batches, stopping.
     pub training: TrainSettings,
+    /// What is said of it in the end.
+    pub measurement: Measurement,
 }
 
 /// What the card says of where the text came from.
@@ -57,24 +62,32 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Manifest> {
     let vocabulary = Vocabulary::load(vocabulary)?;
-    let corpus = Corpus::open(tokens)?.with_words(&vocabulary)?;
+    let corpus = Corpus::open(tokens)?;
+    corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: settings.model.with_vocabulary(&vocabulary)?, ..settings.clone() };
-    let value = serde_json::to_value(&settings).expect("settings are plain data");
+    let value = json!({ "model": settings.model, "training": settings.training.of_result() });
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
         return Ok(done);
     }
-    if Manifest::read(output)?.is_some() {
-        tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
-        std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+    if let Some(other) = Manifest::read(output)? {
+        if is_measured_otherwise(&other, &value, &inputs) {
+            Manifest::withdraw(output)?; // the last checkpoint is there: nothing is trained again
+        } else {
+            tracing::warn!("{}: made with other settings or tokens; training anew", output.display());
+            std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
+        }
     }
-    let asked = evaluate::Settings { documents: Some(settings.training.test_documents), ..Default::default() };
-    let tokens = (&corpus as &dyn TokenSource, inputs[0].sha256.as_str());
+    let source = TextSource { tokens: &corpus, vocabulary: &vocabulary };
+    if device.is_cpu() {
+        warn_of_memory(&settings, text(&corpus), batch::training_bytes(&source));
+    }
+    let tokens = (&source as &dyn TokenSource, inputs[0].sha256.as_str());
     let model = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
-    let figures = model.evaluate(&corpus, Some(&vocabulary), &asked, progress)?;
+    let figures = model.evaluate(&corpus, Some(&vocabulary), &settings.measurement.settings(), progress)?;
     figures.write(output)?;
-    tokenizer::write(&vocabulary, &settings.model, output)?;
+    tokenizer_files::write(&vocabulary, &settings.model, output)?;
     let card = card::text(&*model, &figures, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = [
@@ -84,7 +97,7 @@ pub fn run(
         "model.safetensors",
         hugging_face::FILE,
         encoder::MODEL,
-        tokenizer::CONFIG,
+        TOKENIZER_CONFIG,
     ];
     let outputs = names
         .iter()
@@ -99,4 +112,37 @@ pub fn run(
     let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
     manifest.write(output)?;
     Ok(manifest)
+}
+
+/// Whether a finished folder is of the same model and differs in what was measured alone.
+fn is_measured_otherwise(other: &Manifest, settings: &Value, inputs: &[FileRecord]) -> bool {
+    let without = |settings: &Value| {
+        let mut settings = settings.clone();
+        settings.as_object_mut().and_then(|settings| settings.shift_remove("measurement"));
+        settings
+    };
+    other.format == FORMAT && other.inputs == inputs && without(&other.settings) == without(settings)
+}
+
+/// The training text of a corpus.
+pub fn text(corpus: &Corpus) -> Text {
+    let splits = corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train));
+    splits.fold(Text::default(), |sum, split| {
+        let documents = sum.documents + split.len() as u64;
+        Text { documents, tokens: sum.tokens + split.total_tokens() + 2 * split.len() as u64 }
+    })
+}
+
+/// Says so where training is forecast to take more memory than there is, and what takes less.
+fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
+    // What an encoder takes is not forecast.
+    let ModelConfig::Decoder(model) = &settings.model else { return };
+    let training = &settings.training.for_corpus(bytes, model.context_length);
+    let half = model.context_length / 2;
+    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
+    let remedies = memory::remedies(model, training, text, true, shorter);
+    let forecast = Forecast::new(model, training, text, true);
+    if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
+        tracing::warn!("{warning}");
+    }
 }

@@ -1,18 +1,28 @@
 //! How fast this machine trains: steps on random ids, where their time goes, and how near the matrix products' limit.
 
+use crate::average::Average;
+use crate::device;
 use crate::error::Result;
+use crate::memory::{self, Forecast, Text};
 use crate::models::decoder::{Decoder, DecoderConfig};
-use crate::models::weights::HEAD;
+use crate::models::recurrent::{Recurrent, RecurrentConfig};
+use crate::models::weights::{HEAD, weights};
+use crate::nn::backward;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
-use crate::optimiser::{AdamW, AdamWSettings, Gradients};
+use crate::optimiser::{Gradients, Optimiser};
+use crate::parameters::Parameters;
 use crate::precision::Precision;
 use crate::random::Key;
+use crate::train::TrainSettings;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::time::Instant;
 
 /// Steps that are not counted.
 const WARM_UP: usize = 3;
+
+/// Share of the products' limit that training of small models reaches on two cores.
+const SHARE: f64 = 0.6;
 
 /// Medians over the steps.
 #[derive(Debug, Clone, Serialize)]
@@ -36,45 +46,114 @@ pub struct Figures {
     pub limit_gflops: Option<f64>,
     /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
+    /// Largest memory of the tensors on the device so far, bytes (CUDA only).
+    pub device_peak_bytes: Option<u64>,
+    /// The same as it was forecast before the first step, where the architecture tells; see [`crate::memory`].
+    pub forecast_bytes: Option<u64>,
     /// Loss after the last step, nats a token.
     pub loss: f64,
 }
 
-/// Trains a new model for `steps` steps of `rows` windows of random ids with AdamW, with products in this precision, and
-/// measures each.
+/// What is measured: a new model and its steps.
+pub struct Work<'a> {
+    /// Of a new model.
+    pub parameters: &'a Parameters,
+    /// V; ids are below it.
+    pub vocabulary_size: usize,
+    /// T, tokens of a window.
+    pub window: usize,
+    /// Operations of the matrix products for one token, forward and backward.
+    pub products_per_token: f64,
+    /// Peak of memory as forecast, where the architecture tells.
+    pub forecast: Option<Forecast>,
+    /// The summed loss of ids (rows, T) and the tokens after them (rows · T), with the key of the step's dropout.
+    pub loss: &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>,
+}
+
+/// Trains a new decoder for `steps` steps of random ids and measures each; of `settings`, batch size, precision,
+/// optimiser, average and recomputing count.
 ///
 /// # Errors
 /// Sizes that cannot work, a device without the memory.
-pub fn measure(
+pub fn measure_decoder(
     config: &DecoderConfig,
-    precision: Precision,
-    rows: usize,
+    settings: &TrainSettings,
     steps: usize,
     device: &Device,
 ) -> Result<Figures> {
-    let decoder = Decoder::new(config, 1, device)?.in_precision(precision);
-    let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default())?;
-    let (t, vocabulary) = (config.context_length, config.vocabulary_size as u64);
-    let count = rows * t;
-    let tokens: Vec<u32> = (0..=count as u64).map(|index| Key::new(2).below(index, vocabulary) as u32).collect();
-    let ids = Tensor::from_slice(&tokens[..count], (rows, t), device)?;
+    config.check()?;
+    let forecast = Some(Forecast::new(config, settings, Text::default(), device.is_cpu()));
+    let mut decoder = Decoder::new(config, 1, device)?.in_precision(settings.precision);
+    decoder.recompute = settings.recompute;
+    let work = Work {
+        parameters: &decoder.parameters,
+        vocabulary_size: config.vocabulary_size,
+        window: config.context_length,
+        products_per_token: products_per_token(config),
+        forecast,
+        loss: &mut |ids, targets, key| Ok(decoder.loss(ids, targets, None, Some(key))?.sum),
+    };
+    measure(work, settings, steps, device)
+}
+
+/// As [`measure_decoder`] for a recurrent model, in f32; its state is carried from step to step.
+pub fn measure_recurrent(
+    config: &RecurrentConfig,
+    settings: &TrainSettings,
+    steps: usize,
+    device: &Device,
+) -> Result<Figures> {
+    let (model, mut state) = (Recurrent::new(config, 1, device)?, None);
+    let head = config.vocabulary_size * config.embedding_size;
+    let maps = model.parameters.iter().filter(|(name, _)| model.parameters.is_map(name));
+    let maps: usize = maps.map(|(_, var)| var.elem_count()).sum();
+    let work = Work {
+        parameters: &model.parameters,
+        vocabulary_size: config.vocabulary_size,
+        window: config.sequence_length,
+        products_per_token: 6.0 * (maps + head) as f64,
+        forecast: None,
+        loss: &mut |ids, targets, key| {
+            let (loss, after) = model.loss_from(state.as_ref(), ids, targets, None, Some(key))?;
+            state = Some(after);
+            Ok(loss.sum)
+        },
+    };
+    measure(work, settings, steps, device)
+}
+
+/// Does the work for `steps` steps and measures each.
+///
+/// # Errors
+/// What the loss says.
+pub fn measure(work: Work, settings: &TrainSettings, steps: usize, device: &Device) -> Result<Figures> {
+    let Work { parameters, vocabulary_size, window, products_per_token, forecast, loss: of_step } = work;
+    let (rows, precision) = (settings.batch_size, settings.precision);
+    let mut optimiser = Optimiser::new(parameters, settings.optimiser)?;
+    let mut average = Average::new(settings.averaging(), parameters)?;
+    let count = rows * window;
+    let token = |index| Key::new(2).below(index, vocabulary_size as u64) as u32;
+    let tokens: Vec<u32> = (0..=count as u64).map(token).collect();
+    let ids = Tensor::from_slice(&tokens[..count], (rows, window), device)?;
     let limit = || device.is_cpu().then(|| product_limit(precision));
     let before = limit();
     let (mut times, mut loss) = (Vec::new(), 0.0);
     for step in 0..WARM_UP + steps {
         let began = Instant::now();
-        let sum = decoder.loss(&ids, &tokens[1..], None, Some(Key::new(3).stream(step as u64)))?.sum;
+        let sum = of_step(&ids, &tokens[1..], Key::new(3).stream(step as u64))?;
         loss = f64::from(sum.to_scalar::<f32>()?) / count as f64;
         let forward = began.elapsed().as_secs_f64();
-        let store = sum.backward()?;
+        let store = backward(&sum)?;
         device.synchronize()?;
         let backward = began.elapsed().as_secs_f64() - forward;
         let mut gradients = Gradients::default();
-        gradients.add(&decoder.parameters, &store, 1.0 / count as f64)?;
+        drop(sum); // and with it what the forward pass kept
+        gradients.add(parameters, store, 1.0 / count as f64)?;
         gradients.clip(Some(1.0))?;
-        optimiser.step(&decoder.parameters, &gradients, 3e-4)?;
+        optimiser.step(parameters, &gradients, 3e-4)?;
+        average.step(parameters)?;
         device.synchronize()?;
-        drop((sum, store, gradients));
+        drop(gradients);
         let whole = began.elapsed().as_secs_f64();
         times.push([whole, forward, backward, whole - forward - backward]);
     }
@@ -82,14 +161,16 @@ pub fn measure(
         [0, 1, 2, 3].map(|column| median(times[WARM_UP..].iter().map(|row: &[f64; 4]| row[column]).collect()));
     Ok(Figures {
         precision,
-        parameters: decoder.parameters.count(),
+        parameters: parameters.count(),
         tokens_per_second: count as f64 / whole,
         forward_ms: forward * 1e3,
         backward_ms: backward * 1e3,
         optimiser_ms: optimiser * 1e3,
-        gflops: products_per_token(&decoder) * count as f64 / whole / 1e9,
+        gflops: products_per_token * count as f64 / whole / 1e9,
         limit_gflops: before.zip(limit()).map(|(before, after)| before.max(after)),
-        peak_bytes: peak_memory(),
+        peak_bytes: memory::peak(),
+        device_peak_bytes: device::memory(device).filter(|_| !device.is_cpu()).map(|memory| memory.peak_bytes),
+        forecast_bytes: forecast.map(|forecast| forecast.peak()),
         loss,
     })
 }
@@ -97,17 +178,20 @@ pub fn measure(
 /// Operations of the matrix products for one token, forward and backward: 6 for each number of a matrix that is
 /// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · H · K for each of the
 /// (T + 1) / 2 keys a query sees on average, once for the scores and once for the values.
-pub fn products_per_token(decoder: &Decoder) -> f64 {
-    let config = &decoder.config;
+pub fn products_per_token(config: &DecoderConfig) -> f64 {
     let head = config.vocabulary_size * config.hidden_size;
-    let matrices: usize = decoder
-        .parameters
-        .iter()
-        .filter(|(name, _)| decoder.parameters.is_map(name) && *name != HEAD)
-        .map(|(_, var)| var.elem_count())
-        .sum();
+    let maps = weights(config).into_iter().filter(|weight| weight.shape.len() > 1 && !weight.is_embedding);
+    let matrices: usize =
+        maps.filter(|weight| weight.name != HEAD).map(|weight| weight.shape.iter().product::<usize>()).sum();
     let keys = (config.context_length + 1) as f64 / 2.0;
     6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
+}
+
+/// Seconds of a step of so many `tokens` on this machine's CPU, from its products' limit, measured now, and the share of
+/// it that training reaches (docs/log.md). Forward and backward pass are one and two parts of it; recomputing adds one.
+pub fn seconds_of_step(config: &DecoderConfig, tokens: usize, settings: &TrainSettings) -> f64 {
+    let work = products_per_token(config) * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
+    work / (1e9 * SHARE * product_limit(settings.precision))
 }
 
 /// 10⁹ operations a second of a product of two square matrices on all threads, the best of some.
@@ -150,17 +234,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Largest resident memory of this process so far, bytes; 0 where the system does not tell.
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) << 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::models::layout::Layout;
+    use crate::models::recurrent::Architecture;
 
     fn config() -> DecoderConfig {
         let sizes = DecoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
@@ -170,25 +248,30 @@ mod tests {
     #[test]
     fn the_products_of_a_token_by_hand() {
         // A layer: 4 · 8 · 8 of attention, 3 · 8 · 12 of the feed-forward part; the head 80; on average 3 keys.
-        let decoder = Decoder::new(&config(), 1, &Device::Cpu).unwrap();
         let expected = 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0;
-        assert_eq!(products_per_token(&decoder), expected);
+        assert_eq!(products_per_token(&config()), expected);
         // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
         let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..config() };
-        let decoder = Decoder::new(&other, 1, &Device::Cpu).unwrap();
-        assert_eq!(products_per_token(&decoder), expected - 6.0 * 2.0 * 96.0);
+        assert_eq!(products_per_token(&other), expected - 6.0 * 2.0 * 96.0);
     }
 
     #[test]
     fn a_step_is_made_of_its_parts() {
-        let measured = |precision| {
-            let figures = measure(&config(), precision, 3, 5, &Device::Cpu).unwrap();
+        let settings =
+            |precision| TrainSettings { batch_size: 3, precision, recompute: true, average: 0.9, ..Default::default() };
+        let sound = |figures: Figures| {
             assert!(figures.loss.is_finite() && figures.loss > 0.0 && figures.parameters > 0);
             assert!([figures.forward_ms, figures.backward_ms, figures.optimiser_ms].iter().all(|ms| *ms > 0.0));
             assert!(figures.tokens_per_second > 0.0 && figures.gflops > 0.0 && figures.limit_gflops > Some(0.0));
             figures.loss
         };
+        let measured = |precision| sound(measure_decoder(&config(), &settings(precision), 5, &Device::Cpu).unwrap());
         let (exact, rounded) = (measured(Precision::F32), measured(Precision::Bf16));
         assert!(exact != rounded && (exact - rounded).abs() < 1e-2, "{exact} in f32, {rounded} in bf16");
+        for architecture in [Architecture::AwdLstm, Architecture::Qrnn] {
+            let sizes = RecurrentConfig { architecture, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
+            let config = RecurrentConfig { hidden_size: 6, sequence_length: 5, ..sizes };
+            sound(measure_recurrent(&config, &settings(Precision::F32), 5, &Device::Cpu).unwrap());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The training loop. Settings, a step, a look at the held-out documents have files of their own in `train/`.
 
 mod look;
+mod samples;
 mod settings;
 mod step;
 
@@ -15,6 +16,7 @@ use crate::events::Events;
 use crate::metrics::{self, Clock};
 use crate::models::{self, Model, ModelConfig};
 use crate::optimiser::Optimiser;
+use crate::tokenizer_files;
 use candle_core::Device;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -61,6 +63,7 @@ pub fn run(
         progress.note(&clock.note(trainer.state.step, &step));
     }
     progress.end();
+    drop(trainer); // before there is another model
     models::load(folder, device)
 }
 
@@ -91,17 +94,19 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
-        if config.needs_words() && source.begins_word().is_none() {
+        if config.needs_words() && source.vocabulary().is_none() {
             return Err(Error::Settings("whole_words: it is not known which tokens begin a word".to_owned()));
         }
         let window = config.context_length();
         let settings = settings.for_corpus(batch::training_bytes(source), window);
-        let model = models::new(&config, settings.seed, device)?.in_precision(settings.precision);
+        let model = models::new(&config, settings.seed, device)?;
+        let model = model.for_training(settings.precision, settings.recompute)?;
         let mut optimiser = Optimiser::new(model.parameters(), settings.optimiser)?;
         let mut average = Average::new(settings.averaging(), model.parameters())?;
         let sampler = Sampler::new(source, config.special(), window, settings.alpha, settings.seed)?;
+        let sampler = sampler.with(settings.language_per);
         let steps = settings.steps_over(sampler.tokens(), window);
-        let asked = json!({ "model": config, "training": settings, "tokens": tokens_key });
+        let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
         let stored = checkpoint::load(folder, &asked, &*model, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;
@@ -133,6 +138,9 @@ impl<'a> Trainer<'a> {
 
     fn save(&self) -> Result<()> {
         let state = self.state.clone();
+        if let Some(vocabulary) = self.source.vocabulary() {
+            tokenizer_files::write(vocabulary, &self.config, &checkpoint::step_folder(self.folder, state.step))?;
+        }
         let keep_every = self.settings.keep_every;
         checkpoint::save(self.folder, state, keep_every, &*self.model, &self.optimiser, &self.average)
     }

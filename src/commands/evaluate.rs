@@ -22,7 +22,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     let tokens = tokens(arguments, &folder).with_context(doing)?;
     let corpus = Corpus::open(&tokens).with_context(doing)?;
     let checking = || format!("{}: not the tokens of {}", tokens.display(), folder.display());
-    let corpus = corpus.with_words(&vocabulary).with_context(checking)?;
+    corpus.check_vocabulary(vocabulary.sha256()).with_context(checking)?;
     let split = match arguments.split {
         SplitArgument::Train => Split::Train,
         SplitArgument::Validation => Split::Validation,
@@ -50,7 +50,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
 }
 
 /// The folder itself, or the `model` in it where it is a run.
-fn model(given: &Path) -> PathBuf {
+pub fn model(given: &Path) -> PathBuf {
     let inside = given.join("model");
     if !given.join("config.json").exists() && inside.join("config.json").exists() { inside } else { given.to_owned() }
 }

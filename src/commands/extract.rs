@@ -1,6 +1,6 @@
 //! `tongues extract`: dumps and other files to plain text, for whoever wants no more than that.
 
-use crate::args::ExtractArguments;
+use crate::args::{ExtractArguments, Templates};
 use crate::bars::Bars;
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -9,7 +9,8 @@ use tongues_languages::Tag;
 use tongues_pipeline::extract::{Counts, Extracted, extract};
 use tongues_pipeline::io::atomic::AtomicFile;
 use tongues_pipeline::io::documents::{FileWriter, Row};
-use tongues_pipeline::read::ReadSettings;
+use tongues_pipeline::read::{ReadSettings, TemplateUse, gather_templates};
+use tongues_pipeline::wikitext::Ledger;
 use tongues_pipeline::{Error, progress::Progress};
 
 /// Where the documents go.
@@ -23,14 +24,20 @@ enum Output {
 pub fn run(arguments: &ExtractArguments) -> Result<()> {
     let bars = Bars::new();
     let mut output = Output::open(arguments.output.as_deref())?;
-    let settings = ReadSettings { format: arguments.format, ..ReadSettings::default() };
+    let templates = match arguments.templates {
+        Templates::Expand => TemplateUse::Expand,
+        Templates::Drop => TemplateUse::Drop,
+    };
+    let settings = ReadSettings { format: arguments.format, templates, ..ReadSettings::default() };
     let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
     let mut counts = Counts::default();
-    for path in &arguments.inputs {
+    let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
+    let stores = gather_templates(&files, &bars).context("cannot gather the templates")?;
+    for (path, templates) in arguments.inputs.iter().zip(stores) {
         let source = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let source = source.split('.').next().unwrap_or_default();
         let mut each = |document| output.write(document);
-        match extract(path, &settings, (source, language), &bars, &mut each) {
+        match extract(path, (&settings, templates), (source, language), &bars, &mut each) {
             Ok(of_file) => counts.add(&of_file),
             // Who reads no further (`| head`) has what they wanted.
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -41,6 +48,10 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     match output.finish() {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
         other => other?,
+    }
+    let ledger = &counts.templates;
+    if ledger.expanded > 0 || !ledger.unexpanded.is_empty() {
+        tracing::info!("{}", of_templates(ledger));
     }
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
@@ -59,6 +70,23 @@ fn summary(counts: &Counts) -> String {
         counts.without_text,
         counts.failed,
         counts.bytes
+    )
+}
+
+/// `templates: 640 pages expanded with 2310 inclusions; left out: …; 1 pages as they were written (too_deep: 1)`.
+fn of_templates(ledger: &Ledger) -> String {
+    let unexpanded: u64 = ledger.unexpanded.values().sum();
+    let reasons: Vec<String> = ledger.unexpanded.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    format!(
+        "templates: {} pages expanded with {} inclusions; left out: {} missing templates, {} modules, {} unknown \
+         functions, {} loops; {unexpanded} pages as they were written ({})",
+        ledger.expanded,
+        ledger.included,
+        ledger.missing,
+        ledger.modules,
+        ledger.unknown,
+        ledger.loops,
+        if reasons.is_empty() { "no budget was overrun".to_owned() } else { reasons.join(", ") }
     )
 }
 

@@ -9,6 +9,8 @@ mod languages;
 mod predict;
 mod quickstart;
 mod run;
+mod sample;
+mod selftest;
 mod table;
 mod watch;
 
@@ -32,11 +34,13 @@ pub fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
+        Verb::Sample(arguments) => sample::run(&arguments),
         Verb::Watch { run, port } => watch::run(&run, port),
         Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Extract(arguments) => extract::run(&arguments),
         Verb::Identify(arguments) => identify::run(&arguments),
         Verb::Bench { what: Bench::Train(arguments) } => bench::train(&arguments),
+        Verb::Selftest { device, json } => selftest::run(device, json),
         Verb::Fetch { from: From::Wikipedia { codes, output, mirror, date } } => {
             fetch::wikipedia(&codes, output, mirror, date, &Bars::new())
         }

@@ -12,10 +12,13 @@ use tongues_languages::identify;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
+use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
-use tongues_pretrain::stage;
+use tongues_pretrain::memory::Forecast;
+use tongues_pretrain::models::ModelConfig;
+use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +60,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
             .context("cannot make `tokens`")?;
     }
     if until >= Until::Model {
+        crate::give_memory_back();
         let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
         stage::run((&from.0, &from.1), &plan.pretrain, &origin(&plan), &plan.output.join("model"), &device, &bars)
             .context("cannot make `model`")?;
@@ -134,6 +138,7 @@ fn save(plan: &Plan) -> Result<()> {
         "tokens": plan.tokens,
         "model": plan.pretrain.model,
         "training": plan.pretrain.training,
+        "measurement": plan.pretrain.measurement,
         "finetune": plan.finetune,
     });
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
@@ -154,7 +159,57 @@ fn describe(plan: &Plan) -> String {
         lines.push(format!("task    {}  {}  {}", task.name, task.language, task.files[0].display()));
     }
     lines.push(format!("{} languages", plan.languages().len()));
+    lines.extend(training(plan));
     lines.join("\n")
+}
+
+/// The model and its training in figures: parameters, tokens, steps, time, memory.
+fn training(plan: &Plan) -> Vec<String> {
+    let corpus = Corpus::open(&plan.output.join("tokens")).ok();
+    // Before the tokens are there, the files' sizes say about how much text there is.
+    let files = plan.documents.sources.iter().flat_map(|source| &source.files);
+    let bytes = || files.filter_map(|file| Some(std::fs::metadata(&file.path).ok()?.len())).sum();
+    let bytes = corpus.as_ref().map_or_else(bytes, |corpus| batch::training_bytes(corpus));
+    let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.context_length());
+    let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
+    let model = match model {
+        ModelConfig::Decoder(model) => model,
+        // Neither its time nor its memory is forecast.
+        ModelConfig::Encoder(model) => {
+            return vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
+        }
+    };
+    let mut lines = vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
+    let window = model.context_length;
+    let at_once = training.batch_size * training.accumulation * window;
+    let text = corpus.as_ref().map(stage::text);
+    let steps = match text {
+        Some(text) => Some(training.steps_over(text.tokens, window)),
+        None => training.steps,
+    };
+    let tokens = text.map_or("not counted yet".to_owned(), |text| text.tokens.to_string());
+    let each = throughput::seconds_of_step(&model, at_once, training);
+    lines.push(match steps {
+        Some(steps) => {
+            let minutes = (steps as f64 * each / 60.0).ceil();
+            format!("train   {tokens} tokens  {steps} steps of {at_once}  about {minutes} min on this CPU")
+        }
+        None => format!("train   {tokens} tokens  steps of {at_once}  about {each:.2} s a step on this CPU"),
+    });
+    let text = text.unwrap_or_default();
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let forecast = Forecast::new(&model, training, text, true);
+    lines.push(format!(
+        "memory  {} MiB at its peak: process {}, weights {}, optimiser {}, average {}, text {}, a step {}",
+        mib(forecast.peak()),
+        mib(forecast.process),
+        mib(forecast.weights),
+        mib(forecast.optimiser),
+        mib(forecast.average),
+        mib(forecast.text),
+        mib(forecast.step)
+    ));
+    lines
 }
 
 /// One line a language: in, kept, and why not.

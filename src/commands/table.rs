@@ -3,6 +3,7 @@
 use tongues_finetune::results::{Method, MethodResult, Results};
 use tongues_pretrain::evaluate::masked::MaskedEvaluation;
 use tongues_pretrain::evaluate::{Evaluation, Figures};
+use tongues_pretrain::selftest::Report;
 
 /// The figures of a model by language.
 pub fn figures(figures: &Figures) -> String {
@@ -83,6 +84,20 @@ pub fn accuracy(tasks: &[Results]) -> String {
         row
     });
     aligned(&heading, rows)
+}
+
+/// Every comparison of a self test: what the difference may be, what it is, and the verdict.
+pub fn selftest(report: &Report) -> String {
+    let rows = report.checks.iter().map(|check| {
+        let found = check.found.map_or("-".to_owned(), |found| format!("{found:.1e}"));
+        let verdict = match &check.error {
+            Some(error) => format!("failed: {error}"),
+            None if check.passed => "ok".to_owned(),
+            None => "failed".to_owned(),
+        };
+        vec![check.name.clone(), format!("{:.0e}", check.tolerance), found, verdict]
+    });
+    aligned(&["check", "tolerance", "found", "verdict"], rows)
 }
 
 /// `74.5`, or `74.5 ± 1.2` over several seeds.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tongues_pipeline::io::manifest::{FileRecord, record};
 use tongues_pipeline::vocabulary::encoder;
 use tongues_pretrain::models::{self, Model};
-use tongues_pretrain::stage::tokenizer::{CONFIG, VOCABULARY_SHA256};
+use tongues_pretrain::tokenizer_files::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
 
 /// Files of the folder that fine-tuning depends on.
 const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];
@@ -31,7 +31,7 @@ impl Pretrained {
     pub fn load(folder: &Path, device: &Device) -> Result<Pretrained> {
         let model = models::load(folder, device)?;
         let tokenizer = Tokenizer::load(folder)?;
-        let path = folder.join(CONFIG);
+        let path = folder.join(TOKENIZER_CONFIG);
         let config: serde_json::Value = match std::fs::read(&path) {
             // Other programs write the file without our key, or not at all: then the size is all there is to check.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => serde_json::Value::Null,

@@ -11,6 +11,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use tongues_pipeline::progress::Progress;
 use tongues_pretrain::Error as PretrainError;
+use tongues_pretrain::nn;
 use tongues_pretrain::optimiser::{AdamW, AdamWSettings, Gradients};
 use tongues_pretrain::random::Key;
 use tongues_pretrain::schedule::Schedule;
@@ -147,12 +148,12 @@ fn one(
         loss = (loss + (of_tokens.sum * (settings.language_model_weight / of_tokens.rows as f64))?)?;
     }
     let value = f64::from(loss.to_scalar::<f32>()?);
-    let store = loss.backward()?;
+    let store = nn::backward(&loss)?;
     if optimiser.steps() == 0 && value.is_finite() {
         network.check_gradients(&store, predicts_tokens)?;
     }
     let mut gradients = Gradients::default();
-    gradients.add(network.parameters(), &store, 1.0)?;
+    gradients.add(network.parameters(), store, 1.0)?;
     gradients.clip(Some(LARGEST_NORM))?;
     optimiser.step(network.parameters(), &gradients, rate)?;
     Ok(value)

@@ -4,7 +4,7 @@
 use super::bytes::Text;
 use super::{Body, Item, Raw};
 use crate::error::{Error, Result};
-use crate::wikitext::Site;
+use crate::wikitext::{Gatherer, Site};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// What dumps of the Wikimedia projects are given under.
 const LICENCE: &str = "CC BY-SA";
+
+const ARTICLES: i32 = 0;
+const TEMPLATES: i32 = 10;
 
 /// A dump being read.
 pub(super) struct Pages {
@@ -28,6 +31,8 @@ pub(super) struct Pages {
     wrapped: bool,
     ended: bool,
     last_title: Option<String>,
+    /// The namespace whose pages' sources are read; those of others are passed over.
+    wanted: i32,
 }
 
 enum Tag {
@@ -82,6 +87,7 @@ impl Pages {
             wrapped: false,
             ended: false,
             last_title: None,
+            wanted: ARTICLES,
         };
         match pages.preamble() {
             Ok(true) => Ok(pages),
@@ -92,6 +98,32 @@ impl Pages {
 
     pub(super) fn site(&self) -> Arc<Site> {
         self.site.clone()
+    }
+
+    /// Address of the wiki's pages without the title, where the dump says.
+    pub(super) fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
+    /// Reads all pages for their templates and titles, `each` being told after every one; what is broken is for the
+    /// reading of the articles to tell.
+    pub(super) fn gather(mut self, gatherer: &mut Gatherer, each: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.wanted = TEMPLATES;
+        while let Ok(Some(page)) = self.page() {
+            let namespace = self.namespace(&page);
+            gatherer.page(namespace, &page.title, &page.timestamp);
+            if namespace == TEMPLATES && matches!(page.model.as_str(), "" | "wikitext") {
+                let redirect = page.redirect || self.site.is_redirect(&page.text);
+                let written = gatherer.template(&page.title, &page.text, redirect, &self.site);
+                written.map_err(Error::io("write", &std::env::temp_dir()))?;
+            }
+            each()?;
+        }
+        Ok(())
+    }
+
+    fn namespace(&self, page: &Page) -> i32 {
+        page.namespace.unwrap_or_else(|| self.site.namespace_of(&page.title))
     }
 
     /// The next page; after a failure, no further one.
@@ -138,7 +170,7 @@ impl Pages {
 
     /// Siteinfo, up to the opening tag of the first page; false where there is none.
     fn preamble(&mut self) -> std::result::Result<bool, String> {
-        let mut namespaces = BTreeMap::new();
+        let (mut namespaces, mut name, mut address) = (BTreeMap::new(), String::new(), String::new());
         let mut found = false;
         loop {
             match self.tag()? {
@@ -152,16 +184,19 @@ impl Pages {
                         namespaces.insert(key, text);
                     }
                 }
-                Tag::Open(name, _) if name == "base" => {
-                    let base = self.content(&name)?;
-                    self.base = base.rfind('/').map(|slash| base[..=slash].to_owned());
+                Tag::Open(tag, _) if tag == "sitename" => name = self.content(&tag)?,
+                Tag::Open(tag, _) if tag == "base" => {
+                    address = self.content(&tag)?;
+                    self.base = address.rfind('/').map(|slash| address[..=slash].to_owned());
                 }
                 Tag::Open(name, _) if name == "mediawiki" => self.wrapped = true,
                 Tag::End => break,
                 _ => {}
             }
         }
-        self.site = Arc::new(Site::new(namespaces));
+        let mut site = Site::new(namespaces);
+        site.introduce(&name, &address);
+        self.site = Arc::new(site);
         self.opened = found;
         Ok(found)
     }
@@ -186,6 +221,18 @@ impl Pages {
                     },
                 },
                 Event::End(tag) if tag.name().as_ref() == name => return Ok(text),
+                Event::Eof => return Err(format!("the file ends inside <{name}>; expected </{name}>")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Up to the end tag of `name`.
+    fn pass_over(&mut self, name: &str) -> std::result::Result<(), String> {
+        loop {
+            self.buffer.clear();
+            match self.xml.read_event_into(&mut self.buffer).map_err(|error| error.to_string())? {
+                Event::End(tag) if tag.name().as_ref() == name => return Ok(()),
                 Event::Eof => return Err(format!("the file ends inside <{name}>; expected </{name}>")),
                 _ => {}
             }
@@ -225,6 +272,9 @@ impl Pages {
                     "timestamp" if inside_revision => revision.timestamp = self.content("timestamp")?,
                     "model" if inside_revision => revision.model = self.content("model")?,
                     "format" if inside_revision => revision.format = self.content("format")?,
+                    "text" if inside_revision && page.namespace.is_some_and(|namespace| namespace != self.wanted) => {
+                        self.pass_over("text")?;
+                    }
                     "text" if inside_revision => revision.text = self.content("text")?,
                     _ => {}
                 },
@@ -250,8 +300,7 @@ impl Pages {
     }
 
     fn judge(&self, page: Page) -> Item {
-        let namespace = page.namespace.unwrap_or_else(|| self.site.namespace_of(&page.title));
-        if namespace != 0 {
+        if self.namespace(&page) != ARTICLES {
             return Item::Skipped("namespace");
         }
         if page.redirect || self.site.is_redirect(&page.text) {

@@ -8,13 +8,16 @@ mod html;
 mod lines;
 mod mediawiki;
 mod separated;
+mod stores;
 
 use crate::error::{Error, Result};
 use crate::io::table;
-use crate::wikitext::{self, Site};
+use crate::wikitext::{self, Ledger, Page, Wiki};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+
+pub use stores::gather_templates;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,17 @@ impl Format {
     }
 }
 
+/// What becomes of a wiki's templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateUse {
+    /// What the dump's own templates give is text of the page, where the dump has templates.
+    #[default]
+    Expand,
+    /// Calls of templates are left out, but for those that only dress their text.
+    Drop,
+}
+
 /// How a source is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -79,6 +93,8 @@ pub struct ReadSettings {
     pub url_column: Option<String>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more: `content_#` and a tab.
     pub drop_prefix: Option<String>,
+    /// Of dumps.
+    pub templates: TemplateUse,
 }
 
 impl Default for ReadSettings {
@@ -90,7 +106,15 @@ impl Default for ReadSettings {
             title_column: None,
             url_column: None,
             drop_prefix: None,
+            templates: TemplateUse::default(),
         }
+    }
+}
+
+impl ReadSettings {
+    /// As it is said, or by the name.
+    fn format_of(&self, path: &Path) -> Option<Format> {
+        self.format.or_else(|| Format::guess(path))
     }
 }
 
@@ -163,7 +187,7 @@ pub struct Reader {
 
 /// Opens `path`. An error: the file is missing, or not of the format at all.
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
-    let format = settings.format.or_else(|| Format::guess(path)).ok_or_else(|| Error::Input {
+    let format = settings.format_of(path).ok_or_else(|| Error::Input {
         path: path.to_owned(),
         place: String::new(),
         found: "a name that tells no format".to_owned(),
@@ -216,10 +240,10 @@ impl Reader {
         Ok(item)
     }
 
-    /// The wiki of a dump.
-    pub fn site(&self) -> Option<Arc<Site>> {
+    /// The wiki of a dump, with its templates where they were gathered.
+    pub fn wiki(&self, templates: Option<Arc<wikitext::Templates>>) -> Option<Wiki> {
         match &self.source {
-            Source::Mediawiki(pages) => Some(pages.site()),
+            Source::Mediawiki(pages) => Some(Wiki { site: pages.site(), templates }),
             _ => None,
         }
     }
@@ -251,13 +275,15 @@ fn prefix_length(text: &str, pattern: &str) -> usize {
     text.len() - rest.len()
 }
 
-/// Plain text of a body: paragraphs separated by blank lines. Pure; never fails.
-pub fn to_text(body: &Body, site: Option<&Site>) -> String {
-    match (body, site) {
-        (Body::Text(text), _) => text.clone(),
-        (Body::Html(source), _) => html::to_text(source),
-        (Body::Wikitext(source), Some(site)) => wikitext::to_text(source, site),
-        (Body::Wikitext(source), None) => wikitext::to_text(source, &Site::default()),
+/// Plain text of a record, paragraphs separated by blank lines, and what became of its templates. Pure; never fails.
+pub fn to_text(raw: &Raw, wiki: Option<&Wiki>) -> (String, Ledger) {
+    match (&raw.body, wiki) {
+        (Body::Text(text), _) => (text.clone(), Ledger::default()),
+        (Body::Html(source), _) => (html::to_text(source), Ledger::default()),
+        (Body::Wikitext(source), wiki) => {
+            let page = Page { title: raw.title.as_deref().unwrap_or_default(), timestamp: raw.timestamp.as_deref() };
+            wikitext::expanded_text(source, page, wiki.unwrap_or(&Wiki::default()))
+        }
     }
 }
 

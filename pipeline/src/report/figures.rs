@@ -151,6 +151,8 @@ enum MetricsLine {
     Validation(ValidationStep),
     /// A step that was not taken.
     Skipped,
+    /// How the model goes on with texts; for `tongues watch`.
+    Samples,
 }
 
 /// `model/evaluation.json` of an encoder.
@@ -225,6 +227,45 @@ pub struct LanguageEvaluation {
     pub bigram_bits_per_byte: Option<f64>,
     /// Of up to five tokens, smoothed after Kneser and Ney.
     pub kneser_ney_bits_per_byte: Option<f64>,
+    /// What second halves of sentences cost.
+    pub second_half: Option<SecondHalf>,
+    /// What the model has by heart.
+    pub memorisation: Option<Memorisation>,
+}
+
+/// −log₂ of the probability of a second half given the first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecondHalf {
+    /// Sentences.
+    pub sentences: u64,
+    /// Of the model, mean over sentences.
+    pub bits: f64,
+    /// Of the Kneser–Ney model.
+    pub kneser_ney_bits: Option<f64>,
+}
+
+/// How many documents the model goes on with exactly as they are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Memorisation {
+    /// Given.
+    pub prompt_tokens: u64,
+    /// Compared.
+    pub continuation_tokens: u64,
+    /// Of documents it was trained on.
+    pub training: Option<MemorisedShare>,
+    /// Of others.
+    pub held_out: Option<MemorisedShare>,
+}
+
+/// Of some documents.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemorisedShare {
+    /// Probed.
+    pub documents: u64,
+    /// Gone on with exactly.
+    pub equal: u64,
+    /// Tokens before one is another, mean.
+    pub mean_equal_tokens: f64,
 }
 
 /// `classifier/NAME/results.json`.
@@ -354,7 +395,7 @@ fn training(run: &Path) -> Part<Training> {
         match serde_json::from_slice(line) {
             Ok(MetricsLine::Train(line)) => drop(steps.insert(line.step, line)),
             Ok(MetricsLine::Validation(line)) => drop(validation.insert(line.step, line)),
-            Ok(MetricsLine::Skipped) => {}
+            Ok(MetricsLine::Skipped | MetricsLine::Samples) => {}
             Err(_) => unreadable_lines += 1,
         }
     }

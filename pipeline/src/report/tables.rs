@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::atomic::{self, AtomicFile};
-use crate::report::figures::{Counts, Figures};
+use crate::report::figures::{Counts, Figures, MemorisedShare};
 use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -103,6 +103,10 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
                     ("unigram_bits_per_byte", number(rows, |row| row.unigram_bits_per_byte)),
                     ("bigram_bits_per_byte", number(rows, |row| row.bigram_bits_per_byte)),
                     ("kneser_ney_bits_per_byte", number(rows, |row| row.kneser_ney_bits_per_byte)),
+                    ("second_half_bits", number(rows, |row| Some(row.second_half.as_ref()?.bits))),
+                    ("kneser_ney_second_half_bits", number(rows, |row| row.second_half.as_ref()?.kneser_ney_bits)),
+                    ("memorised_training", number(rows, |row| memorised(row.memorisation.as_ref()?.training.as_ref()))),
+                    ("memorised_held_out", number(rows, |row| memorised(row.memorisation.as_ref()?.held_out.as_ref()))),
                 ]
             }),
         ),
@@ -164,6 +168,11 @@ fn funnel(languages: &BTreeMap<String, Counts>, sources: &BTreeMap<String, Count
         ("reason", text(&rows, |row| row.3)),
         ("documents", count(&rows, |row| row.4)),
     ]
+}
+
+/// The share of documents gone on with exactly.
+fn memorised(share: Option<&MemorisedShare>) -> Option<f64> {
+    share.map(|share| share.equal as f64 / share.documents as f64)
 }
 
 fn text<T>(rows: &[T], of: impl Fn(&T) -> &str) -> Values {

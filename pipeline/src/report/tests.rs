@@ -99,12 +99,21 @@ fn whole(run: &Path) {
             let bits = 1.6 + 2.0 * (-s / 150.0).exp();
             log += &format!(
                 "{}\n",
+                json!({"kind": "samples", "step": step, "languages": {"ltg_Latn": [{"prompt": "a", "text": " b"}]}})
+            );
+            log += &format!(
+                "{}\n",
                 json!({"kind": "validation", "step": step, "bits_per_byte": bits, "languages": {"ltg_Latn": bits + 0.25, "arb_Arab": bits - 0.2}})
             );
         }
     }
     put(run, "model/training/metrics.jsonl", &(log + "{\"kind\":\"train\",\"st"));
-    let row = |language, bits: f64| json!({"language": language, "documents": 40, "bytes": 45_000, "tokens": 12_000, "bits_per_byte": bits, "unigram_bits_per_byte": bits + 1.3, "bigram_bits_per_byte": bits + 0.6, "kneser_ney_bits_per_byte": bits + 0.2});
+    let row = |language, bits: f64| {
+        json!({"language": language, "documents": 40, "bytes": 45_000, "tokens": 12_000, "bits_per_byte": bits, "unigram_bits_per_byte": bits + 1.3, "bigram_bits_per_byte": bits + 0.6, "kneser_ney_bits_per_byte": bits + 0.2,
+        "second_half": {"sentences": 321, "bytes": 9000, "bits": 40.0 * bits, "kneser_ney_bits": 44.0 * bits},
+        "memorisation": {"prompt_tokens": 32, "continuation_tokens": 16, "held_out": null,
+                         "training": {"documents": 97, "equal": 3, "share": 0.03, "mean_equal_tokens": 4.5}}})
+    };
     put(
         run,
         "model/evaluation.json",
@@ -138,8 +147,11 @@ fn a_whole_run_shows_every_part() {
         "found <bdi>2 words</bdi>, limit <bdi>5 words</bdi>",
         "1.85", // 18,500 tokens / 10,000 words
         "as a killed run leaves one: 1.",
-        "3.244", // unigram of ltg_Latn: 1.944 + 1.3
-        "2.144", // Kneser–Ney of ltg_Latn: 1.944 + 0.2
+        "3.244",                                  // unigram of ltg_Latn: 1.944 + 1.3
+        "2.144",                                  // Kneser–Ney of ltg_Latn: 1.944 + 0.2
+        "<td>321</td><td>77.8</td><td>85.5</td>", // 40 · 1.944 and 44 · 1.944
+        "given their first 32 tokens it writes the next 16",
+        "<td>3 of 97</td><td>–</td><td>4.5</td><td>–</td>",
         "61.3 ± 2.1",
         "--share:81", // the first row of the confusion is 80, 3, 6, 9, 1: 80 / 99 = 0.81
         "البحيرة",

@@ -236,7 +236,7 @@ fn evaluation(settings: &DocumentsSettings) -> Result<Index> {
             while let Some(item) = reader.next()? {
                 match item {
                     Item::Document(raw) => {
-                        let text = read::to_text(&raw.body, reader.site().as_deref());
+                        let (text, _) = read::to_text(&raw, reader.wiki(None).as_ref());
                         index.add(&set.name, &normalise::normalise(&text).0, set.language.unwrap_or(Tag::UNDETERMINED));
                     }
                     Item::Skipped(_) => {}

@@ -216,3 +216,68 @@ fn what_cannot_work_is_refused_and_named() {
     assert!(error.contains("empty.xml") && error.contains("without an article") && error.contains("`news`"), "{error}");
     assert!(serde_json::from_str::<DocumentsSettings>("{\"sorces\": []}").is_err());
 }
+
+/// A dump in two files, templates in the second; the first is read in three units.
+#[test]
+fn templates_of_a_dump_in_files_reach_all_of_them_and_are_accounted_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = |title: &str, namespace: u8, text: &str| {
+        format!(
+            "<page><title>{title}</title><ns>{namespace}</ns><id>{title}</id><revision><text>{text}</text></revision></page>"
+        )
+    };
+    let write = |name: &str, pages: &[String]| {
+        let path = folder.path().join(name);
+        let head = "<mediawiki><siteinfo><base>https://ltg.wikipedia.org/wiki/A</base></siteinfo>";
+        fs::write(&path, format!("{head}{}</mediawiki>", pages.concat())).unwrap();
+        SourceFile { path, language: tag("ltg_Latn") }
+    };
+    let articles: Vec<String> =
+        (0..10).map(|n| page(&format!("L{n}"), 0, &format!("Itei ir {{{{gods|{n}}}}} ziņa nu piļsātys."))).collect();
+    let last = [
+        page("Template:Gods", 10, "{{#expr:1990+{{{1}}}}} goda"),
+        page("Template:Bez gola", 10, &"{{#if:".repeat(150)),
+        page(
+            "Daudz",
+            0,
+            &("Itei ir gara ziņa nu piļsātys.".to_owned() + &"{{#if:".repeat(150) + "x" + &"}}".repeat(150)),
+        ),
+    ];
+    let mut settings = DocumentsSettings {
+        sources: vec![Source {
+            name: "wiki".into(),
+            licence: None,
+            read: ReadSettings::default(),
+            files: vec![write("a.xml", &articles), write("b.xml", &last)],
+        }],
+        unit_items: 4,
+        ..DocumentsSettings::default()
+    };
+    let output = folder.path().join("documents");
+    let manifest = run(&settings, &output, &Silent).unwrap();
+    let texts: Vec<String> =
+        read(&output.join("kept"), tag("ltg_Latn")).unwrap().map(|document| document.unwrap().text).collect();
+    assert_eq!(texts.len(), 11);
+    assert_eq!(
+        (texts[0].as_str(), texts[9].as_str()),
+        ("Itei ir 1990 goda ziņa nu piļsātys.", "Itei ir 1999 goda ziņa nu piļsātys.")
+    );
+    assert_eq!(
+        manifest.counts["templates"]["wiki"],
+        serde_json::json!({"expanded": 10, "included": 10, "missing": 0, "modules": 0, "unknown": 0, "loops": 0, "unexpanded": {"too_deep": 1}})
+    );
+    let list = fs::read_to_string(output.join("unexpanded.jsonl")).unwrap();
+    assert_eq!(list.lines().count(), 1);
+    assert!(list.contains("\"place\":\"Daudz\"") && list.contains("\"cause\":\"too_deep\""), "{list}");
+
+    // Killed after its first unit, it gives the same bytes; without templates it is another run.
+    let again = folder.path().join("again");
+    let mut looks = 1;
+    while let Err(error) = run(&settings, &again, &StopAfter(AtomicI64::new(looks))) {
+        assert!(matches!(error, Error::Interrupted), "{error}");
+        looks += 1;
+    }
+    assert!(looks > 3 && tree(&output) == tree(&again));
+    settings.sources[0].read.templates = read::TemplateUse::Drop;
+    assert_ne!(run(&settings, &again, &Silent).unwrap().key, manifest.key);
+}

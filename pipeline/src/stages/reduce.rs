@@ -1,7 +1,7 @@
 //! The reduce phase: what needs all documents at once, then the folders readers see.
 
 use super::documents::DocumentsSettings;
-use super::units::MappedFile;
+use super::units::{Failure, MappedFile, UnitCard};
 use crate::contamination::Kind;
 use crate::document::{Funnel, Verdict};
 use crate::duplicates::{Clusters, Position, fingerprint};
@@ -10,16 +10,19 @@ use crate::io::atomic::AtomicFile;
 use crate::io::documents::{Part, PartsWriter, read_file};
 use crate::io::manifest::{FileRecord, record};
 use crate::progress::Progress;
+use crate::wikitext::Ledger;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tongues_languages::Tag;
 
 /// Name of the list of items that could not be read.
 const FAILED: &str = "failed.jsonl";
+/// Name of the list of pages whose templates were not expanded.
+const UNEXPANDED: &str = "unexpanded.jsonl";
 
 /// Folders that are written anew each time.
 pub(super) const CLEARED: [&str; 2] = ["kept", "rejected"];
@@ -34,7 +37,7 @@ struct Sum {
     rejected: Vec<Part>,
 }
 
-/// Writes `kept/`, `rejected/` and `failed.jsonl`; the records of what was written and the counts.
+/// Writes `kept/`, `rejected/`, `failed.jsonl` and `unexpanded.jsonl`; the records of what was written and the counts.
 pub(super) fn reduce(
     settings: &DocumentsSettings,
     files: &[MappedFile],
@@ -65,9 +68,14 @@ pub(super) fn reduce(
         .collect::<Result<_>>()?;
     progress.end();
 
-    let failed = write_failed(settings, files, output)?;
-    let outputs = records(&sums, failed, output)?;
-    Ok((outputs, counts(settings, &sums, evaluation_texts)?))
+    let lists = [
+        write_list(settings, files, |card| &card.failed, output.join(FAILED))?,
+        write_list(settings, files, |card| &card.unexpanded, output.join(UNEXPANDED))?,
+    ];
+    let outputs = records(&sums, lists, output)?;
+    let mut counts = counts(settings, &sums, evaluation_texts)?;
+    counts["templates"] = templates(settings, files);
+    Ok((outputs, counts))
 }
 
 /// Fingerprint of each row that is still kept, by unit.
@@ -164,14 +172,18 @@ fn write_language(
     Ok(sum)
 }
 
-/// One line for each item that could not be read; the number of lines.
-fn write_failed(settings: &DocumentsSettings, files: &[MappedFile], output: &Path) -> Result<u64> {
-    let path = output.join(FAILED);
+/// One line for each entry of a list of the units, with its source and file.
+fn write_list(
+    settings: &DocumentsSettings,
+    files: &[MappedFile],
+    list: fn(&UnitCard) -> &Vec<Failure>,
+    path: PathBuf,
+) -> Result<Part> {
     let mut writer = AtomicFile::create(&path)?;
-    let mut lines = 0;
+    let mut rows = 0;
     for file in files {
         let source = &settings.sources[file.source];
-        for failure in file.units.iter().flat_map(|(_, card)| &card.failed) {
+        for failure in file.units.iter().flat_map(|(_, card)| list(card)) {
             let line = json!({
                 "source": source.name,
                 "file": source.files[file.file].path.to_string_lossy(),
@@ -179,17 +191,29 @@ fn write_failed(settings: &DocumentsSettings, files: &[MappedFile], output: &Pat
                 "cause": failure.cause,
             });
             writeln!(writer, "{line}").map_err(Error::io("write", &path))?;
-            lines += 1;
+            rows += 1;
         }
     }
     writer.commit()?;
-    Ok(lines)
+    Ok(Part { path, rows })
 }
 
-fn records(sums: &[(Tag, Sum)], failed: u64, output: &Path) -> Result<Vec<FileRecord>> {
+/// By source that is a dump: what became of its templates.
+fn templates(settings: &DocumentsSettings, files: &[MappedFile]) -> Value {
+    let mut sums: BTreeMap<usize, Ledger> = BTreeMap::new();
+    for file in files {
+        for (_, card) in file.units.iter().filter(|(_, card)| card.wiki) {
+            sums.entry(file.source).or_default().add(&card.templates);
+        }
+    }
+    let named = sums.into_iter().map(|(source, ledger)| (settings.sources[source].name.clone(), json!(ledger)));
+    Value::Object(named.collect())
+}
+
+fn records(sums: &[(Tag, Sum)], lists: [Part; 2], output: &Path) -> Result<Vec<FileRecord>> {
     let parts = sums.iter().flat_map(|(_, sum)| sum.kept.iter().chain(&sum.rejected));
     let mut files: Vec<Part> = parts.cloned().collect();
-    files.push(Part { path: output.join(FAILED), rows: failed });
+    files.extend(lists);
     let mut records = files
         .par_iter()
         .map(|part| {

@@ -14,11 +14,12 @@ use crate::io::atomic;
 use crate::io::documents::{FileWriter, Row};
 use crate::progress::Progress;
 use crate::read::{self, Item, Raw, Reader};
-use crate::wikitext::Site;
+use crate::wikitext::{Ledger, Templates, Wiki};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tongues_languages::Tag;
 
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
@@ -46,6 +47,12 @@ pub(super) struct UnitCard {
     /// By kind.
     pub skipped: BTreeMap<String, u64>,
     pub failed: Vec<Failure>,
+    /// What became of templates.
+    #[serde(default)]
+    pub templates: Ledger,
+    /// Pages whose templates were not expanded: the title and the reason.
+    #[serde(default)]
+    pub unexpanded: Vec<Failure>,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -83,9 +90,11 @@ pub(super) fn map(
                 judge,
                 work,
                 progress,
+                templates: None,
             });
         }
     }
+    gather(&mut jobs, progress)?;
     progress.begin("documents", Some(jobs.iter().map(|job| job.bytes).sum()), "bytes");
     let small = |job: &&Job| job.bytes < SMALL_FILE_BYTES;
     let mut mapped: Vec<MappedFile> = jobs.par_iter().filter(small).map(|job| job.run(false)).collect::<Result<_>>()?;
@@ -97,6 +106,24 @@ pub(super) fn map(
     Ok(mapped)
 }
 
+/// Gives the files that are not done yet the templates of their wikis, which may lie in other files of the source.
+fn gather(jobs: &mut [Job], progress: &dyn Progress) -> Result<()> {
+    let mut open = BTreeSet::new();
+    for job in jobs.iter() {
+        if !job.is_finished()? {
+            open.insert(job.indices.0);
+        }
+    }
+    let wanted = |job: &&mut Job| open.contains(&job.indices.0);
+    let mut wanted: Vec<&mut Job> = jobs.iter_mut().filter(wanted).collect();
+    let files: Vec<_> =
+        wanted.iter().map(|job| (job.file.path.as_path(), job.file.language, &job.source.read)).collect();
+    for (job, templates) in wanted.iter_mut().zip(read::gather_templates(&files, progress)?) {
+        job.templates = templates;
+    }
+    Ok(())
+}
+
 struct Job<'a> {
     source: &'a Source,
     file: &'a SourceFile,
@@ -106,12 +133,16 @@ struct Job<'a> {
     judge: &'a Judge<'a>,
     work: &'a Path,
     progress: &'a dyn Progress,
+    templates: Option<Arc<Templates>>,
 }
 
 impl Job<'_> {
     fn run(&self, parallel: bool) -> Result<MappedFile> {
         let units = match self.finished()? {
-            Some(units) => units,
+            Some(units) => {
+                self.progress.advance(self.bytes);
+                units
+            }
             None => self.compute(parallel)?,
         };
         let documents: u64 = units.iter().map(|(_, card)| card.documents + card.failed.len() as u64).sum();
@@ -151,16 +182,19 @@ impl Job<'_> {
             let last = card.last;
             units.push((self.path(units.len(), "parquet"), card));
             if last {
-                self.progress.advance(self.bytes);
                 return Ok(Some(units));
             }
         }
         Ok(None)
     }
 
+    fn is_finished(&self) -> Result<bool> {
+        Ok(self.finished()?.is_some())
+    }
+
     fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
         let mut reader = read::open(&self.file.path, &self.source.read)?;
-        let site = reader.site();
+        let wiki = reader.wiki(self.templates.clone());
         let (mut units, mut told, mut last) = (Vec::new(), 0, false);
         let mut ahead = reader.next()?;
         while !last {
@@ -168,12 +202,12 @@ impl Job<'_> {
                 return Err(Error::Interrupted);
             }
             let (raws, mut card) = self.gather(&mut reader, &mut ahead)?;
-            card.wiki = site.is_some();
+            card.wiki = wiki.is_some();
             last = card.last;
             let path = self.path(units.len(), "parquet");
             match self.card(units.len())? {
                 Some(done) => card = done,
-                None => self.write(raws, site.as_deref(), parallel, &card, units.len())?,
+                None => self.write(raws, wiki.as_ref(), parallel, &mut card, units.len())?,
             }
             units.push((path, card));
             let read = reader.bytes_read().min(self.bytes);
@@ -204,20 +238,34 @@ impl Job<'_> {
         Ok((raws, card))
     }
 
-    fn write(&self, raws: Vec<Raw>, site: Option<&Site>, parallel: bool, card: &UnitCard, chunk: usize) -> Result<()> {
-        let rows: Vec<Row> = if parallel {
-            raws.into_par_iter().map(|raw| self.row(raw, site)).collect()
+    fn write(
+        &self,
+        raws: Vec<Raw>,
+        wiki: Option<&Wiki>,
+        parallel: bool,
+        card: &mut UnitCard,
+        chunk: usize,
+    ) -> Result<()> {
+        let rows: Vec<(Row, Ledger)> = if parallel {
+            raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
         } else {
-            raws.into_iter().map(|raw| self.row(raw, site)).collect()
+            raws.into_iter().map(|raw| self.row(raw, wiki)).collect()
         };
+        for (row, ledger) in &rows {
+            card.templates.add(ledger);
+            let place = || row.document.title.clone().unwrap_or_else(|| row.document.id.clone());
+            let failure = |reason: &String| Failure { place: place(), cause: reason.clone() };
+            card.unexpanded.extend(ledger.unexpanded.keys().map(failure));
+        }
         let bytes = serde_json::to_vec(card).expect("a card is plain data");
         atomic::write(&self.path(chunk, "json"), &bytes)?;
         let mut writer = FileWriter::create(&self.path(chunk, "parquet"), true)?;
-        rows.into_iter().try_for_each(|row| writer.push(row))?;
+        rows.into_iter().try_for_each(|(row, _)| writer.push(row))?;
         writer.finish().map(drop)
     }
 
-    fn row(&self, raw: Raw, site: Option<&Site>) -> Row {
+    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, Ledger) {
+        let (text, ledger) = extract::text_of(&raw, wiki);
         let id = match self.source.files.len() {
             1 => format!("{}:{}", self.source.name, raw.id),
             _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
@@ -226,7 +274,7 @@ impl Job<'_> {
             id,
             language: self.file.language,
             title: raw.title,
-            text: extract::text_of(&raw.body, site),
+            text,
             url: raw.url,
             source: self.source.name.clone(),
             timestamp: raw.timestamp,
@@ -237,7 +285,7 @@ impl Job<'_> {
             Verdict::Keep => None,
             Verdict::Drop(reason) => Some(reason),
         };
-        Row { document, reason }
+        (Row { document, reason }, ledger)
     }
 }
 

@@ -4,7 +4,6 @@ use super::split::Split;
 use super::{BYTES, ID, SIZE_KEY, TOKENS, VOCABULARY_KEY};
 use crate::error::{Error, Result};
 use crate::io::ipc;
-use crate::vocabulary::Vocabulary;
 use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt16Array, UInt32Array};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -122,7 +121,6 @@ pub struct Corpus {
     splits: BTreeMap<(Tag, Split), Documents>,
     vocabulary_size: usize,
     vocabulary_sha256: String,
-    begins_word: Option<Vec<bool>>,
     none: Documents,
 }
 
@@ -138,7 +136,6 @@ impl Corpus {
             splits: BTreeMap::new(),
             vocabulary_size: 0,
             vocabulary_sha256: String::new(),
-            begins_word: None,
             none: Documents::default(),
         };
         for language_folder in entries(folder)? {
@@ -170,21 +167,6 @@ impl Corpus {
             "the token files were made with the vocabulary {}, not {sha256}; run the stage `tokens` again",
             self.vocabulary_sha256
         )))
-    }
-
-    /// The same with what `vocabulary` knows of where words begin.
-    ///
-    /// # Errors
-    /// As [`Corpus::check_vocabulary`].
-    pub fn with_words(self, vocabulary: &Vocabulary) -> Result<Corpus> {
-        self.check_vocabulary(vocabulary.sha256())?;
-        let begins_word = (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
-        Ok(Corpus { begins_word: Some(begins_word), ..self })
-    }
-
-    /// Of each id, whether a word begins with it; nothing where [`Corpus::with_words`] was not asked.
-    pub fn begins_word(&self) -> Option<&[bool]> {
-        self.begins_word.as_deref()
     }
 
     /// Its languages, sorted.

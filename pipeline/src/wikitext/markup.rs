@@ -5,11 +5,14 @@
 
 use super::site::Site;
 use super::tags::{self, Kind, Tag};
-use super::{debris, entities, links, templates};
+use super::{debris, entities, links, templates, unseen};
 use std::collections::BTreeSet;
 
 /// Things open at once; what opens deeper is ignored. Real pages stay below 20.
 const DEEPEST: usize = 60;
+
+/// Elements to leave out that may lack their end tags before no more are left out: the time stays in proportion.
+const UNENDED: usize = 8;
 
 /// Beginnings of addresses after a single bracket.
 const SCHEMES: &[&str] = &["http://", "https://", "//", "ftp://", "mailto:", "news:", "irc://", "gopher://"];
@@ -35,8 +38,17 @@ struct Frame {
 pub(super) fn strip(source: &str, site: &Site) -> String {
     let lower = source.to_ascii_lowercase();
     let frames = vec![Frame { open: Open::Page, parts: vec![String::new()] }];
-    let mut scanner =
-        Scanner { source, lower, site, at: 0, frames, line_start: true, poem: false, never_closed: BTreeSet::new() };
+    let mut scanner = Scanner {
+        source,
+        lower,
+        site,
+        at: 0,
+        frames,
+        line_start: true,
+        poem: false,
+        never_closed: BTreeSet::new(),
+        unended: 0,
+    };
     while scanner.at < source.len() {
         scanner.step();
     }
@@ -58,6 +70,8 @@ struct Scanner<'a> {
     poem: bool,
     /// Elements whose end tag does not come any more.
     never_closed: BTreeSet<String>,
+    /// Elements looked through to the end of the page for their end tags in vain.
+    unended: usize,
 }
 
 impl Scanner<'_> {
@@ -276,6 +290,10 @@ impl Scanner<'_> {
         }
         let Some(tag) = tags::read(rest) else { return self.take(1) };
         self.at += tag.length;
+        if !tag.closing && !tag.empty && unseen::is_unseen(&tag.name, &rest[1..tag.length]) && self.leave_out(&tag.name)
+        {
+            return;
+        }
         match (tag.kind, tag.closing) {
             (Kind::Break, _) => self.literal("\n"),
             (Kind::Block, closing) => {
@@ -298,6 +316,30 @@ impl Scanner<'_> {
                 self.line_start = line_start;
             }
         }
+    }
+
+    /// Goes behind the end of the element that was just opened; false where it has none.
+    fn leave_out(&mut self, name: &str) -> bool {
+        if self.unended == UNENDED {
+            return false;
+        }
+        let (mut at, mut depth) = (self.at, 1);
+        while let Some(next) = self.lower[at..].find('<') {
+            at += next;
+            match tags::read(&self.source[at..]) {
+                Some(tag) if tag.name == name && tag.closing => {
+                    (at, depth) = (at + tag.length, depth - 1);
+                    if depth == 0 {
+                        self.at = at;
+                        return true;
+                    }
+                }
+                Some(tag) if tag.name == name && !tag.empty => (at, depth) = (at + tag.length, depth + 1),
+                _ => at += 1,
+            }
+        }
+        self.unended += 1;
+        false
     }
 
     /// Position of the end tag of `name` from here on.

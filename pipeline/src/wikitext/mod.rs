@@ -1,20 +1,50 @@
 //! Wiki markup becomes plain text: what a reader of the page would read as running text, and nothing else.
 //!
-//! Three passes, each linear in the length of the page: [`markup`] takes the source apart with a stack of what is
-//! open (templates, tables, links), [`lines`] turns lines into paragraphs, headings and lists, [`debris`] cleans what
-//! dropped markup left behind. Templates are not expanded: those that only dress their text keep it ([`templates`]).
+//! First [`expand`] puts the dump's templates in, where it has them. Then three passes, each linear in the length of
+//! the page: [`markup`] takes the source apart with a stack of what is open (templates, tables, links), [`lines`] turns
+//! lines into paragraphs, headings and lists, [`debris`] cleans what dropped markup left behind. Of templates that
+//! nobody knows, those that only dress their text keep it ([`templates`]).
 
 mod debris;
 mod entities;
+mod expand;
 mod lines;
 mod links;
 mod markup;
 mod site;
 mod tags;
 mod templates;
+mod title;
+mod unseen;
 
+pub use expand::{Gatherer, Ledger, Overrun, Page, Templates};
 pub use site::{Site, Target};
+use std::sync::Arc;
 pub(crate) use tags::BLOCKS;
+
+/// What the text of a page depends on besides the page.
+#[derive(Debug, Clone, Default)]
+pub struct Wiki {
+    /// Names of the wiki.
+    pub site: Arc<Site>,
+    /// Its templates; none leaves the calls of templates out.
+    pub templates: Option<Arc<Templates>>,
+}
+
+/// Plain text of a page with its templates expanded, and what was met on the way. A page that asks for too much is
+/// taken as it was written. Never fails or panics; the same page and wiki always give the same text.
+pub fn expanded_text(source: &str, page: Page, wiki: &Wiki) -> (String, Ledger) {
+    let Some(templates) = wiki.templates.as_ref().filter(|_| source.contains("{{")) else {
+        return (to_text(source, &wiki.site), Ledger::default());
+    };
+    match expand::expand(source, page, &wiki.site, templates) {
+        Ok((expanded, ledger)) => (to_text(&expanded, &wiki.site), ledger),
+        Err(overrun) => {
+            let unexpanded = [(overrun.name().to_owned(), 1)].into();
+            (to_text(source, &wiki.site), Ledger { unexpanded, ..Ledger::default() })
+        }
+    }
+}
 
 /// Plain text of a page: paragraphs separated by a blank line, lists as lines with `- `, headings as lines.
 /// Never fails or panics, whatever the source.
@@ -97,6 +127,14 @@ mod tests {
             assert_eq!(text(&format!("One.\n{before}{{| class=x\n|-\n| cell\n|}}\nTwo.")), "One.\n\nTwo.", "{before}");
         }
         assert_eq!(text("so <!-- x -->{| is no table"), "so is no table");
+    }
+
+    #[test]
+    fn boxes_and_what_is_hidden_go_with_all_they_hold() {
+        assert_eq!(text("a<div class=\"navbox\">b<div>c</div>[[d]]\n* e</div>f"), "af");
+        assert_eq!(text("5<span style=\"display:none\">05</span> km<span class=\"nowrap\"> long</span>"), "5 km long");
+        // One that is left open takes nothing with it.
+        assert_eq!(text("<div class=\"noprint\">a\n\nb<div class=\"noprint\">c</div>"), "a\n\nb");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of the namespaces that matter here, the same on every MediaWiki.
 const FILE: i32 = 6;
+pub(crate) const TEMPLATE: i32 = 10;
 const CATEGORY: i32 = 14;
 
 /// English names, which every wiki understands beside its own.
@@ -145,6 +146,10 @@ pub struct Site {
     /// Lower-case name to number.
     names: BTreeMap<String, i32>,
     redirect_words: BTreeSet<String>,
+    /// Names of the namespaces as the wiki writes them.
+    own: BTreeMap<i32, String>,
+    name: String,
+    server: String,
 }
 
 impl Default for Site {
@@ -158,12 +163,44 @@ impl Site {
     pub fn new(own: BTreeMap<i32, String>) -> Site {
         let mut names: BTreeMap<String, i32> =
             ALIASES.iter().chain(CANONICAL).map(|(number, name)| (normal(name), *number)).collect();
-        for (number, name) in own {
+        for (number, name) in &own {
             if !name.is_empty() {
-                names.insert(normal(&name), number);
+                names.insert(normal(name), *number);
             }
         }
-        Site { names, redirect_words: REDIRECT_WORDS.iter().map(|word| normal(word)).collect() }
+        let redirect_words = REDIRECT_WORDS.iter().map(|word| normal(word)).collect();
+        Site { names, redirect_words, own, name: String::new(), server: String::new() }
+    }
+
+    /// What the wiki is called (`Vikipedeja`) and an address of one of its pages.
+    pub fn introduce(&mut self, name: &str, address: &str) {
+        name.clone_into(&mut self.name);
+        let host = address.split_once("//").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+        self.server = if host.is_empty() { String::new() } else { format!("//{host}") };
+    }
+
+    /// What the wiki is called; empty where the dump does not say.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `//ltg.wikipedia.org`; empty where the dump does not say.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The code of the wiki's language, the first word of its address; `en` where the dump does not say.
+    pub(crate) fn language(&self) -> &str {
+        let host = self.server.trim_start_matches('/').trim_start_matches("www.");
+        host.split('.').next().filter(|code| !code.is_empty()).unwrap_or("en")
+    }
+
+    /// A namespace as the wiki writes it, else in English; empty for articles.
+    pub(crate) fn namespace_name(&self, number: i32) -> &str {
+        if let Some(name) = self.own.get(&number) {
+            return name;
+        }
+        CANONICAL.iter().find(|(known, _)| *known == number).map_or("", |(_, name)| name)
     }
 
     /// One more name of a namespace.
@@ -249,6 +286,15 @@ mod tests {
         ] {
             assert_eq!(site.target(link), target, "{link}");
         }
+    }
+
+    #[test]
+    fn a_wiki_knows_its_names() {
+        let mut site = Site::new(BTreeMap::from([(0, String::new()), (10, "Taiss".to_owned())]));
+        assert_eq!((site.language(), site.server(), site.name()), ("en", "", ""));
+        site.introduce("Vikipedeja", "https://ltg.wikipedia.org/wiki/Suoku_puslopa");
+        assert_eq!((site.language(), site.server(), site.name()), ("ltg", "//ltg.wikipedia.org", "Vikipedeja"));
+        assert_eq!([0, 10, 14].map(|number| site.namespace_name(number)), ["", "Taiss", "category"]);
     }
 
     #[test]

@@ -58,6 +58,12 @@ pub(super) fn text(parts: &[String]) -> String {
     }
 }
 
+/// Whether a template of this name shows something of its arguments.
+pub(super) fn is_known(name: &str) -> bool {
+    let some = |text: &str| text.to_owned();
+    !text(&[some(name), some("1"), some("2"), some("3")]).is_empty()
+}
+
 /// The `n`th argument without a name; `2=x` is the second wherever it stands.
 fn argument(parts: &[String], n: usize) -> &str {
     let mut position = 0;

@@ -6,9 +6,20 @@ use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forw
 use crate::random::Key;
 use candle_core::Tensor;
 
-/// Llama's and Qwen3's block of `x` (B, T, D): each half is one operation. `at` gives the block's tensors by name, `keys`
-/// are those of the dropout after attention and after the feed-forward map.
-pub(super) fn gated<'a>(
+/// A block of `x` (B, T, D). `at` gives the block's tensors by name, `keys` are those of the dropout after attention and
+/// after the feed-forward map.
+pub(super) fn block<'a>(
+    x: &Tensor,
+    layout: Layout,
+    at: impl Fn(&str) -> &'a Tensor,
+    settings: &AttentionSettings,
+    keys: [Option<Key>; 2],
+) -> Result<Tensor> {
+    if layout.is_gpt() { gpt(x, layout, at, settings, keys) } else { gated(x, layout, at, settings, keys) }
+}
+
+/// Llama's and Qwen3's block: each half is one operation.
+fn gated<'a>(
     x: &Tensor,
     layout: Layout,
     at: impl Fn(&str) -> &'a Tensor,
@@ -29,8 +40,8 @@ pub(super) fn gated<'a>(
     feed_forward(&x, maps.map(&at), settings.epsilon, settings.rate, keys[1], settings.precision)
 }
 
-/// GPT's and GPT-2's block of `x` (B, T, D); the norms stand before each half in GPT-2, after it in GPT.
-pub(super) fn gpt<'a>(
+/// GPT's and GPT-2's block; the norms stand before each half in GPT-2, after it in GPT.
+fn gpt<'a>(
     x: &Tensor,
     layout: Layout,
     at: impl Fn(&str) -> &'a Tensor,

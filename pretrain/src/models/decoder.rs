@@ -5,7 +5,7 @@ use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
     AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear,
-    rms_norm,
+    recompute, rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -25,6 +25,9 @@ pub struct Decoder {
     pub config: DecoderConfig,
     /// Weights, by Hugging Face's names.
     pub parameters: Parameters,
+    /// Whether each block keeps its input alone for the backward pass, and runs again there: the same to the bit with
+    /// less memory and more work.
+    pub recompute: bool,
     values: BTreeMap<String, Tensor>,
     heads: Heads,
     precision: Precision,
@@ -45,8 +48,14 @@ impl Decoder {
         let rotary = || Rope::new(config.context_length, config.width_of_head(), config.rope_theta);
         let rope = (!config.layout.is_gpt()).then(rotary);
         let heads = Heads { queries: config.heads, keys: config.heads_of_keys(), rope };
-        let precision = Precision::F32;
-        Ok(Decoder { config: config.clone(), values: parameters.attached(), parameters, heads, precision })
+        Ok(Decoder {
+            config: config.clone(),
+            recompute: false,
+            values: parameters.attached(),
+            parameters,
+            heads,
+            precision: Precision::F32,
+        })
     }
 
     /// The same with products in this precision. New and read models have them in f32.
@@ -81,13 +90,26 @@ impl Decoder {
         Ok(atomic::write(&folder.join("config.json"), &config)?)
     }
 
-    fn value(&self, name: &str) -> &Tensor {
+    /// The weight of this name.
+    pub(crate) fn value(&self, name: &str) -> &Tensor {
         self.values.get(name).expect("every name asked for was made in `new`")
+    }
+
+    /// The heads of every block.
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     /// The head (V, D).
     pub fn head(&self) -> &Tensor {
         self.value(if self.config.tied_embeddings { self.config.layout.embedding() } else { weights::HEAD })
+    }
+
+    /// The tensors of a block with their names in it.
+    fn block(&self, layer: usize) -> (Vec<String>, Vec<&Tensor>) {
+        let prefix = self.config.layout.block(layer);
+        let from = self.values.range(prefix.clone()..);
+        from.map_while(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor))).unzip()
     }
 
     /// Final states (B, T, D) of `ids` (B, T) u32, normed as the layout has it, T at most the context length. With a key,
@@ -119,15 +141,22 @@ impl Decoder {
         }
         x = dropout(&x, rate, key(0))?;
         for layer in 0..self.config.layers {
-            let (prefix, place) = (layout.block(layer), 1 + 2 * layer as u64);
-            let at = |name: &str| self.value(&format!("{prefix}{name}"));
-            let keys = [key(place), key(place + 1)];
-            x = match layout {
-                Layout::Llama | Layout::Qwen3 => blocks::gated(&x, layout, at, &settings, keys)?,
-                Layout::Gpt2 | Layout::Gpt1 => blocks::gpt(&x, layout, at, &settings, keys)?,
+            let place = 1 + 2 * layer as u64;
+            let (keys, settings) = ([key(place), key(place + 1)], settings.clone());
+            let (names, tensors) = self.block(layer);
+            let block = move |x: &Tensor, tensors: &[&Tensor]| {
+                let at = |name: &str| tensors[names.iter().position(|one| one == name).expect("a name of the block")];
+                blocks::block(x, layout, at, &settings, keys)
             };
+            x = if self.recompute { recompute(&x, &tensors, block)? } else { block(&x, &tensors)? };
         }
-        match layout {
+        self.final_norm(x)
+    }
+
+    /// What the last block gives, normed as the layout has it.
+    pub(crate) fn final_norm(&self, x: Tensor) -> Result<Tensor> {
+        let epsilon = self.config.norm_epsilon;
+        match self.config.layout {
             Layout::Llama | Layout::Qwen3 => rms_norm(&x, self.value("model.norm.weight"), epsilon),
             Layout::Gpt2 => {
                 let [weight, bias] = ["transformer.ln_f.weight", "transformer.ln_f.bias"].map(|name| self.value(name));
@@ -150,16 +179,19 @@ impl Decoder {
 
     /// Copy in another type, for gradient checks in f64.
     pub fn to_dtype(&self, dtype: DType) -> Result<Decoder> {
-        Decoder::with_parameters(&self.config, self.parameters.to_dtype(dtype)?)
+        let decoder = Decoder::with_parameters(&self.config, self.parameters.to_dtype(dtype)?)?;
+        Ok(Decoder { recompute: self.recompute, ..decoder })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::backward;
     use crate::nn::check::gradients;
     use crate::optimiser::{AdamW, AdamWSettings, Gradients};
     use crate::parameters;
+    use candle_core::backprop::GradStore;
 
     /// In every layout, tied and not; the gated ones with shared keys and heads of their own width too.
     fn tiny() -> Vec<DecoderConfig> {
@@ -196,8 +228,9 @@ mod tests {
 
     #[test]
     fn every_gradient_matches_finite_differences_with_dropout() {
-        for config in tiny().iter().filter(|config| !config.tied_embeddings) {
-            let decoder = new(config, 3).to_dtype(DType::F64).unwrap();
+        for (number, config) in tiny().iter().filter(|config| !config.tied_embeddings).enumerate() {
+            let recompute = number % 2 == 0; // both ways, in both families of layouts
+            let decoder = Decoder { recompute, ..new(config, 3) }.to_dtype(DType::F64).unwrap();
             let ids = Tensor::new(&[[1u32, 3, 3, 6], [1, 0, 5, 2]], &Device::Cpu).unwrap();
             let targets = [3, 3, 6, 2, 0, 5, 2, 99];
             let vars: Vec<_> = decoder.parameters.iter().map(|(_, var)| var).collect();
@@ -205,15 +238,15 @@ mod tests {
         }
     }
 
-    /// Bits of the loss and of every gradient of one training step, on so many threads.
-    fn step_bits(decoder: &Decoder, threads: usize) -> Vec<u32> {
+    /// Bits of the loss and of every gradient of one training step, by candle's backward pass or ours, on so many threads.
+    fn step_bits(decoder: &Decoder, backward: fn(&Tensor) -> Result<GradStore>, threads: usize) -> Vec<u32> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (t, v) = (decoder.config.context_length, decoder.config.vocabulary_size as u64);
         let tokens: Vec<u32> = (0..3 * t as u64).map(|i| Key::new(8).below(i, v) as u32).collect();
         let ids = Tensor::from_slice(&tokens, (3, t), &Device::Cpu).unwrap();
         pool.install(|| {
             let loss = decoder.loss(&ids, &tokens, None, Some(Key::new(5))).unwrap().sum;
-            let store = loss.backward().unwrap();
+            let store = backward(&loss).unwrap();
             let gradients = decoder.parameters.iter().map(|(_, var)| store.get(var).unwrap().flatten_all().unwrap());
             let all = std::iter::once(loss.flatten_all().unwrap()).chain(gradients);
             all.flat_map(|tensor| tensor.to_vec1::<f32>().unwrap()).map(f32::to_bits).collect()
@@ -226,10 +259,24 @@ mod tests {
             let (hidden_size, intermediate_size) = (48, 192);
             let sizes = DecoderConfig { vocabulary_size: 300, hidden_size, intermediate_size, ..config.clone() };
             let decoder = new(&DecoderConfig { context_length: 100, ..sizes }, 3);
-            let once = step_bits(&decoder, 1);
-            assert!(once == step_bits(&decoder, 2), "one thread and two");
-            assert!(once == step_bits(&decoder, 2), "two threads, again");
-            assert!(once == step_bits(&decoder, 3), "one thread and three");
+            let once = step_bits(&decoder, backward, 1);
+            assert!(once == step_bits(&decoder, backward, 2), "one thread and two");
+            assert!(once == step_bits(&decoder, backward, 2), "two threads, again");
+            assert!(once == step_bits(&decoder, backward, 3), "one thread and three");
+        }
+    }
+
+    #[test]
+    fn recomputing_changes_no_bit() {
+        for config in tiny() {
+            let config = DecoderConfig { vocabulary_size: 300, context_length: 70, ..config };
+            for config in [DecoderConfig { dropout: 0.0, ..config.clone() }, config] {
+                let plain = new(&config, 3);
+                let recomputed = Decoder { recompute: true, ..plain.clone() };
+                for way in [backward, |loss: &Tensor| Ok(loss.backward()?)] {
+                    assert!(step_bits(&plain, way, 2) == step_bits(&recomputed, way, 2), "{config:?}");
+                }
+            }
         }
     }
 
@@ -284,14 +331,14 @@ mod tests {
             let config = DecoderConfig { hidden_size: 32, intermediate_size: 128, dropout: 0.0, ..config };
             let decoder = Decoder::new(&config, 1, &Device::Cpu).unwrap().in_precision(Precision::Bf16);
             let mut optimiser = AdamW::new(&decoder.parameters, AdamWSettings::default()).unwrap();
-            let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [1, 0, 5, 2, 2]], &Device::Cpu).unwrap();
+            let ids = Tensor::new(&[[1u32, 3, 3, 6, 0], [4, 0, 5, 2, 2]], &Device::Cpu).unwrap();
             let targets = [3, 3, 6, 0, 4, 0, 5, 2, 2, 1];
             let mut losses = Vec::new();
             for _ in 0..200 {
                 let loss = decoder.loss(&ids, &targets, None, None).unwrap().sum;
                 losses.push(loss.to_scalar::<f32>().unwrap() / 10.0);
                 let mut gradients = Gradients::default();
-                gradients.add(&decoder.parameters, &loss.backward().unwrap(), 0.1).unwrap();
+                gradients.add(&decoder.parameters, backward(&loss).unwrap(), 0.1).unwrap();
                 optimiser.step(&decoder.parameters, &gradients, 1e-2).unwrap();
             }
             assert!(losses[0] > 1.5 && losses[199] < 0.02, "{config:?}: {} to {}", losses[0], losses[199]);

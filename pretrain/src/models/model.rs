@@ -3,8 +3,8 @@
 //! A new kind of model is a configuration in [`ModelConfig`] and an implementation of [`Model`]; nothing else asks which
 //! kind it has.
 
-use crate::batch::{Batch, TokenSource};
-use crate::error::Result;
+use crate::batch::{Batch, IGNORED, TokenSource};
+use crate::error::{Error, Result};
 use crate::evaluate::{self, Figures};
 use crate::models::decoder::Decoder;
 use crate::models::encoder::Encoder;
@@ -39,8 +39,17 @@ pub trait Model: Debug + Send + Sync {
     /// The same kind and sizes over other parameters, among which may be some of another's, and with another dropout.
     fn with_parameters(&self, parameters: Parameters, dropout: f64) -> Result<Box<dyn Model>>;
 
-    /// The same with products in this precision; what is detached from it has them in f32.
-    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model>;
+    /// The same with products in this precision, and with blocks that are computed again in the backward pass to save
+    /// memory; what is detached from it has products in f32.
+    ///
+    /// # Errors
+    /// A model whose blocks cannot be computed again.
+    fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>>;
+
+    /// The decoder, if it is one: what can go on with a text.
+    fn as_decoder(&self) -> Option<&Decoder> {
+        None
+    }
 
     /// Writes `config.json` and `model.safetensors`, a folder that [`load`] and `transformers` read.
     fn save(&self, folder: &Path) -> Result<()>;
@@ -108,8 +117,14 @@ impl Model for Decoder {
         Ok(Box::new(Decoder::with_parameters(&config, parameters)?))
     }
 
-    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model> {
-        Box::new(Decoder::in_precision(*self, precision))
+    fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>> {
+        let mut decoder = self.in_precision(precision);
+        decoder.recompute = recompute;
+        Ok(Box::new(decoder))
+    }
+
+    fn as_decoder(&self) -> Option<&Decoder> {
+        Some(self)
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
@@ -123,7 +138,7 @@ impl Model for Decoder {
 
     fn loss(&self, batch: &Batch, key: Key) -> Result<Loss> {
         let hidden = self.hidden_seeing(&batch.ids(self.device())?, &batch.seen(Seen::causal())?, Some(key))?;
-        cross_entropy(&hidden.flatten(0, 1)?, self.head(), &batch.targets, None, self.precision())
+        cross_entropy(&hidden.flatten(0, 1)?, self.head(), &batch.targets, Some(IGNORED), self.precision())
     }
 
     fn next_token_loss(&self, states: &Tensor, targets: &[u32], ignore: u32) -> Result<Option<Loss>> {
@@ -167,8 +182,13 @@ impl Model for Encoder {
         Ok(Box::new(Encoder::with_parameters(&config, parameters)?))
     }
 
-    fn in_precision(self: Box<Self>, precision: Precision) -> Box<dyn Model> {
-        Box::new(Encoder::in_precision(*self, precision))
+    fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>> {
+        if recompute {
+            return Err(Error::Settings(
+                "recompute is true; expected false: an encoder keeps what it computed".to_owned(),
+            ));
+        }
+        Ok(Box::new(self.in_precision(precision)))
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Linear maps with a bias, the weight stored with a row for each input, as GPT-2 does, or for each output, as BERT does.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
@@ -33,7 +34,7 @@ pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: P
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
-fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
     let sum = |rows: &[f32]| {
         let mut sum = vec![0.0; width];
         rows.chunks_exact(width).for_each(|row| add(&mut sum, row));
@@ -108,7 +109,7 @@ impl CustomOp3 for Affine {
         let (in_width, out_width) = self.widths(weight.dims2()?);
         let rows = x.elem_count() / in_width;
         let mut of_x = vec![0.0; x.elem_count()];
-        let (of_weight, of_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let (by_weight, by_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
             let (x, gradient) = (Matrix::new(x, rows), Matrix::new(gradient, rows));
             let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), self.weight(weight, in_width, out_width));
@@ -116,9 +117,8 @@ impl CustomOp3 for Affine {
             let (left, right) = if self.rows_are_outputs { (gradient, x) } else { (x, gradient) };
             (transposed_times(left, right, self.precision), of_bias)
         })?;
-        let of_weight = Tensor::from_vec(of_weight, weight.shape(), weight.device())?;
-        let of_bias = Tensor::from_vec(of_bias, bias.shape(), bias.device())?;
-        Ok((Some(Tensor::from_vec(of_x, x.shape(), x.device())?), Some(of_weight), Some(of_bias)))
+        let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
+        Ok((Some(of_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
     }
 }
 

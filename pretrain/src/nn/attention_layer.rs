@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::nn::attention::{self, Sizes};
 use crate::nn::dropout::{self, Mask};
 use crate::nn::heads::{HeadNorms, Heads};
+use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::seen::Seen;
@@ -15,7 +16,6 @@ use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// What an attention layer has beside weights.
 #[derive(Clone)]
@@ -64,12 +64,12 @@ fn fused<const N: usize>(
 ) -> Result<Tensor> {
     let (weights, sign) = Weights::new(weights)?;
     let mask = Mask::when(settings.rate, key);
-    let op = AttentionLayer { weights, settings: settings.clone(), mask, kept: OnceLock::new() };
+    let op = AttentionLayer { weights, settings: settings.clone(), mask, kept: Kept::nothing() };
     Ok(x.contiguous()?.apply_op2(&sign, op)?)
 }
 
 /// What the forward pass keeps for the backward pass.
-struct Kept {
+struct Passed {
     /// Queries, keys and values side by side (N, (H + 2G) · K).
     joined: Vec<f32>,
     /// (N, H · K).
@@ -82,7 +82,7 @@ struct AttentionLayer<const N: usize> {
     weights: Weights<N>,
     settings: AttentionSettings,
     mask: Option<Mask>,
-    kept: OnceLock<Kept>,
+    kept: Kept<Passed>,
 }
 
 /// The weights of an operation by their names.
@@ -131,7 +131,7 @@ impl<const N: usize> AttentionLayer<N> {
         let branch = &mut normed; // its values are no longer needed
         let (out, o) = (&mut MatrixMut::new(branch, rows), Matrix::new(named.o, d));
         times_transposed(out, Matrix::new(&attended, rows), o, *precision);
-        self.kept.get_or_init(|| Kept { joined, attended, logarithms });
+        self.kept.keep(Passed { joined, attended, logarithms });
         dropout::join(x, branch, self.mask)
     }
 
@@ -142,23 +142,23 @@ impl<const N: usize> AttentionLayer<N> {
         (b, t, d): (usize, usize, usize),
         weights: [&[f32]; N],
         gradient: &[f32],
+        Passed { joined, attended, logarithms }: Passed,
     ) -> (Vec<f32>, [Vec<f32>; N]) {
-        let Kept { joined, attended, logarithms } =
-            self.kept.get().expect("the forward pass comes before the backward pass");
         let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, columns) = (b * t, named.parts());
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
-        let of_o = transposed_times(of_branch, Matrix::new(attended, rows), *precision);
+        let of_o = transposed_times(of_branch, Matrix::new(&attended, rows), *precision);
         let mut of_attended = vec![0.0; attended.len()];
         let (out, o) = (&mut MatrixMut::new(&mut of_attended, rows), Matrix::new(named.o, d));
         times(out, of_branch, o, Old::Replace, *precision);
         let mut of_joined = vec![0.0; joined.len()];
-        let given = [joined.as_slice(), attended, &of_attended];
+        let given = [joined.as_slice(), &attended, &of_attended];
         let sizes = Sizes::of((b, t, columns[2].end), heads);
         let by_head_norms =
-            attention::backward(given, sizes, (heads, seen), named.head_norms, logarithms, &mut of_joined);
+            attention::backward(given, sizes, (heads, seen), named.head_norms, &logarithms, &mut of_joined);
+        drop((joined, attended));
         let of_joined = Matrix::new(&of_joined, rows);
         let parts = columns.map(|columns| of_joined.columns(columns));
         let mut normed = of_attended; // its values are no longer needed
@@ -204,9 +204,10 @@ impl<const N: usize> CustomOp2 for AttentionLayer<N> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let shape = x.dims3()?;
+        let (shape, passed) = (x.dims3()?, self.kept.take(self.name())?);
         let (of_x, of_weights) = slices::read([x, gradient], |[values, gradient]| {
-            slices::read(self.weights.tensors.each_ref(), |weights| self.backward(values, shape, weights, gradient))
+            let all = self.weights.tensors.each_ref();
+            slices::read(all, |weights| self.backward(values, shape, weights, gradient, passed))
         })??;
         self.weights.leave(of_weights)?;
         Ok((Some(Tensor::from_vec(of_x, x.shape(), x.device())?), Some(sign.zeros_like()?)))

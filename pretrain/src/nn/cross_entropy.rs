@@ -1,13 +1,14 @@
 //! Linear head and cross-entropy in one: the logits exist for a few rows at a time, and their gradient with them.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
+use crate::nn::kept::Kept;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
-use candle_core::{CpuStorage, CustomOp3, Device, Layout, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
-use std::sync::OnceLock;
 
 /// Logits held at once, in numbers: 8 MiB of f32, so that they stay in the last-level cache between the products that
 /// make and use them; fewer would have the weight's gradient read and written more often. Few in tests, so that the
@@ -60,7 +61,7 @@ pub fn smoothed_cross_entropy(
         smoothing: smoothing as f32,
         precision,
         differentiate: [hidden, weight, &bias].iter().any(|tensor| tensor.track_op()),
-        gradients: OnceLock::new(),
+        gradients: Kept::nothing(),
     };
     Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
 }
@@ -95,6 +96,11 @@ fn by_row(
     all
 }
 
+/// Logits of as many of `rows` as are held at once, in numbers.
+pub(crate) fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
+    (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
+}
+
 /// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.
 fn chunks(
     hidden: &[f32],
@@ -105,8 +111,8 @@ fn chunks(
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
-    let rows_at_once = (CHUNK / vocabulary).clamp(1, targets.len().max(1));
-    let mut logits = vec![0.0; rows_at_once * vocabulary];
+    let mut logits = vec![0.0; numbers_at_once(targets.len(), vocabulary)];
+    let rows_at_once = logits.len() / vocabulary;
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
         let logits = &mut logits[..chunk.len() * vocabulary];
@@ -164,7 +170,7 @@ struct CrossEntropy {
     /// Whether a gradient is wanted.
     differentiate: bool,
     /// By `hidden`, by `weight` and by the bias, from the forward pass.
-    gradients: OnceLock<[Tensor; 3]>,
+    gradients: Kept<[Vec<f32>; 3]>,
 }
 
 impl CrossEntropy {
@@ -221,10 +227,7 @@ impl CustomOp3 for CrossEntropy {
         let total = if self.differentiate && n > 0 {
             let [mut of_hidden, mut of_weight, mut of_bias] = [n * d, v * d, biases].map(|size| vec![0.0; size]);
             let total = self.with_gradients(hidden, head, [&mut of_hidden, &mut of_weight, &mut of_bias]);
-            let of_hidden = Tensor::from_vec(of_hidden, (n, d), &Device::Cpu)?;
-            let of_weight = Tensor::from_vec(of_weight, (v, d), &Device::Cpu)?;
-            let of_bias = Tensor::from_vec(of_bias, biases, &Device::Cpu)?;
-            self.gradients.get_or_init(|| [of_hidden, of_weight, of_bias]);
+            self.gradients.keep([of_hidden, of_weight, of_bias]);
             total
         } else {
             let loss = |row: &[f32], target| {
@@ -237,18 +240,25 @@ impl CustomOp3 for CrossEntropy {
 
     fn bwd(
         &self,
-        _: &Tensor,
-        _: &Tensor,
+        hidden: &Tensor,
+        weight: &Tensor,
         bias: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(gradients) = self.gradients.get() else { return Ok((None, None, None)) };
-        let factor = f64::from(gradient.to_scalar::<f32>()?);
-        let scaled = |gradient: &Tensor| if factor == 1.0 { Ok(gradient.clone()) } else { gradient * factor };
-        let [of_hidden, of_weight, of_bias] = gradients.each_ref();
-        let of_bias = if bias.elem_count() > 0 { Some(scaled(of_bias)?) } else { None };
-        Ok((Some(scaled(of_hidden)?), Some(scaled(of_weight)?), of_bias))
+        if hidden.elem_count() == 0 {
+            return Ok((None, None, None));
+        }
+        let mut gradients = self.gradients.take(self.name())?;
+        let factor = gradient.to_scalar::<f32>()?;
+        if factor != 1.0 {
+            let chunks = gradients.iter_mut().flat_map(|values| values.chunks_mut(1 << 14));
+            chunks.par_bridge().for_each(|chunk| scale(chunk, factor));
+        }
+        let [by_hidden, by_weight, by_bias] = gradients;
+        let by_hidden = Tensor::from_vec(by_hidden, hidden.shape(), hidden.device())?;
+        let by_bias = if bias.elem_count() > 0 { of_weight(bias, by_bias)? } else { None };
+        Ok((Some(by_hidden), of_weight(weight, by_weight)?, by_bias))
     }
 }
 
@@ -257,7 +267,7 @@ mod tests {
     use super::*;
     use crate::nn::check::{agree, normal};
     use crate::precision::Precision::F32;
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     #[test]
     fn agrees_with_the_plain_path_over_several_chunks() {

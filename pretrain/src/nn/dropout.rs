@@ -38,11 +38,26 @@ impl Mask {
         let bits = self.key.bits(index as u64 / 4) >> (16 * (index % 4));
         if (bits & 0xffff) as u32 >= self.below { self.scale } else { 0.0 }
     }
+
+    /// What the elements that stay are multiplied by.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// A bit for each of `count` elements, set where it stays, the lowest bit of a byte first. The bits after them mean
+    /// nothing.
+    pub fn bytes(&self, count: usize) -> Vec<u8> {
+        let four = |number: u64| {
+            let bits = self.key.bits(number);
+            (0..4).fold(0, |byte, i| byte | u8::from((bits >> (16 * i)) as u32 & 0xffff >= self.below) << i)
+        };
+        (0..count.div_ceil(8) as u64).into_par_iter().map(|byte| four(2 * byte) | four(2 * byte + 1) << 4).collect()
+    }
 }
 
 vectorised! {
     /// The factors of the elements from `start` (a multiple of 4) on times `from`, added to what is in `to`.
-    fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
+    pub(crate) fn masked_sum(to: &mut [f32], from: &[f32], mask: Mask, start: usize) {
         for (four, (to, from)) in to.chunks_mut(4).zip(from.chunks(4)).enumerate() {
             let bits = mask.key.bits((start / 4 + four) as u64);
             for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {

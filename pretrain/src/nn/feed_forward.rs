@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::nn::dropout::{self, Mask};
+use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use crate::nn::vector::add;
@@ -11,7 +12,6 @@ use crate::nn::{linear, norm, residual, rms_norm, slices, swiglu};
 use crate::precision::Precision;
 use crate::random::Key;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
-use std::sync::OnceLock;
 
 /// `x + dropout(down(silu(gate(n)) · up(n)))` with n the normed `x` (B, T, D): `weights` are the norm's (D), gate and up
 /// (F, D) and down (D, F), multiplied in `precision`. Without a key, or at rate 0, nothing is dropped.
@@ -27,7 +27,7 @@ pub fn feed_forward(
     if slices::are_f32_on_cpu(&[x, of_norm, gate, up, down]) {
         let (weights, sign) = Weights::new(weights)?;
         let mask = Mask::when(rate, key);
-        let op = FeedForward { weights, epsilon: epsilon as f32, mask, precision, joined: OnceLock::new() };
+        let op = FeedForward { weights, epsilon: epsilon as f32, mask, precision, joined: Kept::nothing() };
         return Ok(x.contiguous()?.apply_op2(&sign, op)?);
     }
     let joined = linear(&rms_norm(x, of_norm, epsilon)?, &Tensor::cat(&[gate, up], 0)?, precision)?;
@@ -40,7 +40,7 @@ struct FeedForward {
     mask: Option<Mask>,
     precision: Precision,
     /// Gate beside up (N, 2F), from the forward pass.
-    joined: OnceLock<Vec<f32>>,
+    joined: Kept<Vec<f32>>,
 }
 
 impl FeedForward {
@@ -58,7 +58,7 @@ impl FeedForward {
         let branch = &mut normed; // its values are no longer needed
         let (out, down) = (&mut MatrixMut::new(branch, rows), Matrix::new(down, d));
         times_transposed(out, Matrix::new(&inner, rows), down, self.precision);
-        self.joined.get_or_init(|| joined);
+        self.joined.keep(joined);
         dropout::join(x, branch, self.mask)
     }
 
@@ -68,21 +68,20 @@ impl FeedForward {
         x: &[f32],
         [of_norm, gate, up, down]: [&[f32]; 4],
         gradient: &[f32],
+        mut joined: Vec<f32>,
     ) -> (Vec<f32>, [Vec<f32>; 4]) {
-        let joined = self.joined.get().expect("the forward pass comes before the backward pass");
         let d = of_norm.len();
         let (rows, f) = (x.len() / d, gate.len() / d);
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
         let mut inner = vec![0.0; rows * f];
-        swiglu::forward(joined, f, &mut inner);
+        swiglu::forward(&joined, f, &mut inner);
         let of_down = transposed_times(of_branch, Matrix::new(&inner, rows), self.precision);
         let mut of_inner = inner; // its values are no longer needed
         let (out, down) = (&mut MatrixMut::new(&mut of_inner, rows), Matrix::new(down, d));
         times(out, of_branch, down, Old::Replace, self.precision);
-        let mut of_joined = vec![0.0; joined.len()];
-        swiglu::backward(joined, f, &of_inner, &mut of_joined);
-        let of_joined = Matrix::new(&of_joined, rows);
+        swiglu::backward_in_place(&mut joined, f, &of_inner);
+        let of_joined = Matrix::new(&joined, rows);
         let halves = [of_joined.columns(0..f), of_joined.columns(f..2 * f)];
         let mut normed = vec![0.0; x.len()];
         norm::forward(x, of_norm, self.epsilon, &mut normed);
@@ -122,8 +121,9 @@ impl CustomOp2 for FeedForward {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let joined = self.joined.take(self.name())?;
         let (of_x, of_weights) = slices::read([x, gradient], |[values, gradient]| {
-            slices::read(self.weights.tensors.each_ref(), |weights| self.backward(values, weights, gradient))
+            slices::read(self.weights.tensors.each_ref(), |weights| self.backward(values, weights, gradient, joined))
         })??;
         self.weights.leave(of_weights)?;
         Ok((Some(Tensor::from_vec(of_x, x.shape(), x.device())?), Some(sign.zeros_like()?)))

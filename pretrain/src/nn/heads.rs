@@ -58,15 +58,20 @@ impl<'a> Preparation<'a> {
 
     /// Writes the prepared rows of `from` (T, K) to `into`.
     pub fn prepare(&self, from: Matrix, into: &mut [f32]) {
+        self.prepare_after(0, from, into);
+    }
+
+    /// The same for rows that come after `before` others.
+    pub fn prepare_after(&self, before: usize, from: Matrix, into: &mut [f32]) {
         let mut normed = self.zeros();
-        for (position, to) in into.chunks_exact_mut(from.columns).enumerate() {
-            let mut row = from.row(position);
+        for (number, to) in into.chunks_exact_mut(from.columns).enumerate() {
+            let mut row = from.row(number);
             if let Some((weight, epsilon)) = self.norm {
                 norm::forward_rows(row, weight, epsilon, &mut normed);
                 row = &normed;
             }
             match self.rope {
-                Some(rope) => rope.rotate(row, to, position, self.factor),
+                Some(rope) => rope.rotate(row, to, before + number, self.factor),
                 None => {
                     to.copy_from_slice(row);
                     scale(to, self.factor);

@@ -2,6 +2,7 @@
 //! input.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
 use crate::nn::vector::{LANES, add, fold, multiply_add, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
@@ -145,15 +146,14 @@ impl CustomOp3 for LayerNorm {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [of_x, of_weight, of_bias] =
+        let [of_x, by_weight, by_bias] =
             slices::read([x, weight, gradient], |[x, weight, gradient]| backward(x, weight, gradient, self.0))?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
-        let of_vector = |values| Tensor::from_vec(values, weight.shape(), weight.device());
-        Ok((Some(of_x), Some(of_vector(of_weight)?), Some(of_vector(of_bias)?)))
+        Ok((Some(of_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
     }
 }
 

@@ -1,11 +1,16 @@
 //! Linear maps and the embedding: products without copies of transposed weights, gradients without a graph of reshapes.
 
 use crate::error::Result;
+use crate::nn::backward::{of_some, of_weight};
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// Rows of the embedding one task adds to, at least.
+const ROWS: usize = 16;
 
 /// `x` (…, I) times `weight` (O, I) transposed: (…, O), multiplied in `precision`. No bias.
 pub fn linear(x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
@@ -82,14 +87,14 @@ impl CustomOp2 for Linear {
         let (out_width, in_width) = weight.dims2()?;
         let rows = x.elem_count() / in_width;
         let mut of_x = vec![0.0; x.elem_count()];
-        let of_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let by_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let gradient = Matrix::new(gradient, rows);
             let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, out_width));
             times(out, gradient, weight, Old::Replace, self.precision);
             transposed_times(gradient, Matrix::new(x, rows), self.precision)
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
-        Ok((Some(of_x), Some(Tensor::from_vec(of_weight, weight.shape(), x.device())?)))
+        Ok((Some(of_x), of_weight(weight, by_weight)?))
     }
 }
 
@@ -116,14 +121,27 @@ impl CustomOp1 for Embedding {
 
     fn bwd(&self, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
         let width = weight.dim(1)?;
-        let mut of_weight = vec![0.0; weight.elem_count()];
-        slices::read([gradient], |[gradient]| {
-            for (id, row) in self.ids.iter().zip(gradient.chunks_exact(width)) {
-                add(&mut of_weight[*id as usize * width..(*id as usize + 1) * width], row);
-            }
-        })?;
-        Ok(Some(Tensor::from_vec(of_weight, weight.shape(), weight.device())?))
+        slices::read([gradient], |[gradient]| of_some(weight, |sum| add_rows(sum, width, &self.ids, gradient)))?
     }
+}
+
+/// Adds each row of `rows` to the row of `table` that its id names: the rows of one id one after the other, ids side by
+/// side.
+fn add_rows(table: &mut [f32], width: usize, ids: &[u32], rows: &[f32]) {
+    let mut order: Vec<usize> = (0..ids.len()).collect();
+    order.sort_by_key(|&place| ids[place]); // stable: threads change no bit
+    let mut rest = table;
+    let mut first = 0; // id of the first row of the rest
+    let mut tasks = Vec::new();
+    for places in order.chunk_by(|a, b| ids[*a] == ids[*b]) {
+        let id = ids[places[0]] as usize;
+        let (row, after) = std::mem::take(&mut rest)[(id - first) * width..].split_at_mut(width);
+        tasks.push((row, places));
+        (rest, first) = (after, id + 1);
+    }
+    tasks.into_par_iter().with_min_len(ROWS).for_each(|(sum, places)| {
+        places.iter().for_each(|place| add(sum, &rows[place * width..(place + 1) * width]));
+    });
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! RMS norm (Zhang and Sennrich 2019) in one pass each way. Nothing is kept for the backward pass but the input.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
 use crate::nn::vector::{add, dot, multiply_add, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
@@ -106,11 +107,11 @@ impl CustomOp2 for RmsNorm {
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let mut of_x = vec![0.0; x.elem_count()];
-        let of_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let by_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             backward(x, weight, gradient, self.0, &mut of_x)
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
-        Ok((Some(of_x), Some(Tensor::from_vec(of_weight, weight.shape(), x.device())?)))
+        Ok((Some(of_x), of_weight(weight, by_weight)?))
     }
 }
 

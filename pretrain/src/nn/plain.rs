@@ -1,17 +1,24 @@
 //! Every layer as a chain of candle operations: the path for other types and devices, and the reference the fused
 //! operations are checked against. Slow, and differentiable as it stands.
 //!
-//! In [`Precision::Bf16`] the factors of a product are rounded to bfloat16 and its result is f32 again; so is everything
-//! between products. Of a weight's gradient, the backward pass of that rounding makes f32.
+//! In [`Precision::Bf16`] the factors of a product are rounded to bfloat16, its sums are f32, and its result is rounded to
+//! bfloat16 once more before it is f32 again, as everything between products. Gradients go the same way back: what reaches
+//! a weight is f32.
+
+mod characters;
+mod recurrent;
+
+pub use characters::{char_convolution, highway};
+pub use recurrent::{lstm, qrnn};
 
 use crate::error::Result;
 use crate::nn::dropout::Mask;
 use crate::nn::heads::Heads;
+use crate::nn::lookup::lookup;
 use crate::nn::rope::Rope;
 use crate::nn::seen::Seen;
 use crate::precision::Precision;
 use candle_core::{D, DType, Device, Tensor};
-use rayon::prelude::*;
 
 /// A factor of a product in this precision. Only f32 is rounded: in f64 everything is computed as it is written.
 fn factor(x: &Tensor, precision: Precision) -> Result<Tensor> {
@@ -48,7 +55,7 @@ pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: P
 /// Rows of `weight` (V, D) by `ids` (B, T).
 pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let (b, t) = ids.dims2()?;
-    Ok(weight.index_select(&ids.flatten_all()?, 0)?.reshape((b, t, weight.dim(1)?))?)
+    Ok(lookup(weight, &ids.flatten_all()?)?.reshape((b, t, weight.dim(1)?))?)
 }
 
 /// `x / √(mean(x²) + epsilon) · weight` over the last axis.
@@ -85,16 +92,27 @@ pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     Ok((x.narrow(D::Minus1, 0, width)?.silu()? * x.narrow(D::Minus1, width, width)?)?)
 }
 
-/// `x` times the mask's factors.
+/// `x` times the mask's factors. The mask is a function of integers that candle has no operations for, so it is made in
+/// main memory; to the device goes a bit an element, which there are unpacked by a table of every byte's eight factors.
 pub fn dropout(x: &Tensor, mask: &Mask) -> Result<Tensor> {
-    let factors: Vec<f32> = (0..x.elem_count()).into_par_iter().map(|index| mask.factor(index)).collect();
-    Ok((x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?)?)
+    let (count, device) = (x.elem_count(), x.device());
+    let bytes = Tensor::from_vec(mask.bytes(count), count.div_ceil(8), device)?.to_dtype(DType::U32)?;
+    let table: Vec<f32> = (0..256 * 8).map(|i| if i / 8 >> (i % 8) & 1 == 1 { mask.scale() } else { 0.0 }).collect();
+    let table = Tensor::from_vec(table, (256, 8), device)?.to_dtype(x.dtype())?;
+    let factors = table.index_select(&bytes, 0)?.flatten_all()?.narrow(0, 0, count)?.reshape(x.shape())?;
+    Ok((x * factors)?)
 }
 
 /// Rotates `x` (B, H, T, K): the first half of K turns with the second.
 pub fn rotate(x: &Tensor, rope: &Rope) -> Result<Tensor> {
+    rotate_after(0, x, rope)
+}
+
+/// The same for tokens that come after `before` others.
+pub fn rotate_after(before: usize, x: &Tensor, rope: &Rope) -> Result<Tensor> {
     let (_, _, t, k) = x.dims4()?;
-    let (cos, sin) = rope.tables(t, x.dtype(), x.device())?;
+    let (cos, sin) = rope.tables(before + t, x.dtype(), x.device())?;
+    let (cos, sin) = (cos.narrow(0, before, t)?, sin.narrow(0, before, t)?);
     let (first, second) = (x.narrow(D::Minus1, 0, k / 2)?, x.narrow(D::Minus1, k / 2, k / 2)?);
     let turned = Tensor::cat(&[&second.neg()?, &first], D::Minus1)?;
     Ok((x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?)
@@ -150,7 +168,7 @@ pub fn attention(
 }
 
 /// Logits held at once by [`cross_entropy`] and [`losses`], in numbers.
-const CHUNK: usize = 1 << 24;
+pub(crate) const CHUNK: usize = 1 << 24;
 
 /// Summed cross-entropy, a scalar; see [`crate::nn::cross_entropy::smoothed_cross_entropy`].
 pub fn cross_entropy(
@@ -227,9 +245,52 @@ fn with_gradient(logits: &Tensor, targets: &[u32], ignore: Option<u32>, smoothin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::check::{gradients, scalar, variable};
+    use crate::nn::check::{gradients, normal, scalar, variable};
     use crate::precision::Precision::F32;
     use crate::random::Key;
+    use candle_core::Var;
+
+    /// Loss and gradients of f32 inputs with products in this precision.
+    fn pass(precision: Precision, inputs: &[Tensor], layer: fn(&[Tensor], Precision) -> Result<Tensor>) -> Vec<Tensor> {
+        let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
+        let inputs: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let out = layer(&inputs, precision).unwrap();
+        let store = (&out * normal(out.dims(), 99)).unwrap().sum_all().unwrap().backward().unwrap();
+        let gradients = vars.iter().map(|var| store.get(var).unwrap().clone());
+        std::iter::once(out.clone()).chain(gradients).collect()
+    }
+
+    #[test]
+    fn products_in_bf16_are_near_those_in_f32_and_all_else_is_f32() {
+        type Case = (&'static [&'static [usize]], fn(&[Tensor], Precision) -> Result<Tensor>);
+        let cases: [Case; 4] = [
+            (&[&[3, 8, 16], &[24, 16]], |x, p| linear(&x[0], &x[1], p)),
+            (&[&[3, 8, 16], &[16, 24], &[24]], |x, p| affine(&x[0], &x[1], &x[2], p)),
+            (&[&[2, 9, 24]], |x, p| {
+                attention(&x[0], &Heads { queries: 4, keys: 1, rope: None }, &Seen::causal(), None, p)
+            }),
+            (&[&[4, 16], &[11, 16]], |x, p| cross_entropy(&x[0], (&x[1], None), &[10, 0, 99, 3], Some(99), 0.0, p)),
+        ];
+        for (number, (shapes, layer)) in cases.into_iter().enumerate() {
+            let inputs: Vec<Tensor> = (0..shapes.len()).map(|i| normal(shapes[i], i as u64)).collect();
+            let (exact, rounded) = (pass(F32, &inputs, layer), pass(Precision::Bf16, &inputs, layer));
+            for (exact, rounded) in exact.iter().zip(&rounded) {
+                assert_eq!(rounded.dtype(), DType::F32, "case {number}");
+                let most = |x: &Tensor| x.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                let (error, size) = (most(&(exact - rounded).unwrap()), most(exact));
+                assert!(error < 0.02 * size, "case {number}: off by {error} of {size}");
+            }
+            let error =
+                (&exact[0] - &rounded[0]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(error > 0.0, "case {number} is not rounded at all");
+        }
+        // 1 + 2⁻⁸ lies between 1 and 1 + 2⁻⁷ and goes to the even one, 1 + 3 · 2⁻⁸ to 1 + 2⁻⁶; so does PyTorch:
+        // torch.tensor([1.00390625, 1.01171875]).bfloat16() is [1.0, 1.015625].
+        let x = Tensor::new(&[[1.003_906_25_f32], [1.011_718_75]], &Device::Cpu).unwrap();
+        let one = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
+        let rounded = linear(&x, &one, Precision::Bf16).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(rounded, [[1.0], [1.015_625]]);
+    }
 
     #[test]
     fn gradients_match_finite_differences() {

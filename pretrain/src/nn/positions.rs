@@ -1,6 +1,7 @@
 //! Learned positions: a row of a table for each place in the window, the same in every sequence.
 
 use crate::error::Result;
+use crate::nn::backward::of_weight;
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, bail};
@@ -45,11 +46,11 @@ impl CustomOp2 for Positions {
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let (_, t, d) = x.dims3()?;
-        let mut of_table = vec![0.0; table.elem_count()];
+        let mut by_table = vec![0.0; table.elem_count()];
         slices::read([gradient], |[gradient]| {
-            gradient.chunks_exact(t * d).for_each(|sequence| add(&mut of_table[..t * d], sequence));
+            gradient.chunks_exact(t * d).for_each(|sequence| add(&mut by_table[..t * d], sequence));
         })?;
-        Ok((Some(gradient.clone()), Some(Tensor::from_vec(of_table, table.shape(), table.device())?)))
+        Ok((Some(gradient.clone()), of_weight(table, by_table)?))
     }
 }
 

@@ -4,6 +4,7 @@
 mod bf16;
 #[cfg(openblas)]
 mod openblas;
+pub(crate) mod packed;
 
 use crate::precision::Precision;
 use std::marker::PhantomData;
@@ -88,6 +89,16 @@ impl<'a> MatrixMut<'a> {
         assert_eq!(columns * parts, self.columns, "parts of one width");
         // No two parts share an element.
         (0..parts).map(move |part| MatrixMut { pointer: self.pointer.wrapping_add(part * columns), columns, ..self })
+    }
+
+    /// Matrices of `width` columns side by side; the last one may have fewer.
+    pub fn blocks(self, width: usize) -> impl Iterator<Item = MatrixMut<'a>> {
+        let all = self.columns;
+        // No two blocks share an element.
+        (0..all).step_by(width).map(move |first| {
+            let pointer = self.pointer.wrapping_add(first);
+            MatrixMut { pointer, columns: width.min(all - first), ..self }
+        })
     }
 
     /// These rows.

@@ -20,11 +20,10 @@ pub(crate) fn forward(x: &[f32], width: usize, out: &mut [f32]) {
     blocks.for_each(|(out, x)| forward_rows(x, width, out));
 }
 
-/// Writes the gradient by `x` to `of_x`.
-pub(crate) fn backward(x: &[f32], width: usize, gradient: &[f32], of_x: &mut [f32]) {
-    let blocks = of_x.par_chunks_mut(2 * BLOCK * width).zip(x.par_chunks(2 * BLOCK * width));
-    let blocks = blocks.zip(gradient.par_chunks(BLOCK * width));
-    blocks.for_each(|((of_x, x), gradient)| backward_rows(x, width, gradient, of_x));
+/// Writes the gradient by `x` in its place.
+pub(crate) fn backward_in_place(x: &mut [f32], width: usize, gradient: &[f32]) {
+    let blocks = x.par_chunks_mut(2 * BLOCK * width).zip(gradient.par_chunks(BLOCK * width));
+    blocks.for_each(|(x, gradient)| backward_rows(x, width, gradient));
 }
 
 vectorised! {
@@ -40,16 +39,13 @@ vectorised! {
 
 vectorised! {
     /// With s = sigmoid(gate): ∂gate = gradient · up · s (1 + gate (1 - s)), ∂up = gradient · gate · s.
-    fn backward_rows(x: &[f32], width: usize, gradient: &[f32], of_x: &mut [f32]) {
-        let rows = x.chunks_exact(2 * width).zip(gradient.chunks_exact(width)).zip(of_x.chunks_exact_mut(2 * width));
-        for ((x, gradient), of_x) in rows {
-            let (gates, ups) = x.split_at(width);
-            let (of_gates, of_ups) = of_x.split_at_mut(width);
-            let inputs = gates.iter().zip(ups).zip(gradient);
-            for (((gate, up), gradient), (of_gate, of_up)) in inputs.zip(of_gates.iter_mut().zip(of_ups)) {
-                let s = sigmoid::<FUSED>(*gate);
-                *of_gate = gradient * up * s * multiply_add::<FUSED>(*gate, 1.0 - s, 1.0);
-                *of_up = gradient * gate * s;
+    fn backward_rows(x: &mut [f32], width: usize, gradient: &[f32]) {
+        for (x, gradient) in x.chunks_exact_mut(2 * width).zip(gradient.chunks_exact(width)) {
+            let (gates, ups) = x.split_at_mut(width);
+            for ((gate, up), gradient) in gates.iter_mut().zip(ups).zip(gradient) {
+                let (s, linear) = (sigmoid::<FUSED>(*gate), *gate);
+                *gate = gradient * *up * s * multiply_add::<FUSED>(linear, 1.0 - s, 1.0);
+                *up = gradient * linear * s;
             }
         }
     }
@@ -75,9 +71,12 @@ impl CustomOp1 for SwiGlu {
     }
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut of_x = vec![0.0; x.elem_count()];
         let width = result.dim(candle_core::D::Minus1)?;
-        slices::read([x, gradient], |[x, gradient]| backward(x, width, gradient, &mut of_x))?;
+        let of_x = slices::read([x, gradient], |[x, gradient]| {
+            let mut of_x = x.to_vec();
+            backward_in_place(&mut of_x, width, gradient);
+            of_x
+        })?;
         Ok(Some(Tensor::from_vec(of_x, x.shape(), x.device())?))
     }
 }

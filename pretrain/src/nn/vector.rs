@@ -108,6 +108,33 @@ pub(crate) fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FUSED>(-x))
 }
 
+/// The hyperbolic tangent, absolute error below 3e-7 (measured in the tests).
+#[inline(always)]
+pub(crate) fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp::<FUSED>(2.0 * x))
+}
+
+/// The first elements of a row, filled up with zeros where there are fewer: values that alias nothing, so that a loop
+/// over many rows at once is vectorised.
+#[inline(always)]
+pub(crate) fn load(row: &[f32]) -> [f32; LANES] {
+    if let Some(lanes) = row.first_chunk() {
+        return *lanes;
+    }
+    let mut lanes = [0.0; LANES];
+    lanes[..row.len()].copy_from_slice(row);
+    lanes
+}
+
+/// Writes the first elements of a row, as many as it has.
+#[inline(always)]
+pub(crate) fn store(row: &mut [f32], lanes: [f32; LANES]) {
+    match row.first_chunk_mut() {
+        Some(first) => *first = lanes,
+        None => row.copy_from_slice(&lanes[..row.len()]),
+    }
+}
+
 /// Partial sums to one: halves are added until one is left.
 #[inline(always)]
 pub(crate) fn fold(mut lanes: [f32; LANES]) -> f32 {
@@ -250,6 +277,19 @@ mod tests {
         assert_eq!(exp::<false>(-1e30), exp::<false>(-87.0));
         assert_eq!(exp::<false>(f32::INFINITY), exp::<false>(88.0));
         assert!(exp::<true>(f32::NAN).is_nan() && exp::<false>(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn the_hyperbolic_tangent_is_as_good_as_documented() {
+        for i in -1_000_000..=1_000_000 {
+            let x = i as f32 * 1e-5;
+            let expected = f64::from(x).tanh();
+            for found in [tanh::<false>(x), tanh::<true>(x)] {
+                assert!((f64::from(found) - expected).abs() < 3e-7, "{found} for tanh {x}");
+            }
+        }
+        assert_eq!([tanh::<true>(1e30), tanh::<true>(-1e30)], [1.0, -1.0]);
+        assert!(tanh::<true>(f32::NAN).is_nan());
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! weight. So `GradStore` holds every gradient, as with any other operation.
 
 use crate::error::Result;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
+use crate::nn::backward::of_weight;
+use candle_core::backend::{BackendDevice, BackendStorage};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, DType, Layout, Shape, Tensor};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Weights of one operation, contiguous, and the place of their gradients.
@@ -18,38 +20,50 @@ pub(crate) struct Weights<const N: usize> {
 
 /// Gradients left for the chain, by the weight's number.
 #[derive(Clone)]
-struct Place(Arc<Mutex<Vec<Option<Tensor>>>>);
+pub(crate) struct Place(Arc<Mutex<Vec<Option<Tensor>>>>);
 
 impl Place {
     fn open(&self) -> MutexGuard<'_, Vec<Option<Tensor>>> {
         self.0.lock().expect("nothing panics while it holds the gradients")
     }
+
+    /// Leaves the gradient by the weight of this number.
+    pub fn leave(&self, number: usize, gradient: Tensor) {
+        self.open()[number] = Some(gradient);
+    }
+}
+
+/// The number that stands for `weights`, and the place where an operation leaves their gradients.
+pub(crate) fn chain(weights: &[&Tensor]) -> Result<(Place, Tensor)> {
+    let gradients = Place(Arc::new(Mutex::new(vec![None; weights.len()])));
+    let mut sign: Option<Tensor> = None;
+    for (number, weight) in weights.iter().enumerate() {
+        let link = Link { number, gradients: gradients.clone() };
+        sign = Some(match sign {
+            None => weight.apply_op1(link)?,
+            Some(sign) => sign.apply_op2(weight, link)?,
+        });
+    }
+    Ok((gradients, sign.expect("an operation has weights")))
 }
 
 impl<const N: usize> Weights<N> {
     /// The weights, and the number that stands for them.
     pub fn new(weights: [&Tensor; N]) -> Result<(Weights<N>, Tensor)> {
-        let gradients = Place(Arc::new(Mutex::new(vec![None; N])));
-        let mut sign: Option<Tensor> = None;
-        let mut tensors = Vec::with_capacity(N);
-        for (number, weight) in weights.iter().enumerate() {
-            let weight = weight.contiguous()?;
-            let link = Link { number, gradients: gradients.clone() };
-            sign = Some(match sign {
-                None => weight.apply_op1(link)?,
-                Some(sign) => sign.apply_op2(&weight, link)?,
-            });
-            tensors.push(weight.detach());
+        let mut tensors = weights.map(Tensor::clone);
+        for tensor in &mut tensors {
+            *tensor = tensor.contiguous()?;
         }
-        let tensors = tensors.try_into().expect("one for each weight given");
-        Ok((Weights { tensors, gradients }, sign.expect("an operation has weights")))
+        let (gradients, sign) = chain(&tensors.each_ref())?;
+        Ok((Weights { tensors, gradients }, sign))
     }
 
-    /// Leaves the gradients (each as many numbers as its weight has) for the chain.
+    /// Hands the gradients (each as many numbers as its weight has) over, or leaves them for the chain.
     pub fn leave(&self, gradients: [Vec<f32>; N]) -> candle_core::Result<()> {
-        let mut place = self.gradients.open();
-        for ((gradient, weight), place) in gradients.into_iter().zip(&self.tensors).zip(place.iter_mut()) {
-            *place = Some(Tensor::from_vec(gradient, weight.shape(), weight.device())?);
+        for (number, (gradient, weight)) in gradients.into_iter().zip(&self.tensors).enumerate() {
+            if let Some(gradient) = of_weight(weight, gradient)? {
+                self.gradients.leave(number, gradient);
+            }
         }
         Ok(())
     }
@@ -66,6 +80,11 @@ impl Link {
         Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
     }
 
+    fn value_beside(storage: &CudaStorage) -> candle_core::Result<(CudaStorage, Shape)> {
+        let number = Shape::from(());
+        Ok((storage.device().zeros_impl(&number, DType::F32)?, number))
+    }
+
     fn gradient(&self) -> Option<Tensor> {
         self.gradients.open()[self.number].take()
     }
@@ -78,6 +97,10 @@ impl CustomOp1 for Link {
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         Link::value()
+    }
+
+    fn cuda_fwd(&self, weight: &CudaStorage, _: &Layout) -> candle_core::Result<(CudaStorage, Shape)> {
+        Link::value_beside(weight)
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
@@ -98,6 +121,16 @@ impl CustomOp2 for Link {
         _: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         Link::value()
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        weight: &CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        Link::value_beside(weight)
     }
 
     fn bwd(

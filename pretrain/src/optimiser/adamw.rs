@@ -4,8 +4,8 @@ use super::slots::{Slot, Slots, in_place};
 use super::{CHUNK, Gradients, Rates, decays};
 use crate::error::Result;
 use crate::nn::vector::vectorised;
-use crate::parameters::Parameters;
-use candle_core::{DType, Tensor, Var};
+use crate::parameters::{Parameters, Stored};
+use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ struct Update {
 impl Update {
     /// A step of a parameter whose moments are tensors.
     fn on_tensors(&self, var: &Var, gradient: &Tensor, [first, second]: &mut [Tensor; 2]) -> Result<()> {
-        let gradient = (gradient.to_dtype(DType::F32)? * self.scale)?;
+        let gradient = (gradient.to_dtype(first.dtype())? * self.scale)?;
         *first = ((&*first * self.beta1)? + (&gradient * (1.0 - self.beta1))?)?;
         *second = ((&*second * self.beta2)? + (gradient.sqr()? * (1.0 - self.beta2))?)?;
         let root = ((&*second / self.shares.1)?.sqrt()? + self.epsilon)?;
@@ -129,12 +129,12 @@ impl AdamW {
     }
 
     /// The moments as tensors to store: `first.NAME`, `second.NAME`.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
+    pub fn state(&self) -> BTreeMap<String, Stored<'_>> {
         self.moments.state()
     }
 
-    /// Takes stored moments and the step count; refuses missing ones and other shapes by name.
-    pub fn restore(&mut self, stored: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
+    /// Takes stored moments out of `stored`, and the step count; refuses missing ones and other shapes by name.
+    pub fn restore(&mut self, stored: &mut BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
         self.moments.restore(stored)?;
         self.steps = steps;
         Ok(())
@@ -161,7 +161,7 @@ mod tests {
         AdamW::new(&matrix, AdamWSettings::default()).unwrap().step(&matrix, &three, 0.01).unwrap();
         assert!((values(&matrix)[0] - 0.989).abs() < 1e-6);
         // Clipping to norm 1: the first moment is (1 - 0.9) · 1, not · 3.
-        let first = optimiser.state()["first.norm.weight"].to_vec1::<f32>().unwrap()[0];
+        let first = optimiser.state()["first.norm.weight"].tensor().unwrap().to_vec1::<f32>().unwrap()[0];
         assert!((first - 0.1).abs() < 1e-6);
     }
 }

@@ -18,10 +18,11 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// Adds what one backward pass gave, times `scale`.
-    pub fn add(&mut self, parameters: &Parameters, store: &GradStore, scale: f64) -> Result<()> {
+    /// Adds what one backward pass gave, times `scale`. Each gradient is there once afterwards.
+    pub fn add(&mut self, parameters: &Parameters, mut store: GradStore, scale: f64) -> Result<()> {
         for (name, var) in parameters.iter() {
-            let Some(gradient) = store.get(var).map(Tensor::detach) else { continue };
+            let Some(gradient) = store.remove(var) else { continue };
+            let gradient = gradient.detach();
             let sum = match self.by_name.remove(name) {
                 None => (gradient, scale),
                 Some((sum, factor)) if slices::are_f32_on_cpu(&[&sum, &gradient]) => {
@@ -42,15 +43,18 @@ impl Gradients {
 
     /// Square root of the sum of all squares.
     pub fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
+        let (mut sum, mut elsewhere) = (0.0, Vec::new());
         for (gradient, scale) in self.by_name.values() {
-            let squares = if slices::are_f32_on_cpu(&[gradient]) {
+            if slices::are_f32_on_cpu(&[gradient]) {
                 let parts = |[all]: [&[f32]; 1]| all.par_chunks(CHUNK).map(sum_of_squares).collect::<Vec<f64>>();
-                slices::read([gradient], parts)?.iter().sum()
+                sum += scale * scale * slices::read([gradient], parts)?.iter().sum::<f64>();
             } else {
-                gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?
-            };
-            sum += scale * scale * squares;
+                elsewhere.push((gradient.sqr()?.sum_all()?.to_dtype(DType::F64)? * (scale * scale))?);
+            }
+        }
+        // Read at once: each reading waits for the device.
+        if !elsewhere.is_empty() {
+            sum += Tensor::stack(&elsewhere, 0)?.to_vec1::<f64>()?.iter().sum::<f64>();
         }
         Ok(sum.sqrt())
     }
@@ -97,7 +101,7 @@ mod tests {
             let weights = candle_core::Tensor::new(&[3f32, 4.0], var.device()).unwrap();
             (var.as_tensor() * weights).unwrap().sum_all().unwrap().backward().unwrap()
         };
-        sum.add(&parameters, &store, 0.5).unwrap();
+        sum.add(&parameters, store, 0.5).unwrap();
         assert!((sum.norm().unwrap() - 4.5).abs() < 1e-6);
     }
 }

@@ -20,7 +20,7 @@ pub use kinds::decays;
 pub use rates::Rates;
 
 use crate::error::Result;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Stored};
 use candle_core::Tensor;
 use muon::Muon;
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ impl Optimiser {
     }
 
     /// What has to be stored beside the number of steps, by name.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
+    pub fn state(&self) -> BTreeMap<String, Stored<'_>> {
         match self {
             Optimiser::AdamW(adamw) => adamw.state(),
             Optimiser::Sgd(sgd) => sgd.state(),
@@ -143,8 +143,8 @@ impl Optimiser {
         }
     }
 
-    /// Takes what was stored; refuses missing tensors and other shapes by name.
-    pub fn restore(&mut self, stored: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
+    /// Takes what was stored out of `stored`; refuses missing tensors and other shapes by name.
+    pub fn restore(&mut self, stored: &mut BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
         match self {
             Optimiser::AdamW(adamw) => adamw.restore(stored, steps),
             Optimiser::Sgd(sgd) => sgd.restore(stored, steps),

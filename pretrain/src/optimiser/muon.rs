@@ -9,7 +9,7 @@ use super::slots::{Slot, Slots};
 use super::{AdamW, AdamWSettings, Gradients, Rates};
 use crate::error::Result;
 use crate::nn;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Stored};
 use crate::precision::Precision::F32;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl Muon {
         for (name, var) in parameters.iter() {
             let Some((gradient, scale)) = gradients.get(name) else { continue };
             let (Some(rate), Some(slot)) = (rates.of(name), self.velocity.get_mut(name)) else { continue };
-            let gradient = (gradient.to_dtype(DType::F32)? * scale)?;
+            let gradient = (gradient.to_dtype(var.dtype())? * scale)?;
             let old = match slot {
                 Slot::Slices([velocity]) => Tensor::from_slice(velocity, var.dims(), var.device())?,
                 Slot::Tensors([velocity]) => velocity.clone(),
@@ -76,14 +76,14 @@ impl Muon {
     }
 
     /// `velocity.NAME` of hidden matrices, AdamW's `first.NAME` and `second.NAME` of the others.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
+    pub fn state(&self) -> BTreeMap<String, Stored<'_>> {
         let mut all = self.velocity.state();
         all.extend(self.rest.state());
         all
     }
 
-    /// Takes what was stored; refuses missing tensors and other shapes by name.
-    pub fn restore(&mut self, stored: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
+    /// Takes what was stored out of `stored`; refuses missing tensors and other shapes by name.
+    pub fn restore(&mut self, stored: &mut BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
         self.velocity.restore(stored)?;
         self.rest.restore(stored, steps)
     }
@@ -159,7 +159,7 @@ mod tests {
             let expected = f64::from(old) * 0.999 - change * share;
             assert!((f64::from(*found) - expected).abs() < 1e-6, "{found}, expected {expected}");
         }
-        let velocity = muon.state()["velocity.proj.weight"].to_vec2::<f32>().unwrap();
+        let velocity = muon.state()["velocity.proj.weight"].tensor().unwrap().to_vec2::<f32>().unwrap();
         assert!((velocity[0][0] - 2.85).abs() < 1e-5 && (velocity[0][1] - 3.8).abs() < 1e-5, "{velocity:?}");
         // Vectors are AdamW's: the first step is the rate.
         let vector = one("norm.weight", &[1]);

@@ -4,8 +4,8 @@ use super::slots::{Slot, Slots, in_place};
 use super::{CHUNK, Gradients, Rates, decays};
 use crate::error::Result;
 use crate::nn::vector::vectorised;
-use crate::parameters::Parameters;
-use candle_core::{DType, Tensor};
+use crate::parameters::{Parameters, Stored};
+use candle_core::Tensor;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ impl Sgd {
                     chunks.for_each(|(values, gradient)| fall(values, gradient, by, kept, speed));
                 })?,
                 None => {
-                    let gradient = (gradient.to_dtype(DType::F32)? * (scale * rate))?;
+                    let gradient = (gradient.to_dtype(var.dtype())? * (scale * rate))?;
                     var.set(&((var.as_detached_tensor() * keep)? - gradient)?)?;
                 }
                 Some(Slot::Slices([velocity])) => in_place(var, gradient, |values, gradient| {
@@ -76,7 +76,7 @@ impl Sgd {
                     });
                 })?,
                 Some(Slot::Tensors([velocity])) => {
-                    *velocity = ((&*velocity * self.momentum)? + (gradient.to_dtype(DType::F32)? * scale)?)?;
+                    *velocity = ((&*velocity * self.momentum)? + (gradient.to_dtype(var.dtype())? * scale)?)?;
                     var.set(&((var.as_detached_tensor() * keep)? - (&*velocity * rate)?)?)?;
                 }
             }
@@ -85,12 +85,12 @@ impl Sgd {
     }
 
     /// `velocity.NAME`.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
+    pub fn state(&self) -> BTreeMap<String, Stored<'_>> {
         self.velocity.state()
     }
 
-    /// Takes what was stored; refuses missing tensors and other shapes by name.
-    pub fn restore(&mut self, stored: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
+    /// Takes what was stored out of `stored`; refuses missing tensors and other shapes by name.
+    pub fn restore(&mut self, stored: &mut BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
         self.velocity.restore(stored)?;
         self.steps = steps;
         Ok(())
@@ -112,7 +112,7 @@ mod tests {
             rolling.step(&vector, &gradients(&vector, &[2.0]), 0.1).unwrap();
             near(values(&vector)[0], expected);
         }
-        near(rolling.state()["velocity.norm.weight"].to_vec1::<f32>().unwrap()[0], 3.8);
+        near(rolling.state()["velocity.norm.weight"].tensor().unwrap().to_vec1::<f32>().unwrap()[0], 3.8);
         // Without momentum, with decay: 1 · (1 - 0.1 · 0.5) - 0.2 = 0.75, then 0.75 · 0.95 - 0.2 = 0.5125.
         let matrix = one("proj.weight", &[1, 1]);
         let mut falling = Sgd::new(&matrix, 0.0, 0.5).unwrap();

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::nn::slices;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Stored};
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Tensor, Var};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// `N` tensors of a parameter's shape, f32.
+/// `N` tensors of a parameter's shape: f32, and f64 of a parameter in f64, with which the others are checked.
 #[derive(Debug, Clone)]
 pub(super) enum Slot<const N: usize> {
     /// Of an f32 parameter in main memory.
@@ -28,13 +28,11 @@ impl<const N: usize> Slot<N> {
         Ok(Slot::Slices(all))
     }
 
-    /// Copies of the values, in the parameter's shape.
-    fn tensors(&self, shape: &[usize]) -> [Tensor; N] {
+    /// The values, each in the parameter's shape.
+    fn stored<'a>(&'a self, shape: &'a [usize]) -> [Stored<'a>; N] {
         match self {
-            Slot::Tensors(tensors) => tensors.clone(),
-            Slot::Slices(values) => values.each_ref().map(|values| {
-                Tensor::from_slice(values, shape, &candle_core::Device::Cpu).expect("as many as the parameter has")
-            }),
+            Slot::Tensors(tensors) => tensors.each_ref().map(|tensor| Stored::Tensor(tensor.clone())),
+            Slot::Slices(values) => values.each_ref().map(|values| Stored::Slice(shape, values)),
         }
     }
 }
@@ -52,7 +50,8 @@ impl<const N: usize> Slots<N> {
     pub fn new(parameters: &Parameters, kinds: [&'static str; N], wanted: impl Fn(&str) -> bool) -> Result<Slots<N>> {
         let (mut slots, mut vars) = (BTreeMap::new(), BTreeMap::new());
         for (name, var) in parameters.iter().filter(|(name, _)| wanted(name)) {
-            let zeros = Tensor::zeros(var.dims(), DType::F32, var.device())?;
+            let dtype = if var.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+            let zeros = Tensor::zeros(var.dims(), dtype, var.device())?;
             slots.insert(name.to_owned(), Slot::new(var, std::array::from_fn(|_| zeros.clone()))?);
             vars.insert(name.to_owned(), var.clone());
         }
@@ -65,24 +64,23 @@ impl<const N: usize> Slots<N> {
     }
 
     /// The values to store, as `KIND.NAME`.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
+    pub fn state(&self) -> BTreeMap<String, Stored<'_>> {
         let mut all = BTreeMap::new();
         for (name, slot) in &self.slots {
-            for (kind, tensor) in self.kinds.iter().zip(slot.tensors(self.vars[name].dims())) {
-                all.insert(format!("{kind}.{name}"), tensor);
+            for (kind, values) in self.kinds.iter().zip(slot.stored(self.vars[name].dims())) {
+                all.insert(format!("{kind}.{name}"), values);
             }
         }
         all
     }
 
-    /// Takes stored values; refuses missing ones and other shapes by name.
-    pub fn restore(&mut self, stored: &BTreeMap<String, Tensor>) -> Result<()> {
-        let mut restored = BTreeMap::new();
+    /// Takes stored values out of `stored`, where each is gone then; refuses missing ones and other shapes by name.
+    pub fn restore(&mut self, stored: &mut BTreeMap<String, Tensor>) -> Result<()> {
         for (name, var) in &self.vars {
             let mut values = Vec::with_capacity(N);
             for kind in self.kinds {
                 let key = format!("{kind}.{name}");
-                match stored.get(&key) {
+                match stored.remove(&key) {
                     Some(tensor) if tensor.dims() == var.dims() => values.push(tensor.to_device(var.device())?),
                     other => {
                         let found = other.map_or("nothing".to_owned(), |tensor| format!("shape {:?}", tensor.dims()));
@@ -92,9 +90,8 @@ impl<const N: usize> Slots<N> {
                 }
             }
             let values = values.try_into().expect("one for each of the N kinds");
-            restored.insert(name.clone(), Slot::new(var, values)?);
+            self.slots.insert(name.clone(), Slot::new(var, values)?);
         }
-        self.slots = restored;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Origin;
 use crate::evaluate::masked::MaskedEvaluation;
-use crate::evaluate::{Evaluation, Figures};
+use crate::evaluate::{Evaluation, Figures, tables};
 use crate::models::Model;
 use crate::ngram::ORDER;
 use std::fmt::Write;
@@ -59,6 +59,7 @@ fn causal(text: &mut String, evaluation: &Evaluation) {
             ),
         );
     }
+    text.push_str(&tables::markdown(evaluation));
 }
 
 fn masked(text: &mut String, evaluation: &MaskedEvaluation) {

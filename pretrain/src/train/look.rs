@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tongues_pipeline::progress::Progress;
 
 /// Says nothing and is not stopped.
-struct Uninterrupted;
+pub(super) struct Uninterrupted;
 
 impl Progress for Uninterrupted {
     fn begin(&self, _: &str, _: Option<u64>, _: &'static str) {}
@@ -19,10 +19,10 @@ impl Progress for Uninterrupted {
 }
 
 impl Trainer<'_> {
-    /// Measures the average of the weights where there is one, else the weights; writes the better model.
+    /// Measures the average of the weights where there is one, else the weights; writes the better model, and samples.
     pub(super) fn look(&mut self) -> Result<()> {
         self.average.exchange(self.model.parameters())?;
-        let looked = self.look_at_the_weights();
+        let looked = self.look_at_the_weights().and_then(|()| self.sample());
         self.average.exchange(self.model.parameters())?;
         looked
     }

@@ -1,12 +1,15 @@
 //! How a model is trained: the section `[training]` of a recipe.
 
 use crate::average::Policy;
+use crate::batch::LanguagePer;
 use crate::error::{Error, Result};
 use crate::guard::GuardSettings;
 use crate::optimiser::{OptimiserSettings, Rule};
+use crate::optional;
 use crate::precision::Precision;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Sequences of 512 tokens in a batch for a corpus of at most so many bytes: 4, 8 and 32 are what Goldfish takes for 5, 10
 /// and 100 MB (Chang et al. 2024, table 4), since a larger batch overfits a small corpus; the bounds here lie half-way
@@ -26,6 +29,7 @@ pub struct TrainSettings {
     /// and `patience` ends it earlier where fewer are enough.
     pub epochs: f64,
     /// Optimiser steps, in place of `epochs`.
+    #[serde(deserialize_with = "optional::number")]
     pub steps: Option<u64>,
     /// Windows in one backward pass; 0: by the size of the corpus, see [`TrainSettings::for_corpus`].
     pub batch_size: usize,
@@ -36,15 +40,21 @@ pub struct TrainSettings {
     pub separate_documents: bool,
     /// Numbers of the matrix products in a step; what is measured on the way is measured in f32.
     pub precision: Precision,
+    /// Whether each block runs again in the backward pass, in place of keeping what it computed: less memory, a quarter
+    /// slower, the same to the bit (Chen et al. 2016).
+    pub recompute: bool,
     /// Power of a language's tokens in its share of the batches: 1 as they come, 0 all alike.
     pub alpha: f64,
+    /// Whether each row of a batch has a language of its own, or all have one.
+    pub language_per: LanguagePer,
     /// The learning rate.
     #[serde(flatten)]
     pub schedule: Schedule,
     /// The optimiser.
     #[serde(flatten)]
     pub optimiser: OptimiserSettings,
-    /// The gradient's global norm is cut to this; none: as it is.
+    /// The gradient's global norm is cut to this; none, `"off"` in a recipe: as it is.
+    #[serde(deserialize_with = "optional::number")]
     pub clip: Option<f64>,
     /// Decay of the exponential average of the weights that is evaluated and kept, near 1; 0: the weights themselves.
     pub average: f64,
@@ -57,14 +67,16 @@ pub struct TrainSettings {
     pub evaluate_every: u64,
     /// Held-out documents of each language to look at.
     pub evaluate_documents: usize,
+    /// Held-out documents of each language whose beginnings are gone on with at a look, for people to read; 0: none.
+    pub samples: usize,
+    /// Tokens of each of these at most.
+    pub sample_tokens: usize,
     /// Looks without improvement before training stops; 0: never. `nt_asgd` does not count those before it averages.
     pub patience: u32,
     /// Steps between two checkpoints.
     pub save_every: u64,
     /// Steps between two checkpoints that are kept as models; 0: only the last and the best are.
     pub keep_every: u64,
-    /// Documents of each language's test split that are measured at the end.
-    pub test_documents: usize,
 }
 
 impl Default for TrainSettings {
@@ -77,7 +89,9 @@ impl Default for TrainSettings {
             accumulation: 1,
             separate_documents: false,
             precision: Precision::F32,
+            recompute: false,
             alpha: 0.5,
+            language_per: LanguagePer::Row,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),
             clip: Some(1.0),
@@ -86,10 +100,11 @@ impl Default for TrainSettings {
             guard: GuardSettings::default(),
             evaluate_every: 100,
             evaluate_documents: 64,
+            samples: 1,
+            sample_tokens: 32,
             patience: 5,
             save_every: 100,
             keep_every: 0,
-            test_documents: 500,
         }
     }
 }
@@ -103,6 +118,7 @@ impl TrainSettings {
             ("save_every", self.save_every),
             ("steps", self.steps.unwrap_or(1)),
             ("spike_steps", self.guard.spike_steps),
+            ("sample_tokens", self.sample_tokens as u64),
         ];
         let mut faults: Vec<String> =
             sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
@@ -141,6 +157,13 @@ impl TrainSettings {
             settings.batch_size = (512 * sequences / (window * self.accumulation.max(1))).max(1);
         }
         settings
+    }
+
+    /// All that the result depends on, as plain data; not whether it is computed in one way or another.
+    pub fn of_result(&self) -> Value {
+        let mut value = serde_json::to_value(self).expect("settings are plain data");
+        value.as_object_mut().expect("a struct").remove("recompute");
+        value
     }
 
     /// Optimiser steps over `tokens` training tokens with windows of `window` tokens.

@@ -1,8 +1,10 @@
 //! One step: gradients of some batches, the guard's word on them, the optimiser's step; or the batch is kept aside.
 
 use super::Trainer;
+use crate::batch::IGNORED;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
 use serde_json::{Value, json};
@@ -55,11 +57,12 @@ impl Trainer<'_> {
             let loss = self.model.loss(&batch, key)?;
             let share = 1.0 / (self.settings.accumulation * loss.rows) as f64;
             mean += f64::from(loss.sum.to_scalar::<f32>()?) * share;
-            let store = loss.sum.backward()?;
+            let store = backward(&loss.sum)?;
+            drop(loss); // and with it what the forward pass kept
             if number == 0 && mean.is_finite() {
                 self.model.parameters().check_gradients(&store)?;
             }
-            gradients.add(self.model.parameters(), &store, share)?;
+            gradients.add(self.model.parameters(), store, share)?;
         }
         Ok((mean, gradients))
     }
@@ -83,7 +86,8 @@ impl Trainer<'_> {
             let batch = self.sampler.batch(number, rows);
             for (row, language) in batch.languages.iter().enumerate() {
                 let last = &batch.targets[(row + 1) * t - 1];
-                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain([last]).collect();
+                let last = Some(last).filter(|id| **id != IGNORED);
+                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain(last).collect();
                 windows.push(json!({ "language": language, "tokens": tokens }));
             }
             let ids = self.sampler.documents(number, rows).into_iter();

@@ -2,17 +2,20 @@
 
 use super::*;
 use crate::batch::InMemory;
+use crate::generate::text::tests::{invented, vocabulary};
 use crate::models::decoder::DecoderConfig;
 use crate::models::encoder::EncoderConfig;
 use crate::optimiser::{OptimiserSettings, Rule};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
+use crate::text_source::TextSource;
 use candle_core::Tensor;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tongues_languages::Tag;
 use tongues_pipeline::tokens::Split;
+use tongues_pipeline::vocabulary::Vocabulary;
 
 /// Interrupts after so many steps.
 struct Until(AtomicU64, u64);
@@ -90,9 +93,12 @@ fn lines(folder: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Kind, step and loss of every line.
+/// Kind and step of every line, and what of it does not tell the time.
 fn logged(folder: &Path) -> Vec<(String, u64, String)> {
-    let told = |line: Value| (line["kind"].to_string(), line["step"].as_u64().unwrap(), line["loss"].to_string());
+    let told = |line: Value| {
+        let rest = format!("{}{}", line["loss"], line["languages"]);
+        (line["kind"].to_string(), line["step"].as_u64().unwrap(), rest)
+    };
     lines(folder).into_iter().map(told).collect()
 }
 
@@ -134,11 +140,15 @@ fn an_encoder_resumed_is_uninterrupted_and_learns() {
         let losses: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["masked_loss"].as_f64()).collect();
         assert!(losses.len() == 4 && losses[3] < losses[0] - 0.2, "{losses:?}");
     }
-    // Where words begin is not known here.
     let ModelConfig::Encoder(config) = encoder() else { unreachable!("made so above") };
-    let whole = EncoderConfig { whole_words: true, ..config }.into();
-    let message = train_of(&whole, &settings(), tempfile::tempdir().unwrap().path(), 9).unwrap_err().to_string();
+    let refused = |model: EncoderConfig, settings: &TrainSettings| {
+        train_of(&model.into(), settings, tempfile::tempdir().unwrap().path(), 9).unwrap_err().to_string()
+    };
+    // Where words begin is not known here.
+    let message = refused(EncoderConfig { whole_words: true, ..config.clone() }, &settings());
     assert!(message.contains("whole_words"), "{message}");
+    let message = refused(config, &TrainSettings { recompute: true, ..settings() });
+    assert!(message.contains("recompute is true; expected false"), "{message}");
 }
 
 #[test]
@@ -150,6 +160,16 @@ fn boundaries_of_documents_change_the_training() {
         steps.map(|(.., loss)| loss).collect::<Vec<_>>()
     };
     assert_ne!(loss(true), loss(false));
+}
+
+#[test]
+fn a_run_goes_on_with_less_memory_as_if_nothing_had_been() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(&settings(), whole.path(), 999).unwrap();
+    assert!(matches!(train(&settings(), parts.path(), 7), Err(Error::Interrupted)));
+    train(&TrainSettings { recompute: true, ..settings() }, parts.path(), 999).unwrap();
+    assert!(files(whole.path()) == files(parts.path()));
+    assert_eq!(logged(whole.path()), logged(parts.path()));
 }
 
 #[test]
@@ -188,6 +208,57 @@ fn in_bf16_the_losses_stay_near_those_in_f32_and_resumed_is_uninterrupted() {
     let end = |losses: &[f64]| losses[180..].iter().sum::<f64>() / 20.0;
     assert!(end(&exact) < exact[0] - 1.0, "{exact:?}");
     assert!((end(&exact) - end(&rounded)).abs() < 0.02, "{} and {}", end(&exact), end(&rounded));
+}
+
+#[test]
+fn samples_are_logged_at_each_look_and_change_nothing() {
+    let (_folder, vocabulary) = vocabulary();
+    let tag: Tag = "ltg_Latn".parse().unwrap();
+    let of = |i: usize| (vocabulary.encode(&invented(i)), 40);
+    let texts: Vec<_> = (0..40).map(of).collect();
+    let tokens = InMemory {
+        documents: [((tag, Split::Train), texts.clone()), ((tag, Split::Validation), texts[..4].to_vec())].into(),
+        vocabulary_size: vocabulary.size(),
+    };
+    let source = TextSource { tokens: &tokens, vocabulary: &vocabulary };
+    let train = |samples, folder: &Path, until| {
+        let settings = TrainSettings { samples, sample_tokens: 6, keep_every: 5, ..settings() };
+        let until = Until(AtomicU64::new(0), until);
+        run(&model(), &settings, (&source, "these"), folder, &Device::Cpu, &until)
+    };
+    let [with, without, parts] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    train(2, with.path(), 999).unwrap();
+    train(0, without.path(), 999).unwrap();
+    assert!(matches!(train(2, parts.path(), 6), Err(Error::Interrupted)));
+    train(2, parts.path(), 999).unwrap();
+    assert_eq!(logged(with.path()), logged(parts.path()));
+    let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(bytes(with.path()) == bytes(without.path()));
+
+    let lines: Vec<Value> = lines(with.path()).into_iter().filter(|line| line["kind"] == "samples").collect();
+    assert_eq!(lines.iter().map(|line| line["step"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 4, 8, 12]);
+    let mut prompts = Vec::new();
+    for line in &lines {
+        let samples = line["languages"]["ltg_Latn"].as_array().unwrap();
+        assert_eq!(samples.len(), 2);
+        for sample in samples {
+            let prompt = sample["prompt"].as_str().unwrap();
+            assert!(texts[..4].iter().any(|(ids, _)| vocabulary.decode(ids).starts_with(prompt)), "{sample}");
+            prompts.push(prompt.to_owned());
+        }
+    }
+    prompts.sort();
+    prompts.dedup();
+    assert!(prompts.len() > 1, "each look has documents of its own");
+    assert_ne!(lines[0]["languages"], lines[1]["languages"]);
+
+    // A checkpoint is a whole model, the kept ones too.
+    for step in [5, 10, 12] {
+        let path = checkpoint::step_folder(with.path(), step);
+        models::load(&path, &Device::Cpu).unwrap();
+        assert_eq!(Vocabulary::load(&path).unwrap().sha256(), vocabulary.sha256());
+        assert!(path.join("tokenizer.json").exists() && path.join("tokenizer_config.json").exists());
+    }
 }
 
 #[test]
@@ -232,7 +303,8 @@ fn with_an_odd_one() -> InMemory {
 fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schedule = Schedule { learning_rate: 2e-2, warmup_steps: Some(2), final_share: 1.0, ..Default::default() };
-    let mut settings = TrainSettings { schedule, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
+    let sizes = TrainSettings { seed: 6, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
+    let mut settings = TrainSettings { schedule, ..sizes };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
     let model = DecoderConfig { dropout: 0.0, ..decoder() }.into();
     let train = |folder: &Path, until| {

@@ -74,19 +74,18 @@ unsafe fn tile<const R: usize, const V: usize>(call: Call, last: __mmask16) {
         let mut right: *const __m512bh = call.right.cast();
         for pair in 0..call.pairs {
             let columns = right.cast::<[__m512bh; V]>().read();
-            for row in 0..R {
-                let value = bits(_mm512_set1_epi32(left[row].add(pair).read()));
-                for vector in 0..V {
-                    sums[row][vector] = _mm512_dpbf16_ps(sums[row][vector], value, columns[vector]);
+            for (sums, left) in sums.iter_mut().zip(left) {
+                let value = bits(_mm512_set1_epi32(left.add(pair).read()));
+                for (sum, columns) in sums.iter_mut().zip(columns) {
+                    *sum = _mm512_dpbf16_ps(*sum, value, columns);
                 }
             }
             right = right.add(V);
         }
-        for row in 0..R {
-            for vector in 0..V {
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, mut sum) in sums.into_iter().enumerate() {
                 let place = call.out.add(row * call.out_stride + 16 * vector);
                 let mask = if vector + 1 == V { last } else { __mmask16::MAX };
-                let mut sum = sums[row][vector];
                 if call.add {
                     sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, place), sum);
                 }

@@ -161,6 +161,9 @@ unsafe fn across_k(first: *const f32, stride: isize, rows: usize, k: usize) -> [
         let exist = first_lanes(rows);
         for (pair, line) in tile.iter_mut().enumerate().take(k.div_ceil(2)) {
             let place = first.offset(2 * stride * pair as isize);
+            // Each k lies in another page, which the processor doesn't foresee: the next tile's numbers are asked for.
+            _mm_prefetch::<_MM_HINT_T0>(place.wrapping_offset(2 * TILE as isize * stride).cast());
+            _mm_prefetch::<_MM_HINT_T0>(place.wrapping_offset((2 * TILE + 1) as isize * stride).cast());
             let low = _mm512_maskz_loadu_ps(exist, place);
             let second = if 2 * pair + 1 < k { exist } else { 0 };
             let high = _mm512_maskz_loadu_ps(second, place.wrapping_offset(stride));

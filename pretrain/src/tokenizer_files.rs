@@ -1,4 +1,4 @@
-//! The vocabulary beside the weights, as this program and as `transformers` read it.
+//! The vocabulary beside the weights, as ours and as `transformers` reads it: with it a folder is a whole model.
 
 use crate::error::Result;
 use crate::models::ModelConfig;
@@ -9,13 +9,13 @@ use tongues_pipeline::io::atomic;
 use tongues_pipeline::vocabulary::{Vocabulary, encoder, hugging_face};
 
 /// Name of the file that tells `transformers`, and whoever loads the folder, which vocabulary the model has.
-pub const CONFIG: &str = "tokenizer_config.json";
+pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// Its key with the SHA-256 of `tokenizer.model`.
 pub const VOCABULARY_SHA256: &str = "vocabulary_sha256";
 
-/// Writes `tokenizer.model`, `tokenizer.json` and [`CONFIG`]. An encoder's `<mask>` is in the latter two alone: it is a
-/// token added to the vocabulary.
-pub(super) fn write(vocabulary: &Vocabulary, model: &ModelConfig, output: &Path) -> Result<()> {
+/// Writes `tokenizer.model`, `tokenizer.json` and `tokenizer_config.json`. An encoder's `<mask>` is in the latter two alone:
+/// it is a token added to the vocabulary.
+pub fn write(vocabulary: &Vocabulary, model: &ModelConfig, output: &Path) -> Result<()> {
     let from = vocabulary.path();
     let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
     atomic::write(&output.join(encoder::MODEL), &bytes)?;
@@ -37,5 +37,5 @@ pub(super) fn write(vocabulary: &Vocabulary, model: &ModelConfig, output: &Path)
         config["model_max_length"] = json!(model.context_length());
     }
     let bytes = serde_json::to_vec_pretty(&config).expect("plain data");
-    Ok(atomic::write(&output.join(CONFIG), &bytes)?)
+    Ok(atomic::write(&output.join(TOKENIZER_CONFIG), &bytes)?)
 }

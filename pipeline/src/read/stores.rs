@@ -1,0 +1,110 @@
+//! The first pass over dumps: their templates, one store a wiki, however many files its dump is cut into.
+
+use super::mediawiki::Pages;
+use super::{Format, ReadSettings, TemplateUse, bytes};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::wikitext::{Gatherer, Templates};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tongues_languages::Tag;
+
+/// Pages between two looks at the progress.
+const PAGES: u64 = 500;
+
+/// For each file the templates of its wiki; none for a file that is no dump, for a dump without templates, and where
+/// the settings want none. Files of one language and one address are one wiki.
+///
+/// # Errors
+/// An interruption, no room for the temporary file.
+pub fn gather_templates(
+    files: &[(&Path, Tag, &ReadSettings)],
+    progress: &dyn Progress,
+) -> Result<Vec<Option<Arc<Templates>>>> {
+    let mut gatherers: BTreeMap<(Tag, Option<String>), Gatherer> = BTreeMap::new();
+    let mut wikis = Vec::with_capacity(files.len());
+    let is_dump = |(path, _, settings): &(&Path, Tag, &ReadSettings)| {
+        settings.templates == TemplateUse::Expand && settings.format_of(path) == Some(Format::Mediawiki)
+    };
+    let size = |(path, ..): &(&Path, Tag, &ReadSettings)| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if files.iter().any(is_dump) {
+        progress.begin("templates", Some(files.iter().filter(|file| is_dump(file)).map(size).sum()), "bytes");
+    }
+    for file in files {
+        if !is_dump(file) || size(file) == 0 {
+            wikis.push(None);
+            continue;
+        }
+        let (path, language, _) = file;
+        // What is no dump is for the reading of the articles to tell.
+        let opened = bytes::open(path).and_then(|(text, counter)| Ok((Pages::open(path, text)?, counter)));
+        let Ok((pages, counter)) = opened else {
+            wikis.push(None);
+            continue;
+        };
+        let wiki = (*language, pages.base().map(str::to_owned));
+        if !gatherers.contains_key(&wiki) {
+            let gatherer = Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?;
+            gatherers.insert(wiki.clone(), gatherer);
+        }
+        let gatherer = gatherers.get_mut(&wiki).expect("just put there");
+        let (mut count, mut told) = (0, 0);
+        pages.gather(gatherer, &mut || {
+            count += 1;
+            if count % PAGES == 0 {
+                if progress.interrupted() {
+                    return Err(Error::Interrupted);
+                }
+                let read = counter.get();
+                progress.advance(read - told);
+                told = read;
+            }
+            Ok(())
+        })?;
+        progress.advance(counter.get() - told);
+        wikis.push(Some(wiki));
+    }
+    let mut stores = BTreeMap::new();
+    for (wiki, gatherer) in gatherers {
+        let store = gatherer.finish().map_err(Error::io("write", &std::env::temp_dir()))?;
+        stores.insert(wiki, store.map(Arc::new));
+    }
+    if files.iter().any(is_dump) {
+        progress.end();
+    }
+    Ok(wikis.into_iter().map(|wiki| wiki.and_then(|wiki| stores.get(&wiki).cloned().flatten())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn files_of_one_wiki_share_their_templates_and_others_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let dump = |name: &str, base: &str, title: &str| {
+            let path = folder.path().join(name);
+            let text = format!(
+                "<mediawiki><siteinfo><base>https://{base}/wiki/A</base></siteinfo><page><title>{title}</title>\
+                 <ns>10</ns><id>1</id><revision><text>x</text></revision></page></mediawiki>"
+            );
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let paths = [
+            dump("a.xml", "ltg.wikipedia.org", "Template:A"),
+            dump("b.xml", "ltg.wikipedia.org", "Template:B"),
+            dump("c.xml", "lv.wikipedia.org", "Template:C"),
+            dump("d.txt", "", ""),
+        ];
+        let (tag, settings) = ("ltg_Latn".parse().unwrap(), ReadSettings::default());
+        let files: Vec<_> = paths.iter().map(|path| (path.as_path(), tag, &settings)).collect();
+        let stores = gather_templates(&files, &Silent).unwrap();
+        let counts: Vec<_> = stores.iter().map(|store| store.as_ref().map(|store| store.count())).collect();
+        assert_eq!(counts, [Some(2), Some(2), Some(1), None]);
+        let drop = ReadSettings { templates: TemplateUse::Drop, ..ReadSettings::default() };
+        assert!(gather_templates(&[(paths[0].as_path(), tag, &drop)], &Silent).unwrap()[0].is_none());
+    }
+}

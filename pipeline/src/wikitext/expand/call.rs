@@ -1,0 +1,103 @@
+//! One `{{...}}`: a variable, a function, or a template, in this order, as the wiki decides it.
+
+use super::*;
+use crate::wikitext::{site::TEMPLATE, templates, title::Title};
+
+/// Bytes of a template that cost as much as looking at a node.
+const BYTES_PER_STEP: usize = 256;
+
+impl Expander<'_> {
+    /// Writes what a call gives; its parts are as written, the name first.
+    pub(super) fn call(&mut self, frame: &Frame, parts: &[Part], out: &mut String) -> Expanded<()> {
+        let written = self.value(frame, parts[0].nodes)?;
+        let mut name = trim(&written);
+        if let Some(rest) = without(name, "safesubst:") {
+            name = rest;
+        }
+        if without(name, "subst:").is_some() {
+            // Done when a page is saved; what is still there is text.
+            return self.literal(frame, name, &parts[1..], out);
+        }
+        if parts.len() == 1
+            && let Some(value) = self.variable(name)
+        {
+            return self.write(out, &value);
+        }
+        for prefix in ["msg:", "msgnw:", "raw:"] {
+            name = without(name, prefix).unwrap_or(name);
+        }
+        if let Some((function, first)) = name.split_once(':')
+            && self.function(frame, (function, first), &parts[1..], out)?
+        {
+            return Ok(());
+        }
+        match Title::read(name, TEMPLATE, self.site) {
+            Some(title) => self.template(frame, (name, title), parts, out),
+            None => self.literal(frame, name, &parts[1..], out),
+        }
+    }
+
+    fn template(
+        &mut self,
+        frame: &Frame,
+        (name, title): (&str, Title),
+        parts: &[Part],
+        out: &mut String,
+    ) -> Expanded<()> {
+        let Some((title, body)) = self.templates.find(&title) else {
+            self.ledger.missing += 1;
+            let shown = self.dressing(frame, name, &parts[1..])?;
+            return self.write(out, &shown);
+        };
+        if Self::is_open(frame, &title) {
+            self.ledger.loops += 1;
+            return Ok(());
+        }
+        // The same whether the parsed template was at hand or not.
+        self.spend((body.length() / BYTES_PER_STEP) as u64)?;
+        self.ledger.included += 1;
+        let inside = self.frame(frame, (&body, &title), &parts[1..])?;
+        let (begin, outside) = (out.len(), std::mem::take(&mut self.modules_here));
+        self.nodes(&inside, body.whole(), out)?;
+        if std::mem::replace(&mut self.modules_here, outside) {
+            // A module would have said it; the arguments often say enough.
+            let shown = self.dressing(frame, name, &parts[1..])?;
+            if shown.is_empty() {
+                self.modules_here = true;
+            } else {
+                out.truncate(begin);
+                self.write(out, &shown)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a template shows of its arguments by its name alone.
+    fn dressing(&mut self, frame: &Frame, name: &str, parts: &[Part]) -> Expanded<String> {
+        if !templates::is_known(name) {
+            return Ok(String::new());
+        }
+        let mut written = vec![name.to_owned()];
+        for part in parts {
+            written.push(self.value(frame, part.nodes)?);
+        }
+        Ok(templates::text(&written))
+    }
+
+    /// A call that is none, as it was written.
+    fn literal(&mut self, frame: &Frame, name: &str, parts: &[Part], out: &mut String) -> Expanded<()> {
+        self.write(out, "{{")?;
+        self.write(out, name)?;
+        for part in parts {
+            self.write(out, "|")?;
+            self.nodes(frame, part.nodes, out)?;
+        }
+        self.write(out, "}}")
+    }
+}
+
+/// `text` behind a prefix in any case.
+fn without<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let begin = text.get(..prefix.len())?;
+    begin.eq_ignore_ascii_case(prefix).then(|| trim(&text[prefix.len()..]))
+}

@@ -2,7 +2,7 @@
 
 mod comparison;
 
-use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task};
+use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task, nearest};
 use std::path::{Path, PathBuf};
 use tongues_finetune::classifier::ClassifierSettings;
 use tongues_finetune::stage::FinetuneSettings;
@@ -14,6 +14,7 @@ use tongues_pipeline::stages::documents::{self, DocumentsSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
 use tongues_pretrain::comparison::Comparison;
+use tongues_pretrain::models::model_config::{Kind, ModelConfig};
 use tongues_pretrain::stage;
 
 /// Everything a run needs to know.
@@ -82,7 +83,7 @@ impl Plan {
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
         let pretrain = stage::Settings {
-            model: recipe.section("model"),
+            model: find_model(&mut recipe),
             training: recipe.section("training"),
             measurement: recipe.section("measurement"),
             mixture: None,
@@ -119,7 +120,7 @@ impl Plan {
             ("tokens", tokens.check().map_err(|error| text(&error))),
             ("model", pretrain.model.for_vocabulary(vocabulary.size as usize).map(drop).map_err(|error| text(&error))),
             ("training", pretrain.training.check().map_err(|error| text(&error))),
-            ("measurement", pretrain.measurement.check(pretrain.model.context_length).map_err(|error| text(&error))),
+            ("measurement", pretrain.measurement.check(pretrain.model.context_length()).map_err(|error| text(&error))),
             ("finetune", classifier.check().map_err(|error| text(&error))),
         ];
         for (section, check) in checks {
@@ -171,6 +172,22 @@ fn named_languages(asked: &[Source], found: &[documents::Source]) -> Vec<Tag> {
     tags.sort();
     tags.dedup();
     tags
+}
+
+/// `[model]`, with the keys that its layout has.
+fn find_model(recipe: &mut Document) -> ModelConfig {
+    let layout = recipe.peek("model", "layout").map(str::to_owned);
+    match layout.as_deref().map(|name| (name, Kind::of_layout(name))) {
+        Some((_, Some(Kind::Encoder))) => ModelConfig::Encoder(recipe.section("model")),
+        Some((name, None)) => {
+            let layouts = Kind::layouts();
+            let hint = nearest(name, layouts.iter().map(String::as_str));
+            recipe.wrong("model", 0, "layout", format!("`model.layout`: no layout `{name}`{hint}"));
+            recipe.skip("model"); // which keys it may have is not known
+            ModelConfig::default()
+        }
+        _ => ModelConfig::Decoder(recipe.section("model")),
+    }
 }
 
 fn reading(format: Option<tongues_pipeline::read::Format>, text_column: Option<&str>) -> ReadSettings {

@@ -239,6 +239,16 @@ impl Document {
         self.table.contains_key(section)
     }
 
+    /// A plain value of `[section]`, looked at before the section is taken.
+    pub fn peek(&self, section: &str, key: &str) -> Option<&str> {
+        self.table.get(section)?.as_table()?.get(key)?.as_str()
+    }
+
+    /// Leaves a section be, of which a mistake was reported that makes the others meaningless.
+    pub fn skip(&mut self, section: &str) {
+        self.taken.push(section.to_owned());
+    }
+
     /// `[section]`, its defaults where it is missing.
     pub fn section<T: Default + Serialize + DeserializeOwned>(&mut self, section: &str) -> T {
         self.taken.push(section.to_owned());

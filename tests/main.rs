@@ -5,6 +5,7 @@ mod bench;
 mod comparison;
 mod download;
 mod dumps;
+mod encoder;
 mod errors;
 mod evaluate;
 mod extract;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tongues_finetune::Device;
-use tongues_finetune::classifier::{Card, Classifier, FORMAT, Network, Tokenizer, pooling};
+use tongues_finetune::classifier::{Card, Classifier, FORMAT, Network, Tokenizer};
 use tongues_pipeline::progress::Silent;
 use tongues_pipeline::vocabulary::source::{Memory, Text};
 use tongues_pipeline::vocabulary::{VocabularySettings, train_on};
@@ -26,19 +26,19 @@ fn classifier(place: &Place) -> PathBuf {
     let sizes = DecoderConfig { vocabulary_size: 300, hidden_size: 16, layers: 1, heads: 2, ..Default::default() };
     let config = DecoderConfig { intermediate_size: 24, context_length: 32, ..sizes };
     let decoder = Decoder::new(&config, 1, &Device::Cpu).unwrap();
+    let network = Network::new(&decoder, 2, 0.1, 1).unwrap();
     let card = Card {
         format: FORMAT,
         task: "kinds".into(),
         language: "ltg_Latn".parse().unwrap(),
         labels: vec!["birds".into(), "boats".into()],
-        pooling: pooling::NAME.into(),
+        pooling: network.pooling().name().into(),
         maximum_tokens: 32,
         seed: 1,
         vocabulary_sha256: tokenizer.sha256().into(),
         validation_accuracy: None,
         validation_macro_f1: None,
     };
-    let network = Network::new(&decoder, 2, 0.1, 1).unwrap();
     Classifier::new(network, tokenizer.into(), card).unwrap().save(&folder).unwrap();
     folder
 }

@@ -1,6 +1,6 @@
-//! A pretrained decoder with a head for the labels of a task.
+//! A pretrained model with a head for the labels of a task.
 //!
-//! Reading order: the [`tokenizer`] makes ids of texts, [`batch`] puts them side by side; the [`network`] is decoder and
+//! Reading order: the [`tokenizer`] makes ids of texts, [`batch`] puts them side by side; the [`network`] is model and
 //! head, with its [`pooling`] between; [`training`] fine-tunes it by the [`settings`], starting from a [`pretrained`]
 //! model. A [`Classifier`] is the result on disk, with everything that prediction needs.
 
@@ -40,7 +40,7 @@ pub struct Card {
     pub language: Tag,
     /// In the order of the head's rows.
     pub labels: Vec<String>,
-    /// `last_mean_max`, the only one there is.
+    /// `last_mean_max` of a decoder, `first_mean_max` of an encoder.
     pub pooling: String,
     /// Tokens of a text that are read.
     pub maximum_tokens: usize,
@@ -82,15 +82,16 @@ impl Classifier {
         if card.format != FORMAT {
             return wrong("format", card.format.to_string(), FORMAT.to_string());
         }
-        if card.pooling != pooling::NAME {
-            return wrong("pooling", format!("`{}`", card.pooling), format!("`{}`", pooling::NAME));
+        let pooling = network.pooling().name();
+        if card.pooling != pooling {
+            return wrong("pooling", format!("`{}`", card.pooling), format!("`{pooling}`"));
         }
-        let context = network.config().context_length;
+        let context = network.config().context_length();
         if !(3..=context).contains(&card.maximum_tokens) {
-            let expected = format!("3 to {context}, the context of the decoder");
+            let expected = format!("3 to {context}, the context of the model");
             return wrong("maximum_tokens", card.maximum_tokens.to_string(), expected);
         }
-        tokenizer.check(network.config().vocabulary_size, Some(&card.vocabulary_sha256), place)?;
+        tokenizer.check(network.config().pieces(), Some(&card.vocabulary_sha256), place)?;
         Ok(self)
     }
 

@@ -32,7 +32,7 @@ const PREDICTIONS: &str = "predictions.jsonl";
 pub struct FinetuneSettings {
     /// Majority class and character n-grams.
     pub baselines: BaselineSettings,
-    /// The decoder with a head, pretrained and from random weights.
+    /// The model with a head, pretrained and from random weights.
     pub classifier: ClassifierSettings,
 }
 

@@ -1,9 +1,12 @@
 //! What the model reads at a step: windows of packed documents, drawn as a function of (seed, step) and of nothing else.
 
 use crate::error::{Error, Result};
+use crate::nn::Seen;
 use crate::random::Key;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tongues_languages::Tag;
 use tongues_pipeline::tokens::{Corpus, Split};
 use tongues_pipeline::vocabulary::Vocabulary;
@@ -135,6 +138,11 @@ impl Stream {
         self.ids[place % self.ids.len()]
     }
 
+    /// Whether a document begins at `place`, from 0 without end.
+    fn begins_document(&self, place: usize) -> bool {
+        self.starts.binary_search_by_key(&(place % self.ids.len()), |(begin, _)| *begin).is_ok()
+    }
+
     /// The numbers of the documents that `count` tokens from `start` on are of.
     fn documents(&self, start: usize, count: usize) -> impl Iterator<Item = usize> {
         let (length, end) = (self.ids.len(), start + count.min(self.ids.len()));
@@ -172,6 +180,7 @@ pub struct Sampler {
     window: usize,
     language_per: LanguagePer,
     key: Key,
+    begins_word: Option<Arc<[bool]>>,
 }
 
 /// One batch.
@@ -183,6 +192,44 @@ pub struct Batch {
     pub targets: Vec<u32>,
     /// The language of each row.
     pub languages: Vec<Tag>,
+    /// Where in each row a document begins, the first at 0 (it may have begun before).
+    pub documents: Vec<Vec<usize>>,
+    /// Of each id, whether a word begins with it.
+    begins_word: Option<Arc<[bool]>>,
+}
+
+impl Batch {
+    /// B.
+    pub fn rows(&self) -> usize {
+        self.languages.len()
+    }
+
+    /// T.
+    pub fn window(&self) -> usize {
+        self.ids.len() / self.rows()
+    }
+
+    /// The ids as a tensor (B, T).
+    pub fn ids(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.ids, (self.rows(), self.window()), device)?)
+    }
+
+    /// Of each id, whether a word begins with it; nothing where that is not known.
+    pub fn begins_word(&self) -> Option<&[bool]> {
+        self.begins_word.as_deref()
+    }
+
+    /// The same with each row as one document, whose tokens may see each other.
+    pub fn joined(self) -> Batch {
+        let documents = vec![vec![0]; self.rows()];
+        Batch { documents, ..self }
+    }
+
+    /// Of the keys `seen`, those of the same document.
+    pub fn seen(&self, seen: Seen) -> Result<Seen> {
+        let whole = self.documents.iter().all(|starts| starts.len() == 1);
+        if whole { Ok(seen) } else { seen.apart(&self.documents, self.window()) }
+    }
 }
 
 impl Sampler {
@@ -220,7 +267,10 @@ impl Sampler {
         });
         let total: f64 = streams.iter().map(|stream| stream.share).sum();
         streams.iter_mut().for_each(|stream| stream.share /= total);
-        Ok(Sampler { streams, studied, window, language_per: LanguagePer::Row, key })
+        let begins =
+            |vocabulary: &Vocabulary| (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
+        let begins_word = source.vocabulary().map(begins);
+        Ok(Sampler { streams, studied, window, language_per: LanguagePer::Row, key, begins_word })
     }
 
     /// The same with a language drawn for each of these.
@@ -244,11 +294,15 @@ impl Sampler {
     /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's ring. Where a
     /// window goes round more than once, a token that comes again is context and no target: it could be copied.
     pub fn batch(&self, number: u64, rows: usize) -> Batch {
-        let mut batch = Batch { ids: Vec::new(), targets: Vec::new(), languages: Vec::new() };
+        let begins_word = self.begins_word.clone();
+        let (ids, targets, languages, documents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut batch = Batch { ids, targets, languages, documents, begins_word };
         for (stream, start) in self.places(number, rows) {
             batch.ids.extend((0..self.window).map(|place| stream.token(start + place)));
             let target = |place| if place <= stream.ids.len() { stream.token(start + place) } else { IGNORED };
             batch.targets.extend((1..=self.window).map(target));
+            let later = (1..self.window).filter(|place| stream.begins_document(start + place));
+            batch.documents.push([0].into_iter().chain(later).collect());
             batch.languages.push(stream.tag);
         }
         batch
@@ -351,6 +405,20 @@ mod tests {
             }
             assert_eq!(found, seen, "batch {number}");
         }
+    }
+
+    #[test]
+    fn documents_of_a_row_begin_with_their_first_token() {
+        let batch = Sampler::new(&source(), (1, 2), 8, 1.0, 1).unwrap().batch(0, 50);
+        for (row, starts) in batch.ids.chunks(8).zip(&batch.documents) {
+            let found = row.iter().enumerate().filter(|(place, id)| **id == 1 || *place == 0).map(|(place, _)| place);
+            assert_eq!(*starts, found.collect::<Vec<_>>());
+        }
+        let t = batch.window();
+        assert_eq!((batch.rows(), t), (50, 8));
+        let apart = batch.seen(Seen::causal()).unwrap();
+        assert_eq!(apart, Seen::causal().apart(&batch.documents, t).unwrap());
+        assert_eq!(batch.joined().seen(Seen::causal()).unwrap(), Seen::causal());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::average::{Average, Averaging};
 use crate::error::{Error, Result};
 use crate::guard::Guard;
-use crate::models::decoder::Decoder;
+use crate::models::Model;
 use crate::optimiser::Optimiser;
 use crate::parameters::{self, Stored};
 use candle_core::Device;
@@ -38,7 +38,7 @@ pub struct State {
     pub step: u64,
     /// Steps the optimiser has taken.
     pub optimiser_steps: u64,
-    /// The best held-out bits per byte so far.
+    /// The best held-out figure so far: bits per byte, or an encoder's masked loss.
     pub best: Option<f64>,
     /// Evaluations since then.
     pub without_improvement: u32,
@@ -82,12 +82,12 @@ pub fn save(
     folder: &Path,
     mut state: State,
     keep_every: u64,
-    decoder: &Decoder,
+    model: &dyn Model,
     optimiser: &Optimiser,
     average: &Average,
 ) -> Result<()> {
     let here = step_folder(folder, state.step);
-    decoder.save(&here)?;
+    model.save(&here)?;
     let mut remembered = optimiser.state();
     remembered.extend(average.state().into_iter().map(|(name, values)| (name, Stored::Tensor(values))));
     parameters::write(&remembered, &here.join(OPTIMISER))?;
@@ -123,7 +123,7 @@ fn steps(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 pub fn load(
     folder: &Path,
     settings: &Value,
-    decoder: &Decoder,
+    model: &dyn Model,
     optimiser: &mut Optimiser,
     average: &mut Average,
 ) -> Result<Option<State>> {
@@ -156,7 +156,7 @@ pub fn load(
             );
         }
     }
-    decoder.parameters.load_values(&here.join(MODEL), decoder.head().device())?;
+    model.parameters().load_values(&here.join(MODEL), model.device())?;
     let mut remembered = parameters::load(&here.join(OPTIMISER), &Device::Cpu)?;
     optimiser.restore(&mut remembered, state.optimiser_steps)?;
     average.restore(&remembered, state.averaging.clone())?;

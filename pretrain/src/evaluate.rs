@@ -1,9 +1,10 @@
-//! How good a decoder is: bits per byte by language beside n-gram models, what second halves of sentences cost, and how
-//! much of its training text it has by heart.
+//! How good a model is. Of a decoder: bits per byte by language beside n-gram models, what second halves of sentences cost,
+//! and how much of its training text it has by heart. Of an encoder: see [`masked`].
 //!
 //! Bits per byte are comparable whatever the vocabulary: bits of all tokens of a document and of its `</s>`, given `<s>`
 //! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text.
 
+pub mod masked;
 pub mod measurement;
 pub mod memorisation;
 pub mod second_half;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
 use crate::ngram::text::spread;
 use crate::ngram::{Baselines, Bits, MAXIMUM_TRAINING_TOKENS, ORDER};
+use masked::MaskedEvaluation;
 use memorisation::Memorisation;
 use second_half::SecondHalf;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,9 @@ pub struct Settings {
     pub sentences: usize,
     /// Documents of each language and split that are probed for memorisation, at most.
     pub probed_documents: usize,
+    /// Sentences of each language whose pseudo-likelihood is measured, at most: an encoder reads a sentence as often as it
+    /// has tokens.
+    pub pseudo_sentences: usize,
 }
 
 impl Default for Settings {
@@ -54,11 +59,23 @@ impl Default for Settings {
             ngram_training_tokens: MAXIMUM_TRAINING_TOKENS,
             sentences: 500,
             probed_documents: 100,
+            pseudo_sentences: 50,
         }
     }
 }
 
 /// `evaluation.json`.
+// An encoder's comes first: it has a key that a decoder's has not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// Of an encoder.
+    Masked(MaskedEvaluation),
+    /// Of a decoder.
+    Causal(Evaluation),
+}
+
+/// `evaluation.json` of a decoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What was measured.
@@ -283,9 +300,9 @@ fn language_evaluation(
     }))
 }
 
-impl Evaluation {
+impl Figures {
     /// Reads `evaluation.json`.
-    pub fn read(folder: &Path) -> Result<Evaluation> {
+    pub fn read(folder: &Path) -> Result<Figures> {
         let path = folder.join("evaluation.json");
         let bytes = std::fs::read(&path).map_err(FileError::io("read", &path))?;
         Ok(serde_json::from_slice(&bytes).map_err(FileError::format(&path))?)
@@ -301,6 +318,13 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::masked::Masks;
+
+    fn masked_evaluation() -> MaskedEvaluation {
+        let masks = Masks { share: 0.15, replaced_by: "<mask>".into(), window: 8 };
+        MaskedEvaluation { split: Split::Test, masks, languages: Vec::new() }
+    }
+
     use crate::batch::InMemory;
     use crate::models::decoder::DecoderConfig;
     use candle_core::Device;
@@ -359,9 +383,11 @@ mod tests {
             "bits_per_byte":2.5,"unigram_bits_per_byte":3.5,"bigram_bits_per_byte":3.0}]}"#;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("evaluation.json"), old).unwrap();
-        let read = Evaluation::read(folder.path()).unwrap();
+        let Figures::Causal(read) = Figures::read(folder.path()).unwrap() else { panic!("no decoder's") };
         assert_eq!((read.languages[0].bigram_bits_per_byte, &read.ngrams), (Some(3.0), &None));
-        found.write(folder.path()).unwrap();
-        assert_eq!(Evaluation::read(folder.path()).unwrap(), found);
+        for figures in [Figures::Causal(found), Figures::Masked(masked_evaluation())] {
+            figures.write(folder.path()).unwrap();
+            assert_eq!(Figures::read(folder.path()).unwrap(), figures);
+        }
     }
 }

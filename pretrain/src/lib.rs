@@ -1,4 +1,4 @@
-//! Language models on candle: layers that keep their gradients, the decoder, training, and bits per byte.
+//! Language models on candle: layers that keep their gradients, the decoder and the encoder, training, and evaluation.
 //!
 //! Axes, used as written in every file: `B` sequences in a batch, `T` tokens in a window, `D` hidden width,
 //! `H` attention heads, `G` heads of keys and values (as many where they are not shared), `K` width of a head (`D / H` where

@@ -1,20 +1,20 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
+mod card;
+
 use crate::batch::{self, TokenSource};
 use crate::comparison::mixture::{Mixed, Mixture};
 use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
-use crate::evaluate::{self, Evaluation};
 use crate::memory::{self, Forecast, Text};
-use crate::models::decoder::{Decoder, DecoderConfig};
-use crate::ngram::ORDER;
+use crate::models::ModelConfig;
+use crate::models::decoder::DecoderConfig;
 use crate::text_source::TextSource;
 use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
@@ -30,7 +30,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Sizes.
-    pub model: DecoderConfig,
+    pub model: ModelConfig,
     /// Optimiser, batches, stopping.
     pub training: TrainSettings,
     /// What is said of it in the end.
@@ -65,10 +65,10 @@ pub fn run(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Manifest> {
-    let corpus = Corpus::open(tokens)?;
     let vocabulary = Vocabulary::load(vocabulary)?;
+    let corpus = Corpus::open(tokens)?;
     corpus.check_vocabulary(vocabulary.sha256())?;
-    let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
+    let settings = Settings { model: settings.model.with_vocabulary(&vocabulary)?, ..settings.clone() };
     let (model, training) = (&settings.model, settings.training.of_result());
     let mut value = json!({ "model": model, "training": training, "measurement": settings.measurement });
     if let Some(mixture) = &settings.mixture {
@@ -97,12 +97,11 @@ pub fn run(
     if let Some(mixture) = &settings.mixture {
         tokens_key += &format!(" {}", serde_json::to_string(mixture).expect("settings are plain data"));
     }
-    let decoder = train::run(&settings.model, &settings.training, (&source, &tokens_key), output, device, progress)?;
-    let evaluation =
-        evaluate::evaluate(&decoder, tokens, Some(&vocabulary), &settings.measurement.settings(), progress)?;
-    evaluation.write(output)?;
-    tokenizer_files::write(&vocabulary, output)?;
-    let card = card(&decoder, &evaluation, origin) + &evaluate::tables::markdown(&evaluation);
+    let model = train::run(&settings.model, &settings.training, (&source, &tokens_key), output, device, progress)?;
+    let figures = model.evaluate(tokens, Some(&vocabulary), &settings.measurement.settings(), progress)?;
+    figures.write(output)?;
+    tokenizer_files::write(&vocabulary, &settings.model, output)?;
+    let card = card::text(&*model, &figures, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = [
         "README.md",
@@ -118,7 +117,7 @@ pub fn run(
         .map(|name| record(&output.join(name), name))
         .collect::<std::result::Result<Vec<_>, tongues_pipeline::Error>>()?;
     let counts = json!({
-        "parameters": decoder.parameters.count(),
+        "parameters": model.parameters().count(),
         "vocabulary_sha256": vocabulary.sha256(),
         "languages": source.languages(),
         "training_tokens": source.languages().iter().map(|tag| source.total_tokens(*tag, Split::Train)).sum::<u64>(),
@@ -149,7 +148,8 @@ pub fn text(source: &dyn TokenSource) -> Text {
 
 /// Says so where training is forecast to take more memory than there is, and what takes less.
 fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
-    let model = &settings.model;
+    // What an encoder takes is not forecast.
+    let ModelConfig::Decoder(model) = &settings.model else { return };
     let training = &settings.training.for_corpus(bytes, model.context_length);
     let half = model.context_length / 2;
     let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
@@ -158,55 +158,4 @@ fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
     if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
         tracing::warn!("{warning}");
     }
-}
-
-/// The sizes with the vocabulary's own number of pieces and special ids.
-fn with_vocabulary(model: &DecoderConfig, vocabulary: &Vocabulary) -> Result<DecoderConfig> {
-    let special = DecoderConfig { beginning: vocabulary.beginning(), end: vocabulary.end(), ..model.clone() };
-    special.for_vocabulary(vocabulary.size())
-}
-
-/// `README.md`: what the model is, what it was trained on, how good it is.
-fn card(decoder: &Decoder, evaluation: &Evaluation, origin: &Origin) -> String {
-    let config = &decoder.config;
-    let mut text = format!("# {}\n\nA multilingual language model trained with `tongues`.\n", origin.name);
-    let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("writing to memory does not fail");
-    if let Some(notice) = &origin.notice {
-        line(format_args!("\n**{notice}**"));
-    }
-    line(format_args!(
-        "\n{} parameters: decoder of {} layers, hidden size {}, {} heads, windows of {} tokens, {} pieces of vocabulary.",
-        decoder.parameters.count(),
-        config.layers,
-        config.hidden_size,
-        config.heads,
-        config.context_length,
-        config.vocabulary_size
-    ));
-    line(format_args!("`transformers` loads this folder as `{}`.\n\n## Text\n", config.layout.architecture()));
-    for (name, licence) in &origin.sources {
-        line(format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
-    }
-    line(format_args!("\n## Bits per byte on held-out documents\n"));
-    line(format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better."));
-    line(format_args!(
-        "The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.\n",
-        ORDER - 1
-    ));
-    line(format_args!("| language | documents | bytes | this model | Kneser–Ney | bigram | unigram |"));
-    line(format_args!("|---|---|---|---|---|---|---|"));
-    let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
-    for language in &evaluation.languages {
-        line(format_args!(
-            "| {} | {} | {} | {:.3} | {} | {} | {} |",
-            language.language,
-            language.documents,
-            language.bytes,
-            language.bits_per_byte,
-            figure(language.kneser_ney_bits_per_byte),
-            figure(language.bigram_bits_per_byte),
-            figure(language.unigram_bits_per_byte)
-        ));
-    }
-    text
 }

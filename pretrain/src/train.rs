@@ -14,7 +14,7 @@ use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::metrics::{self, Clock};
-use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::models::{self, Model, ModelConfig};
 use crate::optimiser::Optimiser;
 use crate::tokenizer_files;
 use candle_core::Device;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tongues_pipeline::progress::Progress;
 
-/// Trains into `folder` (goes on from the checkpoint there, if any); gives the best model by held-out bits per byte,
+/// Trains into `folder` (goes on from the checkpoint there, if any); gives the best model by its held-out figure,
 /// which is also what `folder` holds in the end. A vocabulary size of 0 is taken from the tokens; `tokens_key` says in
 /// the checkpoint which tokens these are.
 ///
@@ -30,13 +30,13 @@ use tongues_pipeline::progress::Progress;
 /// Settings that cannot work, a checkpoint of other settings, a parameter that no gradient reaches, three steps in a row
 /// that had to be skipped, an interruption, files that cannot be read or written.
 pub fn run(
-    model: &DecoderConfig,
+    model: &ModelConfig,
     settings: &TrainSettings,
     source: (&dyn TokenSource, &str),
     folder: &Path,
     device: &Device,
     progress: &dyn Progress,
-) -> Result<Decoder> {
+) -> Result<Box<dyn Model>> {
     let mut trainer = Trainer::open(model, settings, source, folder, device)?;
     let clock = Clock::start(trainer.state.step, trainer.steps, trainer.tokens_a_step());
     progress.begin("training", Some(trainer.steps), "steps");
@@ -64,7 +64,7 @@ pub fn run(
     }
     progress.end();
     drop(trainer); // before there is another model
-    Decoder::load(folder, device)
+    models::load(folder, device)
 }
 
 /// A run: everything that changes is in the checkpoint.
@@ -75,7 +75,8 @@ struct Trainer<'a> {
     folder: &'a Path,
     sampler: Sampler,
     steps: u64,
-    decoder: Decoder,
+    model: Box<dyn Model>,
+    config: ModelConfig,
     optimiser: Optimiser,
     average: Average,
     state: State,
@@ -85,7 +86,7 @@ struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     /// At the start, or where the checkpoint in `folder` is.
     fn open(
-        model: &DecoderConfig,
+        model: &ModelConfig,
         settings: &TrainSettings,
         (source, tokens_key): (&'a dyn TokenSource, &str),
         folder: &'a Path,
@@ -93,21 +94,24 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>> {
         settings.check()?;
         let config = model.for_vocabulary(source.vocabulary_size())?;
-        let settings = settings.for_corpus(batch::training_bytes(source), config.context_length);
-        let mut decoder = Decoder::new(&config, settings.seed, device)?.in_precision(settings.precision);
-        decoder.recompute = settings.recompute;
-        let mut optimiser = Optimiser::new(&decoder.parameters, settings.optimiser)?;
-        let mut average = Average::new(settings.averaging(), &decoder.parameters)?;
-        let special = (config.beginning, config.end);
-        let sampler = Sampler::new(source, special, config.context_length, settings.alpha, settings.seed)?;
+        if config.needs_words() && source.vocabulary().is_none() {
+            return Err(Error::Settings("whole_words: it is not known which tokens begin a word".to_owned()));
+        }
+        let window = config.context_length();
+        let settings = settings.for_corpus(batch::training_bytes(source), window);
+        let model = models::new(&config, settings.seed, device)?;
+        let model = model.for_training(settings.precision, settings.recompute)?;
+        let mut optimiser = Optimiser::new(model.parameters(), settings.optimiser)?;
+        let mut average = Average::new(settings.averaging(), model.parameters())?;
+        let sampler = Sampler::new(source, config.special(), window, settings.alpha, settings.seed)?;
         let sampler = sampler.with(settings.language_per);
-        let steps = settings.steps_over(sampler.tokens(), config.context_length);
+        let steps = settings.steps_over(sampler.tokens(), window);
         let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
-        let stored = checkpoint::load(folder, &asked, &decoder, &mut optimiser, &mut average)?;
+        let stored = checkpoint::load(folder, &asked, &*model, &mut optimiser, &mut average)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;
         let events = Events::create(folder, state.step + 1)?;
-        Ok(Trainer { settings, source, folder, sampler, steps, decoder, optimiser, average, state, events })
+        Ok(Trainer { settings, source, folder, sampler, steps, model, config, optimiser, average, state, events })
     }
 
     /// Whether something that is done every so many steps, and at the end, is to be done now.
@@ -135,10 +139,10 @@ impl<'a> Trainer<'a> {
     fn save(&self) -> Result<()> {
         let state = self.state.clone();
         if let Some(vocabulary) = self.source.vocabulary() {
-            tokenizer_files::write(vocabulary, &checkpoint::step_folder(self.folder, state.step))?;
+            tokenizer_files::write(vocabulary, &self.config, &checkpoint::step_folder(self.folder, state.step))?;
         }
         let keep_every = self.settings.keep_every;
-        checkpoint::save(self.folder, state, keep_every, &self.decoder, &self.optimiser, &self.average)
+        checkpoint::save(self.folder, state, keep_every, &*self.model, &self.optimiser, &self.average)
     }
 }
 

@@ -10,14 +10,14 @@ use tongues_finetune::classifier::Pretrained;
 use tongues_pipeline::tokens::{Corpus, Split};
 use tongues_pipeline::vocabulary::Vocabulary;
 use tongues_pretrain::evaluate::windows::Stride;
-use tongues_pretrain::evaluate::{Settings, evaluate};
+use tongues_pretrain::evaluate::{Figures, Settings};
 
 /// Measures and prints.
 pub fn run(arguments: &EvaluateArguments) -> Result<()> {
     let folder = model(&arguments.model);
     let doing = || format!("cannot evaluate {}", folder.display());
     let device = open(arguments.device)?;
-    let decoder = Pretrained::load(&folder, &device).with_context(doing)?.decoder;
+    let model = Pretrained::load(&folder, &device).with_context(doing)?.model;
     let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
     let tokens = tokens(arguments, &folder).with_context(doing)?;
     let corpus = Corpus::open(&tokens).with_context(doing)?;
@@ -37,12 +37,14 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         stride: arguments.stride.map_or(Stride::HalfWindow, Stride::Tokens),
         ..Default::default()
     };
-    let found = evaluate(&decoder, &corpus, Some(&vocabulary), &settings, &Bars::new()).with_context(doing)?;
+    let found = model.evaluate(&corpus, Some(&vocabulary), &settings, &Bars::new()).with_context(doing)?;
     if arguments.json {
         print(&serde_json::to_string_pretty(&found)?);
     } else {
-        print(&table::bits_per_byte(&found));
-        print(&format!("\n{}", table::second_half(&found)));
+        print(&table::figures(&found));
+        if let Figures::Causal(found) = &found {
+            print(&format!("\n{}", table::second_half(found)));
+        }
     }
     Ok(())
 }

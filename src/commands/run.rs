@@ -18,8 +18,9 @@ use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
 use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
-use tongues_pretrain::evaluate::Evaluation;
+use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::memory::Forecast;
+use tongues_pretrain::models::ModelConfig;
 use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
@@ -81,7 +82,7 @@ fn model(plan: &Plan, until: Until, device: &Device, progress: &dyn Progress) ->
     let folder = plan.output.join("model");
     stage::run((&from.0, &from.1), &plan.pretrain, &origin(plan), &folder, device, progress)
         .context("cannot make `model`")?;
-    print(&table::bits_per_byte(&Evaluation::read(&folder)?));
+    print(&table::figures(&Figures::read(&folder)?));
     if until >= Until::Tasks {
         let mut done = Vec::new();
         for planned in &plan.tasks {
@@ -225,8 +226,15 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let files = plan.documents.sources.iter().flat_map(|source| &source.files);
     let bytes = || files.filter_map(|file| Some(std::fs::metadata(&file.path).ok()?.len())).sum();
     let bytes = corpus.as_ref().map_or_else(bytes, |corpus| batch::training_bytes(corpus));
-    let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.context_length);
+    let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.context_length());
     let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
+    let model = match model {
+        ModelConfig::Decoder(model) => model,
+        // Neither its time nor its memory is forecast.
+        ModelConfig::Encoder(model) => {
+            return vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
+        }
+    };
     let mut lines = vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
     let window = model.context_length;
     let at_once = training.batch_size * training.accumulation * window;

@@ -43,7 +43,11 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
         Some(text) => text.clone(),
         None => from_stdin()?,
     };
-    let decoder = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.decoder;
+    let model = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.model;
+    let Some(decoder) = model.as_decoder() else {
+        let architecture = model.config().architecture();
+        bail!("{}: found a {architecture}; expected a model that goes on with a text", folder.display());
+    };
     let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
     let no_repeat = arguments.no_repeat as usize;
     let settings = Settings { no_repeat, ..settings(&vocabulary, strategy, tokens, arguments.seed) };
@@ -54,7 +58,7 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     let at_once = if arguments.beam.is_some() { count } else { AT_ONCE };
     for first in (0..count).step_by(at_once) {
         let numbers = first..count.min(first + at_once);
-        let found = samples((&decoder, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
+        let found = samples((decoder, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
         match print(&found, first > 0, arguments.json) {
             // Who reads no further (`| head`) has what they wanted.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,

@@ -1,11 +1,39 @@
 //! The figures a run ends with, as aligned columns.
 
 use tongues_finetune::results::{Method, MethodResult, Results};
-use tongues_pretrain::evaluate::Evaluation;
+use tongues_pretrain::evaluate::masked::MaskedEvaluation;
+use tongues_pretrain::evaluate::{Evaluation, Figures};
 use tongues_pretrain::selftest::Report;
 
+/// The figures of a model by language.
+pub fn figures(figures: &Figures) -> String {
+    match figures {
+        Figures::Causal(evaluation) => bits_per_byte(evaluation),
+        Figures::Masked(evaluation) => masked(evaluation),
+    }
+}
+
+/// What an encoder pays for hidden tokens and how many it tells, and pseudo-likelihoods.
+fn masked(evaluation: &MaskedEvaluation) -> String {
+    let heading =
+        ["hidden tokens", "documents", "hidden", "masked loss", "told right, %", "sentences", "pseudo bits per byte"];
+    let rows = evaluation.languages.iter().map(|language| {
+        let pseudo = language.pseudo_likelihood.as_ref();
+        vec![
+            language.language.to_string(),
+            language.documents.to_string(),
+            language.masked_tokens.to_string(),
+            format!("{:.3}", language.masked_loss),
+            format!("{:.1}", 100.0 * language.masked_accuracy),
+            pseudo.map_or(0, |pseudo| pseudo.sentences).to_string(),
+            pseudo.map_or("-".to_owned(), |pseudo| format!("{:.3}", pseudo.pseudo_bits_per_byte)),
+        ]
+    });
+    aligned(&heading, rows)
+}
+
 /// Bits per byte by language: the model beside n-gram models on the same documents.
-pub fn bits_per_byte(evaluation: &Evaluation) -> String {
+fn bits_per_byte(evaluation: &Evaluation) -> String {
     let heading = ["bits per byte", "documents", "bytes", "model", "Kneser–Ney", "bigram", "unigram"];
     let rows = evaluation.languages.iter().map(|language| {
         let bits = [

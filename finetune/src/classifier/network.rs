@@ -1,12 +1,13 @@
-//! The decoder with a head for labels: states, pooled, dropped out, and one linear map.
+//! The pretrained model with a head for labels: states, pooled, dropped out, and one linear map.
 
 use super::batch::{Batch, by_length};
-use super::pooling::{pool, probabilities};
-use crate::error::Result;
+use super::pooling::{Pooling, pool, probabilities};
+use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use std::path::Path;
-use tongues_pretrain::models::decoder::{Decoder, DecoderConfig};
+use tongues_pretrain::models::{self, Model, ModelConfig};
+use tongues_pretrain::nn::cross_entropy::Loss;
 use tongues_pretrain::nn::{dropout, linear};
 use tongues_pretrain::parameters::Parameters;
 use tongues_pretrain::precision::Precision;
@@ -16,57 +17,60 @@ use tongues_pretrain::random::Key;
 const WEIGHT: &str = "classifier.weight";
 /// (C).
 const BIAS: &str = "classifier.bias";
-/// An untied head for tokens: without the auxiliary loss, nothing leads to it.
-const TOKEN_HEAD: &str = "lm_head.weight";
-/// Deviation of the head's initial values, that of the decoder's (Radford et al. 2019).
+/// What the names of a head for tokens begin with: without the auxiliary loss, nothing leads to it.
+const TOKEN_HEAD: &str = "lm_head.";
+/// Deviation of the head's initial values, that of the model's (Radford et al. 2019).
 const DEVIATION: f64 = 0.02;
 /// Texts scored side by side.
 const SCORED_AT_ONCE: usize = 32;
 
-/// Decoder and head. The parameters of both are those of [`Network::parameters`].
-#[derive(Debug, Clone)]
+/// Model and head. The parameters of both are those of [`Network::parameters`].
+#[derive(Debug)]
 pub struct Network {
-    decoder: Decoder,
+    model: Box<dyn Model>,
+    config: ModelConfig,
     weight: Tensor,
     bias: Tensor,
 }
 
 impl Network {
-    /// A new head for `labels` labels on a copy of `decoder`; the head's values are a function of `seed`.
-    pub fn new(decoder: &Decoder, labels: usize, dropout: f64, seed: u64) -> Result<Network> {
-        let mut parameters = decoder.parameters.copy()?;
-        let (width, device) = (3 * decoder.config.hidden_size, decoder.head().device().clone());
+    /// A new head for `labels` labels on a copy of `model`; the head's values are a function of `seed`.
+    pub fn new(model: &dyn Model, labels: usize, dropout: f64, seed: u64) -> Result<Network> {
+        let mut parameters = model.parameters().copy()?;
+        let (width, device) = (3 * model.config().hidden_size(), model.device().clone());
         parameters.normal(WEIGHT, &[labels, width], DEVIATION, Key::new(seed).named("head"), &device)?;
         parameters.insert(BIAS, &Tensor::zeros(labels, DType::F32, &device)?)?;
-        Network::with_parameters(&DecoderConfig { dropout, ..decoder.config.clone() }, parameters)
+        let (weight, bias) = (parameters.get(WEIGHT)?.as_tensor().clone(), parameters.get(BIAS)?.as_tensor().clone());
+        let model = model.with_parameters(parameters, dropout)?;
+        Ok(Network { config: model.config(), model, weight, bias })
     }
 
     /// Reads `config.json` and `model.safetensors` as [`Network::save`] wrote them.
     pub fn load(folder: &Path, labels: usize, device: &Device) -> Result<Network> {
-        let config = DecoderConfig::from_hugging_face(&folder.join("config.json"))?;
-        let network = Network::new(&Decoder::new(&config, 0, device)?, labels, config.dropout, 0)?;
+        let config = ModelConfig::from_hugging_face(&folder.join("config.json"))?;
+        let network = Network::new(&*models::new(&config, 0, device)?, labels, config.dropout(), 0)?;
         network.parameters().load_values(&folder.join("model.safetensors"), device)?;
         Ok(network)
     }
 
-    fn with_parameters(config: &DecoderConfig, parameters: Parameters) -> Result<Network> {
-        let (weight, bias) = (parameters.get(WEIGHT)?.as_tensor().clone(), parameters.get(BIAS)?.as_tensor().clone());
-        Ok(Network { decoder: Decoder::with_parameters(config, parameters)?, weight, bias })
-    }
-
-    /// Writes `config.json` (of the decoder) and `model.safetensors` (decoder and head).
+    /// Writes `config.json` (of the pretrained model) and `model.safetensors` (model and head).
     pub fn save(&self, folder: &Path) -> Result<()> {
-        Ok(self.decoder.save(folder)?)
+        Ok(self.model.save(folder)?)
     }
 
-    /// Sizes of the decoder.
-    pub fn config(&self) -> &DecoderConfig {
-        &self.decoder.config
+    /// Sizes of the pretrained model.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
     }
 
-    /// Of decoder and head, by name.
+    /// How the states of a text become one vector.
+    pub fn pooling(&self) -> Pooling {
+        Pooling::of(&self.config)
+    }
+
+    /// Of model and head, by name.
     pub fn parameters(&self) -> &Parameters {
-        &self.decoder.parameters
+        self.model.parameters()
     }
 
     /// Where the parameters are.
@@ -76,24 +80,34 @@ impl Network {
 
     /// The same weights without a graph, sharing storage.
     pub fn detached(&self) -> Network {
-        Network { decoder: self.decoder.detached(), weight: self.weight.detach(), bias: self.bias.detach() }
+        let (config, weight, bias) = (self.config.clone(), self.weight.detach(), self.bias.detach());
+        Network { model: self.model.detached(), config, weight, bias }
     }
 
     /// Final states (B, T, D) of a batch; with a key, dropout is on.
     pub fn hidden(&self, batch: &Batch, key: Option<Key>) -> Result<Tensor> {
-        Ok(self.decoder.hidden(&batch.ids, key.map(|key| key.named("decoder")))?)
+        Ok(self.model.states(&batch.ids, &batch.lengths, key.map(|key| key.named("decoder")))?)
     }
 
     /// Logits (B, C) of the states of a batch; with a key, dropout is on.
     pub fn logits(&self, hidden: &Tensor, batch: &Batch, key: Option<Key>) -> Result<Tensor> {
-        let pooled = pool(hidden, &batch.lengths)?;
-        let pooled = dropout(&pooled, self.decoder.config.dropout, key.map(|key| key.named("head")))?;
+        let pooled = pool(hidden, &batch.lengths, self.pooling())?;
+        let pooled = dropout(&pooled, self.config.dropout(), key.map(|key| key.named("head")))?;
         Ok(linear(&pooled, &self.weight, Precision::F32)?.broadcast_add(&self.bias)?)
     }
 
-    /// The map from states to tokens (V, D).
-    pub fn token_head(&self) -> &Tensor {
-        self.decoder.head()
+    /// Loss of the tokens after the states (N, D) where they are not `none`.
+    ///
+    /// # Errors
+    /// A model that does not tell the next token.
+    pub fn next_token_loss(&self, states: &Tensor, targets: &[u32], none: u32) -> Result<Loss> {
+        let loss = self.model.next_token_loss(states, targets, none)?;
+        let architecture = self.config.architecture();
+        loss.ok_or_else(|| {
+            Error::Settings(format!(
+                "finetune: `language_model_weight` is above 0; expected 0, since {architecture} does not tell the next token"
+            ))
+        })
     }
 
     /// Probability of each label for each of `texts` (token ids), in their order.
@@ -102,7 +116,7 @@ impl Network {
         let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
         let mut all = vec![Vec::new(); texts.len()];
         for rows in by_length(&lengths, SCORED_AT_ONCE) {
-            let batch = Batch::new(texts, &rows, self.config().end, self.device())?;
+            let batch = Batch::new(texts, &rows, self.config.special().1, self.device())?;
             let logits = network.logits(&network.hidden(&batch, None)?, &batch, None)?;
             for (&row, shares) in rows.iter().zip(probabilities(&logits)?) {
                 all[row] = shares;
@@ -111,11 +125,15 @@ impl Network {
         Ok(all)
     }
 
-    /// Refuses when a parameter got no gradient and names it. A separate map to tokens needs none unless
+    /// Refuses when a parameter got no gradient and names it. What leads from states to tokens alone needs none unless
     /// `predicts_tokens`.
     pub fn check_gradients(&self, gradients: &GradStore, predicts_tokens: bool) -> Result<()> {
         match self.parameters().check_gradients(gradients) {
-            Err(tongues_pretrain::Error::NoGradient(names)) if !predicts_tokens && names == [TOKEN_HEAD] => Ok(()),
+            Err(tongues_pretrain::Error::NoGradient(names))
+                if !predicts_tokens && names.iter().all(|name| name.starts_with(TOKEN_HEAD)) =>
+            {
+                Ok(())
+            }
             other => Ok(other?),
         }
     }
@@ -125,7 +143,15 @@ impl Network {
 pub(crate) mod tests {
     use super::*;
     use crate::classifier::pooling::cross_entropy;
+    use tongues_pretrain::models::decoder::{Decoder, DecoderConfig};
+    use tongues_pretrain::models::encoder::{Encoder, EncoderConfig};
     use tongues_pretrain::models::layout::Layout;
+
+    pub(crate) fn tiny_encoder() -> Encoder {
+        let sizes = EncoderConfig { hidden_size: 16, layers: 2, heads: 2, intermediate_size: 64, ..Default::default() };
+        let config = EncoderConfig { context_length: 16, ..sizes }.for_vocabulary(50).unwrap();
+        Encoder::new(&config, 3, &Device::Cpu).unwrap()
+    }
 
     pub(crate) fn tiny(tied: bool) -> Decoder {
         let config = DecoderConfig {
@@ -153,7 +179,13 @@ pub(crate) mod tests {
 
     #[test]
     fn padding_and_company_change_no_probability() {
-        let network = Network::new(&tiny(true), 3, 0.1, 1).unwrap();
+        for model in [&tiny(true) as &dyn Model, &tiny_encoder()] {
+            padding_and_company_change_no_probability_of(model);
+        }
+    }
+
+    fn padding_and_company_change_no_probability_of(model: &dyn Model) {
+        let network = Network::new(model, 3, 0.1, 1).unwrap();
         let texts = [vec![1, 7, 2], vec![1, 2], vec![1, 9, 9, 4, 20, 30, 40, 2], vec![1, 5, 6, 2]];
         let together = shares(&network, &texts);
         for (text, expected) in texts.iter().zip(&together) {
@@ -180,6 +212,19 @@ pub(crate) mod tests {
             let store = cross_entropy(&cut, &[0, 2], 0.0).unwrap().backward().unwrap();
             assert!(network.check_gradients(&store, false).is_err(), "the decoder was cut off");
         }
+    }
+
+    #[test]
+    fn every_parameter_of_an_encoder_but_its_head_gets_a_gradient() {
+        let network = Network::new(&tiny_encoder(), 3, 0.1, 1).unwrap();
+        let batch = Batch::new(&[vec![1, 7, 2], vec![1, 9, 8, 2]], &[0, 1], 2, &Device::Cpu).unwrap();
+        let hidden = network.hidden(&batch, Some(Key::new(1))).unwrap();
+        let logits = network.logits(&hidden, &batch, Some(Key::new(1))).unwrap();
+        let store = cross_entropy(&logits, &[0, 2], 0.0).unwrap().backward().unwrap();
+        network.check_gradients(&store, false).unwrap();
+        assert!(network.check_gradients(&store, true).is_err());
+        let message = network.next_token_loss(&hidden, &[1; 8], 9).unwrap_err().to_string();
+        assert!(message.contains("RobertaForMaskedLM does not tell the next token"), "{message}");
     }
 
     #[test]

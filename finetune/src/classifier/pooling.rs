@@ -1,19 +1,42 @@
-//! One vector out of the states of a text: the last, the mean and the largest, side by side (concat pooling, Howard and
-//! Ruder 2018, §3.3). In a causal decoder the last state has seen the whole text; the mean and the largest keep what a
-//! word in the middle said loudly.
+//! One vector out of the states of a text: the last or the first, the mean and the largest, side by side (concat pooling,
+//! Howard and Ruder 2018, §3.3). In a causal decoder the last state has seen the whole text; an encoder's first state,
+//! that of `<s>`, has too, and stands for the text (Devlin et al. 2019); the mean and the largest keep what a word in the
+//! middle said loudly.
 
 use crate::error::Result;
 use candle_core::{DType, Tensor};
+use tongues_pretrain::models::ModelConfig;
 
 /// Added to padded positions before the largest is taken: below every state there is.
 const NEVER: f64 = -1e30;
 
-/// Name of this pooling in `classifier.json`.
-pub const NAME: &str = "last_mean_max";
+/// Which states are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// The last, the mean, the largest: of a model that sees what came before.
+    LastMeanMax,
+    /// The first, the mean, the largest: of a model that sees both sides.
+    FirstMeanMax,
+}
+
+impl Pooling {
+    /// What fits a model.
+    pub fn of(model: &ModelConfig) -> Pooling {
+        if model.is_bidirectional() { Pooling::FirstMeanMax } else { Pooling::LastMeanMax }
+    }
+
+    /// Name in `classifier.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::LastMeanMax => "last_mean_max",
+            Pooling::FirstMeanMax => "first_mean_max",
+        }
+    }
+}
 
 /// `hidden` (B, T, D) with `lengths` (B) real positions, 1 to T, first in each row: (B, 3·D). Padded positions have no
 /// part in it, neither forward nor backward.
-pub fn pool(hidden: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+pub fn pool(hidden: &Tensor, lengths: &[usize], pooling: Pooling) -> Result<Tensor> {
     let (b, t, d) = hidden.dims3()?;
     let device = hidden.device();
     let of_positions = |value: &dyn Fn(usize, usize) -> f64| -> Result<Tensor> {
@@ -24,13 +47,17 @@ pub fn pool(hidden: &Tensor, lengths: &[usize]) -> Result<Tensor> {
             .to_dtype(hidden.dtype())?
             .to_device(device)?)
     };
-    let last: Vec<u32> = lengths.iter().enumerate().map(|(row, length)| (row * t + length - 1) as u32).collect();
-    let last = hidden.reshape((b * t, d))?.index_select(&Tensor::from_vec(last, b, device)?, 0)?; // (B, D)
+    let one = lengths.iter().enumerate().map(|(row, length)| match pooling {
+        Pooling::LastMeanMax => (row * t + length - 1) as u32,
+        Pooling::FirstMeanMax => (row * t) as u32,
+    });
+    let one = Tensor::from_vec(one.collect::<Vec<_>>(), b, device)?;
+    let one = hidden.reshape((b * t, d))?.index_select(&one, 0)?; // (B, D)
     let shares = of_positions(&|position, length| if position < length { 1.0 / length as f64 } else { 0.0 })?;
     let mean = hidden.broadcast_mul(&shares)?.sum(1)?;
     let padding = of_positions(&|position, length| if position < length { 0.0 } else { NEVER })?;
     let largest = hidden.broadcast_add(&padding)?.max(1)?;
-    Ok(Tensor::cat(&[last, mean, largest], 1)?)
+    Ok(Tensor::cat(&[one, mean, largest], 1)?)
 }
 
 /// Summed cross-entropy of `logits` (B, C) against `targets` (B), of whose probability a share `smoothing` is spread over
@@ -75,16 +102,23 @@ mod tests {
     fn pooling_by_hand() {
         // Two texts of two states of width 1: 3 and 5; 7 and padding of 100.
         let hidden = Tensor::new(&[[[3f64], [5.0]], [[7.0], [100.0]]], &Device::Cpu).unwrap();
-        let pooled = pool(&hidden, &[2, 1]).unwrap();
-        assert_eq!(pooled.to_vec2::<f64>().unwrap(), [[5.0, 4.0, 5.0], [7.0, 7.0, 7.0]]);
+        let pooled = |pooling| pool(&hidden, &[2, 1], pooling).unwrap().to_vec2::<f64>().unwrap();
+        assert_eq!(pooled(Pooling::LastMeanMax), [[5.0, 4.0, 5.0], [7.0, 7.0, 7.0]]);
+        assert_eq!(pooled(Pooling::FirstMeanMax), [[3.0, 4.0, 5.0], [7.0, 7.0, 7.0]]);
     }
 
     #[test]
     fn gradients_match_finite_differences_and_padding_gets_none() {
+        for pooling in [Pooling::LastMeanMax, Pooling::FirstMeanMax] {
+            gradients_match_finite_differences_and_padding_gets_none_with(pooling);
+        }
+    }
+
+    fn gradients_match_finite_differences_and_padding_gets_none_with(pooling: Pooling) {
         let hidden = variable(&[3, 4, 2], 1);
         let (weight, bias) = (variable(&[5, 6], 2), variable(&[5], 3));
         let loss = || {
-            let pooled = pool(&hidden, &[4, 2, 1]).unwrap();
+            let pooled = pool(&hidden, &[4, 2, 1], pooling).unwrap();
             let logits =
                 tongues_pretrain::nn::linear(&pooled, &weight, Precision::F32).unwrap().broadcast_add(&bias).unwrap();
             (cross_entropy(&logits, &[4, 0, 2], 0.1).unwrap() + scalar(&pooled)).unwrap()

@@ -7,17 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use tongues_pipeline::io::manifest::{FileRecord, record};
 use tongues_pipeline::vocabulary::encoder;
-use tongues_pretrain::models::decoder::Decoder;
+use tongues_pretrain::models::{self, Model};
 use tongues_pretrain::tokenizer_files::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
 
 /// Files of the folder that fine-tuning depends on.
 const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];
 
-/// A decoder and its vocabulary.
+/// A model and its vocabulary.
 #[derive(Debug)]
 pub struct Pretrained {
     /// The weights to start from.
-    pub decoder: Decoder,
+    pub model: Box<dyn Model>,
     /// Shared by every classifier made from them.
     pub tokenizer: Arc<Tokenizer>,
 }
@@ -29,7 +29,7 @@ impl Pretrained {
     /// # Errors
     /// A file that is missing or broken, a vocabulary of another size or hash.
     pub fn load(folder: &Path, device: &Device) -> Result<Pretrained> {
-        let decoder = Decoder::load(folder, device)?;
+        let model = models::load(folder, device)?;
         let tokenizer = Tokenizer::load(folder)?;
         let path = folder.join(TOKENIZER_CONFIG);
         let config: serde_json::Value = match std::fs::read(&path) {
@@ -40,8 +40,8 @@ impl Pretrained {
                 serde_json::from_slice(&bytes).map_err(tongues_pipeline::Error::format(&path))?
             }
         };
-        tokenizer.check(decoder.config.vocabulary_size, config[VOCABULARY_SHA256].as_str(), &path)?;
-        Ok(Pretrained { decoder, tokenizer: Arc::new(tokenizer) })
+        tokenizer.check(model.config().pieces(), config[VOCABULARY_SHA256].as_str(), &path)?;
+        Ok(Pretrained { model, tokenizer: Arc::new(tokenizer) })
     }
 
     /// The files as inputs of a stage.

@@ -13,7 +13,6 @@ use tongues_pipeline::progress::Progress;
 use tongues_pretrain::Error as PretrainError;
 use tongues_pretrain::nn;
 use tongues_pretrain::optimiser::{AdamW, AdamWSettings, Gradients};
-use tongues_pretrain::precision::Precision;
 use tongues_pretrain::random::Key;
 use tongues_pretrain::schedule::Schedule;
 
@@ -137,7 +136,7 @@ fn one(
     key: Key,
     rate: f64,
 ) -> Result<f64> {
-    let batch = Batch::new(&examples.texts, rows, network.config().end, network.device())?;
+    let batch = Batch::new(&examples.texts, rows, network.config().special().1, network.device())?;
     let targets: Vec<usize> = rows.iter().map(|&row| examples.labels[row]).collect();
     let hidden = network.hidden(&batch, Some(key))?;
     let logits = network.logits(&hidden, &batch, Some(key))?;
@@ -145,8 +144,7 @@ fn one(
     let predicts_tokens = settings.language_model_weight > 0.0;
     if predicts_tokens {
         let targets = batch.next_tokens(&examples.texts, rows, NONE);
-        let of_tokens =
-            nn::cross_entropy(&hidden.flatten(0, 1)?, network.token_head(), &targets, Some(NONE), Precision::F32)?;
+        let of_tokens = network.next_token_loss(&hidden.flatten(0, 1)?, &targets, NONE)?;
         loss = (loss + (of_tokens.sum * (settings.language_model_weight / of_tokens.rows as f64))?)?;
     }
     let value = f64::from(loss.to_scalar::<f32>()?);
@@ -186,9 +184,10 @@ pub fn scores(truth: &[usize], probabilities: &[Vec<f32>]) -> Scores {
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::tests::{tiny, tiny_of};
+    use super::super::network::tests::{tiny, tiny_encoder, tiny_of};
     use super::*;
     use tongues_pipeline::progress::Silent;
+    use tongues_pretrain::models::Model;
     use tongues_pretrain::models::layout::Layout;
 
     /// The label is whether token 7 or token 8 comes somewhere in the text.
@@ -228,10 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_of_any_layout_learns_and_is_read_back() {
-        for layout in Layout::ALL {
-            let settings = ClassifierSettings { dropout: 0.0, language_model_weight: 0.5, ..settings() };
-            let network = Network::new(&tiny_of(layout, true), 2, settings.dropout, 1).unwrap();
+    fn a_model_of_any_layout_learns_and_is_read_back() {
+        let decoders = Layout::ALL.map(|layout| (Box::new(tiny_of(layout, true)) as Box<dyn Model>, 0.5));
+        for (model, language_model_weight) in decoders.into_iter().chain([(Box::new(tiny_encoder()) as _, 0.0)]) {
+            let (layout, settings) = (model.config().architecture(), settings());
+            let settings = ClassifierSettings { dropout: 0.0, language_model_weight, ..settings };
+            let network = Network::new(&*model, 2, settings.dropout, 1).unwrap();
             let batch = examples(8, 1);
             train(&network, &batch, &Labelled::default(), &settings, course(60), &Silent).unwrap();
             let shares = network.probabilities(&batch.texts).unwrap();

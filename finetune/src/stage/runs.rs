@@ -2,7 +2,7 @@
 
 use super::{MODEL, UNITS};
 use crate::classifier::training::{self, Course, Labelled, Validation};
-use crate::classifier::{self, Card, Classifier, ClassifierSettings, Network, Pretrained, pooling};
+use crate::classifier::{self, Card, Classifier, ClassifierSettings, Network, Pretrained};
 use crate::error::Result;
 use crate::metrics::Scores;
 use crate::results::{Method, MethodResult};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
-use tongues_pretrain::models::decoder::Decoder;
+use tongues_pretrain::models;
 
 /// One seed of one method, finished.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl<'a> Runs<'a> {
         folder: &'a Path,
         key: &'a str,
     ) -> Runs<'a> {
-        let maximum_tokens = settings.maximum_tokens.min(pretrained.decoder.config.context_length);
+        let maximum_tokens = settings.maximum_tokens.min(pretrained.model.config().context_length());
         let [validation, test] =
             [&task.validation, &task.test].map(|examples| labelled(examples, pretrained, maximum_tokens));
         Runs { task, settings, pretrained, folder, key, maximum_tokens, validation, test }
@@ -123,7 +123,7 @@ impl<'a> Runs<'a> {
         let at_maximum = |set: &Labelled| set.texts.iter().filter(|ids| ids.len() == self.maximum_tokens).count();
         let counts = json!({
             "vocabulary_sha256": self.pretrained.tokenizer.sha256(),
-            "parameters": self.pretrained.decoder.parameters.count(),
+            "parameters": self.pretrained.model.parameters().count(),
             "maximum_tokens": self.maximum_tokens,
             "texts_of_maximum_tokens": {
                 "train": at_maximum(&labelled(&self.task.train, self.pretrained, self.maximum_tokens)),
@@ -158,14 +158,14 @@ impl<'a> Runs<'a> {
         let drawn = labels_per_class.map(|per_class| self.task.draw(per_class, seed));
         let examples: &[Example] = drawn.as_deref().unwrap_or(&self.task.train);
         let train = labelled(examples, self.pretrained, self.maximum_tokens);
-        let (labels, base) = (self.task.labels.len(), &self.pretrained.decoder);
+        let (labels, base) = (self.task.labels.len(), &*self.pretrained.model);
         let (course, name, network) = if method == Method::Pretrained {
             let (epochs, learning_rate) = (self.settings.epochs, self.settings.learning_rate);
             let network = Network::new(base, labels, dropout, seed)?;
             (Course { epochs, learning_rate, seed }, "pretrained", network)
         } else {
             let (epochs, learning_rate) = (self.settings.from_scratch_epochs, self.settings.from_scratch_learning_rate);
-            let network = Network::new(&Decoder::new(&base.config, seed, device)?, labels, dropout, seed)?;
+            let network = Network::new(&*models::new(&base.config(), seed, device)?, labels, dropout, seed)?;
             (Course { epochs, learning_rate, seed }, "from scratch", network)
         };
         let steps = training::steps(train.texts.len(), self.settings, course);
@@ -206,7 +206,7 @@ impl<'a> Runs<'a> {
             task: self.task.name.clone(),
             language: self.task.language,
             labels: self.task.labels.clone(),
-            pooling: pooling::NAME.to_owned(),
+            pooling: network.pooling().name().to_owned(),
             maximum_tokens: self.maximum_tokens,
             seed: unit.seed,
             vocabulary_sha256: self.pretrained.tokenizer.sha256().to_owned(),

@@ -40,10 +40,12 @@ pub struct Figures {
     pub fertility: Part<Vec<Fertility>>,
     /// What training logged.
     pub training: Part<Training>,
-    /// Bits per byte on the test split.
+    /// Bits per byte on the test split, of a decoder.
     pub evaluation: Part<Evaluation>,
     /// Models of several mixtures of languages; most runs have none.
     pub comparison: Part<Comparison>,
+    /// Hidden tokens of the test split, of an encoder.
+    pub masked: Part<MaskedEvaluation>,
     /// One for each classifier, by name of its folder.
     pub tasks: Part<Vec<Task>>,
 }
@@ -128,11 +130,20 @@ pub struct TrainStep {
 pub struct ValidationStep {
     /// Optimiser steps done.
     pub step: u64,
-    /// Over all languages.
-    pub bits_per_byte: f64,
+    /// Over all languages, of a decoder.
+    pub bits_per_byte: Option<f64>,
+    /// Over all languages, of an encoder: nats per hidden token.
+    pub masked_loss: Option<f64>,
     /// By tag.
     #[serde(default)]
     pub languages: BTreeMap<String, f64>,
+}
+
+impl ValidationStep {
+    /// The one of the two figures that is there.
+    pub fn figure(&self) -> Option<f64> {
+        self.bits_per_byte.or(self.masked_loss)
+    }
 }
 
 #[derive(Deserialize)]
@@ -146,7 +157,51 @@ enum MetricsLine {
     Samples,
 }
 
-/// `model/evaluation.json`.
+/// `model/evaluation.json` of an encoder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MaskedEvaluation {
+    /// Which split.
+    pub split: String,
+    /// How tokens were hidden.
+    pub masks: Masks,
+    /// One row a language.
+    pub languages: Vec<MaskedLanguageEvaluation>,
+}
+
+/// How tokens were hidden.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Masks {
+    /// Share of the tokens.
+    pub share: f64,
+}
+
+/// What an encoder tells of the hidden tokens of one language.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MaskedLanguageEvaluation {
+    /// Tag.
+    pub language: String,
+    /// Documents.
+    pub documents: u64,
+    /// UTF-8 bytes.
+    pub bytes: u64,
+    /// Hidden tokens.
+    pub masked_tokens: u64,
+    /// Nats for each.
+    pub masked_loss: f64,
+    /// Share that is the likeliest.
+    pub masked_accuracy: f64,
+    /// Of sentences.
+    pub pseudo_likelihood: Option<PseudoLikelihood>,
+}
+
+/// The pseudo-log-likelihood of sentences, each token told from all others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PseudoLikelihood {
+    /// Over the bytes; not comparable with bits per byte.
+    pub pseudo_bits_per_byte: f64,
+}
+
+/// `model/evaluation.json` of a decoder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Which split.
@@ -350,6 +405,10 @@ impl Figures {
             Some(_) => ["This run compares several models; their figures are below."; 2],
             None => ["No model was trained in this run yet.", "No model of this run was evaluated yet."],
         };
+        let (file, missing) = ("model/evaluation.json", none[1]);
+        // Only an encoder's file says how tokens were hidden.
+        let masked: Part<MaskedEvaluation> = json(run, file, missing);
+        let is_masked = masked.found.is_some();
         Ok(Figures {
             name: whole.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned()),
             notice: json::<Plan>(run, "plan.json", "").found.and_then(|plan| plan.notice),
@@ -358,7 +417,8 @@ impl Figures {
             rejected: sampled(run, "documents/rejected", samples::rejected),
             fertility: json(run, "vocabulary/fertility.json", "No vocabulary was trained in this run yet."),
             training: training(run, none[0]),
-            evaluation: json(run, "model/evaluation.json", none[1]),
+            evaluation: if is_masked { Part::missing("") } else { json(run, file, missing) },
+            masked,
             comparison,
             tasks: tasks(run),
         })

@@ -82,6 +82,8 @@ fn funnel<'a>(name: &'a str, counts: &'a Counts) -> Funnel<'a> {
 struct Curves {
     loss: Option<Chart>,
     bits: Option<Chart>,
+    /// Whether it is hidden tokens that are told.
+    is_masked: bool,
     /// Languages without a line of their own.
     languages_left_out: usize,
 }
@@ -89,9 +91,10 @@ struct Curves {
 fn curves(training: &Training) -> Curves {
     let loss = training.steps.iter().map(|line| (line.step as f64, line.loss)).collect();
     let validation = &training.validation;
+    let is_masked = validation.iter().any(|line| line.masked_loss.is_some());
     let mut series = vec![(
         "all languages".to_owned(),
-        validation.iter().map(|line| (line.step as f64, line.bits_per_byte)).collect::<Vec<_>>(),
+        validation.iter().filter_map(|line| Some((line.step as f64, line.figure()?))).collect::<Vec<_>>(),
     )];
     let languages: BTreeSet<&String> = validation.iter().flat_map(|line| line.languages.keys()).collect();
     let shown = if languages.len() > 1 { languages.len().min(LINES) } else { 0 };
@@ -101,7 +104,8 @@ fn curves(training: &Training) -> Curves {
     }
     Curves {
         loss: charts::lines("step", "loss, nats per token", &[("loss".to_owned(), loss)]),
-        bits: charts::lines("step", "bits per byte", &series),
+        bits: charts::lines("step", if is_masked { "nats per hidden token" } else { "bits per byte" }, &series),
+        is_masked,
         languages_left_out: if shown == 0 { 0 } else { languages.len() - shown },
     }
 }

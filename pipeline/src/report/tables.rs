@@ -33,7 +33,7 @@ pub(super) fn write(figures: &Figures, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
+fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 8] {
     let documents = figures.documents.found.as_ref();
     let training = figures.training.found.as_ref();
     [
@@ -70,16 +70,23 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
         (
             "validation",
             training.map(|training| {
-                let all = |step: &super::figures::ValidationStep| (step.step, String::new(), step.bits_per_byte);
                 let mut rows = Vec::new();
                 for step in &training.validation {
-                    rows.push(all(step));
-                    rows.extend(step.languages.iter().map(|(language, bits)| (step.step, language.clone(), *bits)));
+                    // The figures of languages are of the same kind as that of all.
+                    let of = |figure: f64| match step.masked_loss {
+                        None => [Some(figure), None],
+                        Some(_) => [None, Some(figure)],
+                    };
+                    rows.extend(step.figure().map(|figure| (step.step, String::new(), of(figure))));
+                    let each =
+                        step.languages.iter().map(|(language, figure)| (step.step, language.clone(), of(*figure)));
+                    rows.extend(each);
                 }
                 vec![
                     ("step", count(&rows, |row| row.0)),
                     ("language", text(&rows, |row| if row.1.is_empty() { "all" } else { &row.1 })),
-                    ("bits_per_byte", number(&rows, |row| Some(row.2))),
+                    ("bits_per_byte", number(&rows, |row| row.2[0])),
+                    ("masked_loss", number(&rows, |row| row.2[1])),
                 ]
             }),
         ),
@@ -119,6 +126,24 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
                     ("tokens_seen", count(&rows, |(one, ..)| one.tokens_seen)),
                     ("seed", count(&rows, |(_, seed, _)| *seed)),
                     ("bits_per_byte", number(&rows, |(.., bits)| Some(*bits))),
+                ]
+            }),
+        ),
+        (
+            "masked_evaluation",
+            figures.masked.found.as_ref().map(|evaluation| {
+                let rows = &evaluation.languages;
+                let pseudo = |row: &super::figures::MaskedLanguageEvaluation| {
+                    row.pseudo_likelihood.as_ref().map(|pseudo| pseudo.pseudo_bits_per_byte)
+                };
+                vec![
+                    ("language", text(rows, |row| &row.language)),
+                    ("documents", count(rows, |row| row.documents)),
+                    ("bytes", count(rows, |row| row.bytes)),
+                    ("masked_tokens", count(rows, |row| row.masked_tokens)),
+                    ("masked_loss", number(rows, |row| Some(row.masked_loss))),
+                    ("masked_accuracy", number(rows, |row| Some(row.masked_accuracy))),
+                    ("pseudo_bits_per_byte", number(rows, pseudo)),
                 ]
             }),
         ),

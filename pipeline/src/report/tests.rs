@@ -175,6 +175,26 @@ fn a_whole_run_shows_every_part() {
 }
 
 #[test]
+fn an_encoder_shows_hidden_tokens_in_place_of_bits_per_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    whole(folder.path());
+    let row = json!({"language": "ltg_Latn", "documents": 40, "bytes": 45_000, "masked_tokens": 1800, "masked_loss": 3.25, "masked_accuracy": 0.375, "pseudo_likelihood": {"sentences": 9, "bytes": 900, "tokens": 300, "pseudo_bits_per_byte": 1.125}});
+    let evaluation =
+        json!({"split": "test", "masks": {"share": 0.15, "replaced_by": "<mask>", "window": 128}, "languages": [row]});
+    put(folder.path(), "model/evaluation.json", &evaluation.to_string());
+    let line = json!({"kind": "validation", "step": 50, "masked_loss": 4.5, "languages": {"ltg_Latn": 4.5}});
+    put(folder.path(), "model/training/metrics.jsonl", &format!("{line}\n"));
+    let html = page(folder.path());
+    for text in ["15 % of the tokens of the test split", "3.250", "37.5", "1.125", "Nats per hidden token"] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(!html.contains("Kneser") && !folder.path().join("report/evaluation.json").exists());
+    let rows = fs::read(folder.path().join("report/validation.json")).unwrap();
+    let rows: Value = serde_json::from_slice(&rows).unwrap();
+    assert_eq!((&rows[0]["masked_loss"], &rows[0]["bits_per_byte"]), (&json!(4.5), &Value::Null));
+}
+
+#[test]
 fn text_of_others_is_escaped_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     whole(folder.path());

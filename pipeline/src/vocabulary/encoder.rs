@@ -119,6 +119,15 @@ impl Vocabulary {
         &self.pieces
     }
 
+    /// Whether a word begins with `id`: its piece begins with a space, or is no piece of text.
+    pub fn begins_word(&self, id: u32) -> bool {
+        self.pieces.get(id as usize).is_none_or(|piece| match piece.kind {
+            Kind::Normal | Kind::UserDefined | Kind::Unused => piece.text.starts_with('▁'),
+            Kind::Byte => false,
+            Kind::Unknown | Kind::Control => true,
+        })
+    }
+
     /// Whether `id` stands for one byte of a character without a piece.
     pub fn is_byte(&self, id: u32) -> bool {
         self.pieces.get(id as usize).is_some_and(|piece| piece.kind == Kind::Byte)

@@ -10,17 +10,32 @@ use serde_json::{Value, json};
 /// Name of the file.
 pub const FILE: &str = "tokenizer.json";
 
-/// The content of `tokenizer.json`: `<s>` before every text, no `</s>` after it.
-pub fn tokenizer_json(vocabulary: &Vocabulary) -> Value {
+/// The token that stands for a hidden one.
+pub const MASK: &str = "<mask>";
+
+/// The content of `tokenizer.json`: `<s>` before every text, no `</s>` after it. With the id of `<mask>`, which is the one
+/// after the last piece, it is an encoder's: that token is added, and `</s>` stands after every text.
+pub fn tokenizer_json(vocabulary: &Vocabulary, mask: Option<u32>) -> Value {
     let pieces = vocabulary.pieces();
     let special = [vocabulary.unknown(), vocabulary.beginning(), vocabulary.end(), vocabulary.padding()];
-    let added = special.map(|id| {
-        json!({ "id": id, "content": pieces[id as usize].text, "single_word": false, "lstrip": false,
+    let special = special.map(|id| (id, pieces[id as usize].text.as_str(), false));
+    // The space before a mask belongs to it, as in RoBERTa: what is hidden begins a word.
+    let mask_token = mask.map(|id| (id, MASK, true));
+    let added = special.into_iter().chain(mask_token).map(|(id, content, takes_space)| {
+        json!({ "id": id, "content": content, "single_word": false, "lstrip": takes_space,
                 "rstrip": false, "normalized": false, "special": true })
     });
-    let beginning = &pieces[vocabulary.beginning() as usize].text;
-    let first = json!({ "SpecialToken": { "id": beginning, "type_id": 0 } });
+    let added: Vec<Value> = added.collect();
+    let [beginning, end] = [vocabulary.beginning(), vocabulary.end()].map(|id| &pieces[id as usize].text);
+    let special = |id: &str| json!({ "SpecialToken": { "id": id, "type_id": 0 } });
     let text = |id: &str| json!({ "Sequence": { "id": id, "type_id": 0 } });
+    let (single, pair) = match mask {
+        None => (vec![special(beginning), text("A")], vec![special(beginning), text("A"), text("B")]),
+        Some(_) => {
+            let single = vec![special(beginning), text("A"), special(end)];
+            (single.clone(), [single, vec![special(end), text("B"), special(end)]].concat())
+        }
+    };
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
         "normalizer": { "type": "Sequence", "normalizers": [
@@ -28,9 +43,9 @@ pub fn tokenizer_json(vocabulary: &Vocabulary) -> Value {
             { "type": "Replace", "pattern": { "String": " " }, "content": "▁" },
         ] },
         "pre_tokenizer": null,
-        "post_processor": { "type": "TemplateProcessing", "single": [first, text("A")],
-            "pair": [first, text("A"), text("B")],
-            "special_tokens": { beginning: { "id": beginning, "ids": [vocabulary.beginning()], "tokens": [beginning] } } },
+        "post_processor": { "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": {
+            beginning: { "id": beginning, "ids": [vocabulary.beginning()], "tokens": [beginning] },
+            end: { "id": end, "ids": [vocabulary.end()], "tokens": [end] } } },
         "decoder": { "type": "Sequence", "decoders": [
             { "type": "Replace", "pattern": { "String": "▁" }, "content": " " },
             { "type": "ByteFallback" }, { "type": "Fuse" },
@@ -53,7 +68,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         train_on(&invented(), Vec::new(), &small(), folder.path(), &Silent).unwrap();
         let vocabulary = Vocabulary::load(folder.path()).unwrap();
-        let value = tokenizer_json(&vocabulary);
+        let value = tokenizer_json(&vocabulary, None);
         let pieces = value["model"]["vocab"].as_array().unwrap();
         assert_eq!(pieces.len(), vocabulary.size());
         for (id, piece) in vocabulary.pieces().iter().enumerate() {
@@ -65,6 +80,11 @@ mod tests {
         let added: Vec<_> = value["added_tokens"].as_array().unwrap().iter().map(|token| &token["content"]).collect();
         assert_eq!(added, ["<unk>", "<s>", "</s>", "<pad>"]);
         assert_eq!(value["post_processor"]["special_tokens"]["<s>"]["ids"], json!([1]));
+        let ends = |value: &Value| value["post_processor"]["single"].as_array().unwrap().len() == 3;
+        let masked = tokenizer_json(&vocabulary, Some(vocabulary.size() as u32));
+        let last = masked["added_tokens"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["content"], &last["id"]), (&json!("<mask>"), &json!(vocabulary.size())));
+        assert!(ends(&masked) && !ends(&value) && masked["model"] == value["model"]);
         // The dummy prefix: a text begins with a piece that begins with ▁, as `Prepend` makes it.
         let first = vocabulary.encode("a")[0] as usize;
         assert!(pieces[first][0].as_str().unwrap().starts_with('▁'), "{}", pieces[first]);

@@ -49,6 +49,9 @@ fn a_trained_vocabulary_gives_every_text_back() {
     assert!(vocabulary.encode("漢").iter().filter(|id| vocabulary.is_byte(**id)).count() == 3);
     assert_eq!(vocabulary.decode(&[u32::MAX]), vocabulary.decode(&[0]));
     assert_eq!(vocabulary.encode("1987").len(), 5, "space and four digits, never one number");
+    for (text, words) in [("kalo mēšu", 2), ("1987", 1), ("漢字", 1)] {
+        assert_eq!(vocabulary.encode(text).iter().filter(|id| vocabulary.begins_word(**id)).count(), words, "{text}");
+    }
     assert_eq!(manifest.outputs[1].sha256, vocabulary.sha256());
 
     let table: Vec<Fertility> =

@@ -16,8 +16,9 @@ pub use results::Results;
 
 use crate::batch;
 use crate::error::{Error, Result};
-use crate::evaluate::{self, Evaluation};
+use crate::evaluate::{self, Figures};
 use crate::models::decoder::Decoder;
+use crate::models::model_config::ModelConfig;
 use crate::stage::{self, Origin};
 use candle_core::Device;
 use mixture::Mixed;
@@ -86,6 +87,10 @@ fn told(origin: &Origin, condition: &Condition, seed: u64) -> Origin {
     }
 }
 
+fn no_decoder() -> Error {
+    Error::Settings("comparison: the model is an encoder; expected a decoder, which has bits per byte".to_owned())
+}
+
 /// Trains and measures every condition with every seed, `output/CONDITION/seed-N` each, and writes `results.json`, anew
 /// after every model. Models that are there are not trained again; an interrupted one is gone on with.
 ///
@@ -100,6 +105,9 @@ pub fn run(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Results> {
+    if matches!(settings.model, ModelConfig::Encoder(_)) {
+        return Err(no_decoder());
+    }
     let corpus = Corpus::open(tokens)?;
     let (model, training) = (&settings.model, settings.training.of_result());
     let value =
@@ -116,7 +124,7 @@ pub fn run(
         return Err(Error::Settings(format!("{language}: no document in the test split; expected some to measure")));
     }
     let (own_tokens, own_bytes) = comparison.own_text(&corpus)?;
-    let window = settings.model.context_length;
+    let window = settings.model.context_length();
     // The batch that suits the studied language's text, in all conditions.
     let settings = stage::Settings { training: settings.training.for_corpus(own_bytes, window), ..settings.clone() };
     let own_steps = settings.training.steps_over(own_tokens, window);
@@ -131,7 +139,11 @@ pub fn run(
             let settings = condition.settings(&settings, own_steps, seed);
             let origin = told(origin, condition, seed);
             stage::run((tokens, vocabulary), &settings, &origin, &folder, device, progress)?;
-            let found = Evaluation::read(&folder)?.languages.into_iter().find(|found| found.language == language);
+            let evaluation = match Figures::read(&folder)? {
+                Figures::Causal(evaluation) => evaluation,
+                Figures::Masked(_) => return Err(no_decoder()),
+            };
+            let found = evaluation.languages.into_iter().find(|found| found.language == language);
             let figures =
                 found.ok_or_else(|| Error::Settings(format!("{language}: held-out documents without text")))?;
             let decoder = Decoder::load(&folder, device)?;

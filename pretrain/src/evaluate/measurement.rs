@@ -20,13 +20,15 @@ pub struct Measurement {
     pub probed_documents: usize,
     /// Tokens of a language's training text that the n-gram models read at most.
     pub ngram_training_tokens: u64,
+    /// Sentences of each language whose pseudo-likelihood is measured, at most; 0: none. Of an encoder.
+    pub pseudo_sentences: usize,
 }
 
 impl Default for Measurement {
     /// As [`Settings`], but of at most 500 documents: a run is to end soon, and `tongues evaluate` measures all.
     fn default() -> Measurement {
-        let Settings { ngram_training_tokens, sentences, probed_documents, .. } = Settings::default();
-        Measurement { documents: 500, stride: 0, sentences, probed_documents, ngram_training_tokens }
+        let Settings { ngram_training_tokens, sentences, probed_documents, pseudo_sentences, .. } = Settings::default();
+        Measurement { documents: 500, stride: 0, sentences, probed_documents, ngram_training_tokens, pseudo_sentences }
     }
 }
 
@@ -52,6 +54,7 @@ impl Measurement {
             ngram_training_tokens: self.ngram_training_tokens,
             sentences: self.sentences,
             probed_documents: self.probed_documents,
+            pseudo_sentences: self.pseudo_sentences,
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use crate::error::Result;
 use crate::models::layout::Layout;
-use crate::nn::{
-    AttentionSettings, affine, attention_layer, causal_attention, feed_forward, gelu, layer_norm, residual,
-};
+use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forward, gelu, layer_norm, residual};
 use crate::random::Key;
 use candle_core::Tensor;
 
@@ -50,7 +48,7 @@ fn gpt<'a>(
     settings: &AttentionSettings,
     keys: [Option<Key>; 2],
 ) -> Result<Tensor> {
-    let AttentionSettings { heads, epsilon, rate, precision } = settings;
+    let AttentionSettings { heads, seen, epsilon, rate, precision } = settings;
     let pair = |name: &str| [at(&format!("{name}.weight")), at(&format!("{name}.bias"))];
     let map = |x: &Tensor, name: &str| {
         let [weight, bias] = pair(name);
@@ -60,7 +58,7 @@ fn gpt<'a>(
         let [weight, bias] = pair(name);
         layer_norm(x, weight, bias, *epsilon)
     };
-    let attend = |x: &Tensor| map(&causal_attention(&map(x, "attn.c_attn")?, heads, *precision)?, "attn.c_proj");
+    let attend = |x: &Tensor| map(&attention(&map(x, "attn.c_attn")?, heads, seen, *precision)?, "attn.c_proj");
     let feed = |x: &Tensor| map(&gelu(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
     if layout == Layout::Gpt1 {
         let x = norm(&residual(x, &attend(x)?, *rate, keys[0])?, "ln_1")?;

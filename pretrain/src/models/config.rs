@@ -81,21 +81,9 @@ impl<'de> Deserialize<'de> for DecoderConfig {
     /// Takes the sizes of a preset for keys that are not there.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<DecoderConfig, D::Error> {
         let mut given: Map<String, Value> = Map::deserialize(deserializer)?;
-        if let Some(name) = given.get("preset").and_then(Value::as_str) {
-            let preset = presets::named(name).map_err(D::Error::custom)?;
-            // A layout that is not one is refused with all else below.
-            let layout = given.get("layout").and_then(|layout| Layout::deserialize(layout).ok()).unwrap_or_default();
-            let intermediate = if layout.is_gpt() { 4 * preset.hidden_size } else { preset.intermediate_size };
-            let sizes = [
-                ("hidden_size", preset.hidden_size),
-                ("layers", preset.layers),
-                ("heads", preset.heads),
-                ("intermediate_size", intermediate),
-            ];
-            for (key, size) in sizes {
-                given.entry(key).or_insert(size.into());
-            }
-        }
+        // A layout that is not one is refused with all else below.
+        let layout = given.get("layout").and_then(|layout| Layout::deserialize(layout).ok()).unwrap_or_default();
+        presets::lay_under(&mut given, !layout.is_gpt()).map_err(D::Error::custom)?;
         DecoderConfig::deserialize(Value::Object(given)).map_err(D::Error::custom)
     }
 }

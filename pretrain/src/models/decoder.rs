@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    AttentionSettings, Heads, Rope, add_positions, cross_entropy, dropout, embedding, layer_norm, linear, recompute,
-    rms_norm,
+    AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear,
+    recompute, rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -38,7 +38,7 @@ impl Decoder {
     /// 0.02 / √(2 · layers) (Radford et al. 2019; not in `gpt1`), norms 1, biases 0.
     pub fn new(config: &DecoderConfig, seed: u64, device: &Device) -> Result<Decoder> {
         config.check()?;
-        let parameters = weights::new(config, Key::new(seed).named("initial values"), device)?;
+        let parameters = weights::new(weights::weights(config), Key::new(seed).named("initial values"), device)?;
         Decoder::with_parameters(config, parameters)
     }
 
@@ -61,6 +61,11 @@ impl Decoder {
     /// The same with products in this precision. New and read models have them in f32.
     pub fn in_precision(self, precision: Precision) -> Decoder {
         Decoder { precision, ..self }
+    }
+
+    /// What its products are in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The same weights without a graph, sharing storage: for evaluation and prediction. Its products are in f32, as those
@@ -110,7 +115,12 @@ impl Decoder {
     /// Final states (B, T, D) of `ids` (B, T) u32, normed as the layout has it, T at most the context length. With a key,
     /// dropout is on.
     pub fn hidden(&self, ids: &Tensor, key: Option<Key>) -> Result<Tensor> {
-        let (_, t) = ids.dims2()?;
+        self.hidden_seeing(ids, &Seen::causal(), key)
+    }
+
+    /// The same where each token sees no more than `seen`; learned positions count from the beginning of a text.
+    pub fn hidden_seeing(&self, ids: &Tensor, seen: &Seen, key: Option<Key>) -> Result<Tensor> {
+        let (b, t) = ids.dims2()?;
         if t > self.config.context_length {
             return Err(Error::Settings(format!(
                 "a window of {t} tokens; the model takes {}",
@@ -118,11 +128,16 @@ impl Decoder {
             )));
         }
         let DecoderConfig { layout, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
-        let settings = AttentionSettings { heads: self.heads.clone(), epsilon, rate, precision: self.precision };
+        let (heads, precision) = (self.heads.clone(), self.precision);
+        let settings = AttentionSettings { heads, seen: seen.clone(), epsilon, rate, precision };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = embedding(ids, self.value(layout.embedding()))?;
         if let Some(table) = layout.positions() {
-            x = add_positions(&x, self.value(table))?;
+            let table = self.value(table);
+            x = match seen.positions(t) {
+                None => add_positions(&x, table)?,
+                Some(places) => (x + embedding(&Tensor::from_vec(places, (b, t), ids.device())?, table)?)?,
+            };
         }
         x = dropout(&x, rate, key(0))?;
         for layer in 0..self.config.layers {
@@ -329,6 +344,22 @@ mod tests {
                 optimiser.step(&decoder.parameters, &gradients, 1e-2).unwrap();
             }
             assert!(losses[0] > 1.5 && losses[199] < 0.02, "{config:?}: {} to {}", losses[0], losses[199]);
+        }
+    }
+
+    #[test]
+    fn packed_documents_with_boundaries_are_documents_alone() {
+        for config in tiny().iter().filter(|config| config.tied_embeddings) {
+            let decoder = new(config, 3);
+            let states = |ids: &[u32], starts: Vec<usize>| {
+                let seen = Seen::causal().apart(&[starts], ids.len()).unwrap();
+                let ids = Tensor::from_slice(ids, (1, ids.len()), &Device::Cpu).unwrap();
+                decoder.hidden_seeing(&ids, &seen, None).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            };
+            let packed = states(&[1, 3, 1, 6, 4], vec![0, 2]);
+            let alone = [states(&[1, 3], vec![0]), states(&[1, 6, 4], vec![0])].concat();
+            let near = |other: &[f32]| packed.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(near(&alone) && !near(&states(&[1, 3, 1, 6, 4], vec![0])), "{:?}", config.layout);
         }
     }
 

@@ -53,8 +53,7 @@ impl DecoderConfig {
     /// # Errors
     /// Another kind of model, or a variant of these whose arithmetic is not ours, by the key that says so.
     pub fn from_hugging_face(path: &Path) -> Result<DecoderConfig> {
-        let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
-        let stored = Stored { path, value: serde_json::from_slice(&bytes).map_err(FileError::format(path))? };
+        let stored = Stored::read(path)?;
         let known = Layout::ALL.into_iter().find(|layout| stored.value["model_type"] == layout.model_type());
         let types = Layout::ALL.map(|layout| format!("\"{}\"", layout.model_type())).join(", ");
         let layout = known.ok_or_else(|| stored.wrong("model_type", &format!("one of {types}")))?;
@@ -65,12 +64,17 @@ impl DecoderConfig {
 }
 
 /// A configuration as it was found.
-struct Stored<'a> {
+pub(super) struct Stored<'a> {
     path: &'a Path,
-    value: Value,
+    pub value: Value,
 }
 
 impl Stored<'_> {
+    pub fn read(path: &Path) -> Result<Stored<'_>> {
+        let bytes = std::fs::read(path).map_err(FileError::io("read", path))?;
+        Ok(Stored { path, value: serde_json::from_slice(&bytes).map_err(FileError::format(path))? })
+    }
+
     fn gated(&self, layout: Layout) -> Result<DecoderConfig> {
         self.only("hidden_act", &[json!("silu")])?;
         for key in ["attention_bias", "mlp_bias", "use_sliding_window"] {
@@ -142,12 +146,12 @@ impl Stored<'_> {
         })
     }
 
-    fn wrong(&self, key: &str, expected: &str) -> Error {
+    pub fn wrong(&self, key: &str, expected: &str) -> Error {
         let found = self.value.get(key).map_or("nothing".to_owned(), Value::to_string);
         Error::Mismatch { place: format!("{}, {key}", self.path.display()), found, expected: expected.to_owned() }
     }
 
-    fn whole(&self, key: &str) -> Result<usize> {
+    pub fn whole(&self, key: &str) -> Result<usize> {
         self.value[key].as_u64().map(|size| size as usize).ok_or_else(|| self.wrong(key, "a whole number"))
     }
 
@@ -155,13 +159,13 @@ impl Stored<'_> {
         if self.value[key].is_null() { Ok(usual) } else { self.whole(key) }
     }
 
-    fn number(&self, key: &str) -> Result<f64> {
+    pub fn number(&self, key: &str) -> Result<f64> {
         self.value[key].as_f64().ok_or_else(|| self.wrong(key, "a number"))
     }
 
     /// A special id, the first of several. Where none is named, as in GPT's own folder, that of this program's
     /// vocabularies.
-    fn token(&self, key: &str, usual: u32) -> Result<u32> {
+    pub fn token(&self, key: &str, usual: u32) -> Result<u32> {
         let one = self.value[key].get(0).unwrap_or(&self.value[key]);
         if one.is_null() {
             return Ok(usual);
@@ -171,7 +175,7 @@ impl Stored<'_> {
     }
 
     /// Refuses a value whose arithmetic is not ours; a key that is not there means the usual.
-    fn only(&self, key: &str, known: &[Value]) -> Result<()> {
+    pub fn only(&self, key: &str, known: &[Value]) -> Result<()> {
         let found = &self.value[key];
         if found.is_null() || known.contains(found) {
             return Ok(());

@@ -1,13 +1,24 @@
-//! Models: one decoder in four layouts, recurrent language models, words from characters.
+//! Models: a decoder in four layouts, an encoder, recurrent language models, words from characters, and what models are to
+//! training and evaluation.
 
 mod blocks;
 mod cached;
 pub mod char_cnn;
 pub mod config;
 pub mod decoder;
+pub mod encoder;
+pub mod encoder_config;
+mod encoder_hugging_face;
+pub mod encoder_weights;
 pub mod hugging_face;
 pub mod layout;
+pub mod masking;
 mod memory;
+pub mod model;
+pub mod model_config;
 pub mod presets;
 pub mod recurrent;
 pub mod weights;
+
+pub use model::{Model, load, new};
+pub use model_config::ModelConfig;

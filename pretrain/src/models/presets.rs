@@ -1,5 +1,7 @@
 //! Sizes by name, from what a laptop trains in minutes to what takes a day of a large accelerator.
 
+use serde_json::{Map, Value};
+
 /// A named size. The name is the number of parameters, to one part in twenty, of a `llama` decoder with a tied head and
 /// [`VOCABULARY`] pieces; `qwen3` has a few more, and so have the layouts with learned positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,27 @@ pub fn named(name: &str) -> Result<&'static Preset, String> {
     let known = || PRESETS.map(|preset| preset.name).join(", ");
     let found = PRESETS.iter().find(|preset| preset.name == name);
     found.ok_or_else(|| format!("no preset `{name}`; known: {}", known()))
+}
+
+/// Puts the sizes of the preset that `given` names under the keys that are not in it; `gated` says whether the
+/// feed-forward map has a gate.
+///
+/// # Errors
+/// As [`named`].
+pub(crate) fn lay_under(given: &mut Map<String, Value>, gated: bool) -> Result<(), String> {
+    let Some(name) = given.get("preset").and_then(Value::as_str) else { return Ok(()) };
+    let preset = named(name)?;
+    let intermediate = if gated { preset.intermediate_size } else { 4 * preset.hidden_size };
+    let sizes = [
+        ("hidden_size", preset.hidden_size),
+        ("layers", preset.layers),
+        ("heads", preset.heads),
+        ("intermediate_size", intermediate),
+    ];
+    for (key, size) in sizes {
+        given.entry(key).or_insert(size.into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

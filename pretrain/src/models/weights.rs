@@ -11,7 +11,7 @@ use std::path::Path;
 /// Name of a head that is not the embedding.
 pub const HEAD: &str = "lm_head.weight";
 /// Deviation of new weights (Radford et al. 2019).
-const DEVIATION: f64 = 0.02;
+pub(crate) const DEVIATION: f64 = 0.02;
 
 /// A tensor before it has values.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,9 +61,9 @@ pub fn weights(config: &DecoderConfig) -> Vec<Weight> {
 }
 
 /// New parameters; the values of each depend on (key, name) alone.
-pub(crate) fn new(config: &DecoderConfig, key: crate::random::Key, device: &Device) -> Result<Parameters> {
+pub(crate) fn new(weights: Vec<Weight>, key: crate::random::Key, device: &Device) -> Result<Parameters> {
     let mut parameters = Parameters::new();
-    for Weight { name, shape, first, is_embedding } in weights(config) {
+    for Weight { name, shape, first, is_embedding } in weights {
         match first {
             First::Normal(deviation) => parameters.normal(&name, &shape, deviation, key, device)?,
             First::Ones => parameters.ones(&name, &shape, device)?,
@@ -92,15 +92,15 @@ pub(crate) fn stored(config: &DecoderConfig, path: &Path, device: &Device) -> Re
     Ok(stored.into_iter().map(|(name, tensor)| (with_prefix(name), tensor)).collect())
 }
 
-fn normal(name: &str, shape: &[usize], deviation: f64) -> Weight {
+pub(crate) fn normal(name: &str, shape: &[usize], deviation: f64) -> Weight {
     Weight { name: name.to_owned(), shape: shape.to_vec(), first: First::Normal(deviation), is_embedding: false }
 }
 
-fn ones(name: &str, width: usize) -> Weight {
+pub(crate) fn ones(name: &str, width: usize) -> Weight {
     Weight { first: First::Ones, ..normal(name, &[width], 0.0) }
 }
 
-fn zeros(name: &str, width: usize) -> Weight {
+pub(crate) fn zeros(name: &str, width: usize) -> Weight {
     Weight { first: First::Zeros, ..normal(name, &[width], 0.0) }
 }
 

@@ -1,4 +1,4 @@
-//! Linear maps with a bias, the weight stored as GPT-2 stores it: a row for each input.
+//! Linear maps with a bias, the weight stored with a row for each input, as GPT-2 does, or for each output, as BERT does.
 
 use crate::error::Result;
 use crate::nn::backward::of_weight;
@@ -17,9 +17,20 @@ const BLOCK: usize = 64;
 /// [`crate::nn::linear()`], the weight is not transposed: this is the `Conv1D` of Hugging Face's GPT-2.
 pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x, weight, bias]) {
-        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Affine { precision })?);
+        let op = Affine { rows_are_outputs: false, precision };
+        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?);
     }
     plain::affine(x, weight, bias, precision)
+}
+
+/// `x` (…, I) times `weight` (O, I) transposed, multiplied in `precision`, plus `bias` (O): (…, O). This is the
+/// `nn.Linear` of PyTorch.
+pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    if slices::are_f32_on_cpu(&[x, weight, bias]) {
+        let op = Affine { rows_are_outputs: true, precision };
+        return Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?);
+    }
+    plain::linear_with_bias(x, weight, bias, precision)
 }
 
 /// The sum of all rows of `values`, each as wide as `width`.
@@ -34,7 +45,24 @@ pub(crate) fn sum_of_rows(values: &[f32], width: usize) -> Vec<f32> {
 }
 
 struct Affine {
+    /// Whether the weight is (O, I), not (I, O).
+    rows_are_outputs: bool,
     precision: Precision,
+}
+
+impl Affine {
+    /// The weight as (I, O).
+    fn weight<'a>(&self, weight: &'a [f32], in_width: usize, out_width: usize) -> Matrix<'a> {
+        match self.rows_are_outputs {
+            true => Matrix::new(weight, out_width).transposed(),
+            false => Matrix::new(weight, in_width),
+        }
+    }
+
+    /// I and O, of the weight's shape.
+    fn widths(&self, (rows, columns): (usize, usize)) -> (usize, usize) {
+        if self.rows_are_outputs { (columns, rows) } else { (rows, columns) }
+    }
 }
 
 impl CustomOp3 for Affine {
@@ -51,7 +79,7 @@ impl CustomOp3 for Affine {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (in_width, out_width) = weight_layout.shape().dims2()?;
+        let (in_width, out_width) = self.widths(weight_layout.shape().dims2()?);
         let mut shape = layout.dims().to_vec();
         match shape.last_mut() {
             Some(last) if *last == in_width && bias_layout.dims() == [out_width] => *last = out_width,
@@ -65,7 +93,7 @@ impl CustomOp3 for Affine {
         let rows = x.len() / in_width;
         let mut out = vec![0.0; rows * out_width];
         out.par_chunks_mut(out_width).for_each(|row| row.copy_from_slice(bias));
-        let weight = Matrix::new(slices::of(weight, weight_layout)?, in_width);
+        let weight = self.weight(slices::of(weight, weight_layout)?, in_width, out_width);
         times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add, self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
@@ -78,15 +106,16 @@ impl CustomOp3 for Affine {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (in_width, out_width) = weight.dims2()?;
+        let (in_width, out_width) = self.widths(weight.dims2()?);
         let rows = x.elem_count() / in_width;
         let mut of_x = vec![0.0; x.elem_count()];
         let (by_weight, by_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
-            let gradient = Matrix::new(gradient, rows);
-            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, in_width));
+            let (x, gradient) = (Matrix::new(x, rows), Matrix::new(gradient, rows));
+            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), self.weight(weight, in_width, out_width));
             times_transposed(out, gradient, weight, self.precision);
-            (transposed_times(Matrix::new(x, rows), gradient, self.precision), of_bias)
+            let (left, right) = if self.rows_are_outputs { (gradient, x) } else { (x, gradient) };
+            (transposed_times(left, right, self.precision), of_bias)
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
@@ -104,6 +133,12 @@ mod tests {
         for (shape, out) in [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 40, 33], 65)] {
             let (x, weight, bias) = (normal(&shape, 1), normal(&[shape[2], out], 2), normal(&[out], 3));
             agree(&[&x, &weight, &bias], |[x, w, b]| affine(x, w, b, F32), |[x, w, b]| plain::affine(x, w, b, F32));
+            let weight = weight.t().unwrap().contiguous().unwrap();
+            agree(
+                &[&x, &weight, &bias],
+                |[x, w, b]| linear_with_bias(x, w, b, F32),
+                |[x, w, b]| plain::linear_with_bias(x, w, b, F32),
+            );
         }
     }
 

@@ -1,29 +1,31 @@
-//! Causal multi-head attention (Vaswani et al. 2017) without a (B, H, T, T) tensor: each head works through blocks of
-//! queries against the keys before them, and the backward pass computes the weights again from the logarithms of their
+//! Multi-head attention (Vaswani et al. 2017) without a (B, H, T, T) tensor: each head works through blocks of queries
+//! against the keys they see (see [`Seen`]), and the backward pass computes the weights again from the logarithms of their
 //! sums, as in FlashAttention (Dao et al. 2022). Heads of queries may share heads of keys and values (Ainslie et al. 2023).
 
 use crate::error::Result;
 use crate::nn::heads::{HeadNorms, Heads, Preparation};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
+use crate::nn::seen::Seen;
 use crate::nn::vector::{add, dot, exp, exponentials, largest, scale, vectorised};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Queries handled at once: their weights against a few hundred keys stay in the second-level cache.
 const BLOCK: usize = 64;
 
-/// `softmax(q kᵀ / √K) v` over the keys up to each query, q and k rotated where `heads` has rotary positions. `joined`
+/// `softmax(q kᵀ / √K) v` over the keys each query sees, q and k rotated where `heads` has rotary positions. `joined`
 /// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
 /// of f32 on the CPU are in f32 whatever `precision` says: they are few and small.
-pub fn causal_attention(joined: &Tensor, heads: &Heads, precision: Precision) -> Result<Tensor> {
+pub fn attention(joined: &Tensor, heads: &Heads, seen: &Seen, precision: Precision) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[joined]) {
-        let op = CausalAttention { heads: heads.clone(), logarithms: OnceLock::new() };
+        let op = Attention { heads: heads.clone(), seen: seen.clone(), logarithms: OnceLock::new() };
         return Ok(joined.contiguous()?.apply_op1(op)?);
     }
-    plain::causal_attention(joined, heads, None, precision)
+    plain::attention(joined, heads, seen, None, precision)
 }
 
 /// Sizes: tokens T, heads of queries H, heads of keys G, width of a head K.
@@ -76,6 +78,7 @@ pub(crate) fn forward(
     joined: &[f32],
     sizes: Sizes,
     heads: &Heads,
+    seen: &Seen,
     norms: Option<HeadNorms>,
     out: &mut [f32],
 ) -> Vec<f32> {
@@ -95,17 +98,20 @@ pub(crate) fn forward(
             of_queries.prepare(sizes.part(joined, sequence, group * sizes.shared() + member), queries);
             for start in (0..t).step_by(BLOCK) {
                 let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
-                let scores = &mut scores[..rows * end];
-                multiply_scores(queries, keys, k, start..end, scores);
-                for (i, row) in scores.chunks_exact_mut(end).enumerate() {
-                    let (seen, later) = row.split_at_mut(start + i + 1);
-                    let most = largest(seen);
-                    let sum = exponentials(seen, most);
-                    scale(seen, 1.0 / sum);
-                    later.fill(0.0);
+                let block = seen.keys_of_block(sequence, start..end, t);
+                let scores = &mut scores[..rows * block.len()];
+                multiply_scores(queries, keys, k, start..end, block.clone(), scores);
+                for (i, row) in scores.chunks_exact_mut(block.len()).enumerate() {
+                    let range = within(seen.keys(sequence, start + i, t), &block);
+                    row[..range.start].fill(0.0);
+                    row[range.end..].fill(0.0);
+                    let row = &mut row[range];
+                    let most = largest(row);
+                    let sum = exponentials(row, most);
+                    scale(row, 1.0 / sum);
                     logarithms[start + i] = most + sum.ln();
                 }
-                let (weights, values) = (Matrix::new(scores, rows), v.rows(0..end));
+                let (weights, values) = (Matrix::new(scores, rows), v.rows(block));
                 multiply(&mut out.rows(start..end), weights, values, 1.0, Old::Replace, Threads::One);
             }
         }
@@ -113,11 +119,27 @@ pub(crate) fn forward(
     logarithms
 }
 
-/// Scores of the queries of a block against all keys up to its end.
-fn multiply_scores(queries: &[f32], keys: &[f32], k: usize, block: std::ops::Range<usize>, scores: &mut [f32]) {
-    let queries = Matrix::new(&queries[block.start * k..block.end * k], block.len());
-    let keys = Matrix::new(&keys[..block.end * k], block.end).transposed();
-    let out = &mut MatrixMut::new(scores, block.len());
+/// Keys by their place in a block of keys.
+fn within(keys: Range<usize>, block: &Range<usize>) -> Range<usize> {
+    keys.start - block.start..keys.end - block.start
+}
+
+/// Rows of (T, K).
+fn rows_of(all: &[f32], k: usize, rows: Range<usize>) -> Matrix<'_> {
+    Matrix::new(&all[rows.start * k..rows.end * k], rows.len())
+}
+
+/// Scores of the queries of a block against a block of keys.
+fn multiply_scores(
+    queries: &[f32],
+    keys: &[f32],
+    k: usize,
+    of_queries: Range<usize>,
+    of_keys: Range<usize>,
+    scores: &mut [f32],
+) {
+    let out = &mut MatrixMut::new(scores, of_queries.len());
+    let (queries, keys) = (rows_of(queries, k, of_queries), rows_of(keys, k, of_keys).transposed());
     multiply(out, queries, keys, 1.0, Old::Replace, Threads::One);
 }
 
@@ -136,7 +158,7 @@ struct Scratch {
 pub(crate) fn backward(
     [joined, out, gradient]: [&[f32]; 3],
     sizes: Sizes,
-    heads: &Heads,
+    (heads, seen): (&Heads, &Seen),
     norms: Option<HeadNorms>,
     logarithms: &[f32],
     of_joined: &mut [f32],
@@ -177,7 +199,7 @@ pub(crate) fn backward(
                 gradient: sizes.head(gradient, sequence, number),
                 logarithms: &logarithms[(sequence * h + number) * t..(sequence * h + number + 1) * t],
             };
-            head.backward(k, scratch, &mut of_value);
+            head.backward(k, (seen, sequence), scratch, &mut of_value);
             of_queries.back(query, &scratch.of_queries, &mut of_query, &mut by_norms[0]);
         }
         of_keys.back(key, &scratch.of_keys, &mut of_key, &mut by_norms[1]);
@@ -203,32 +225,35 @@ struct Head<'a> {
 impl Head<'_> {
     /// Writes the gradient by the prepared queries to the scratch space, and adds those by the prepared keys and by the
     /// values to what other heads left.
-    fn backward(&self, k: usize, scratch: &mut Scratch, of_values: &mut MatrixMut) {
+    fn backward(&self, k: usize, (seen, sequence): (&Seen, usize), scratch: &mut Scratch, of_values: &mut MatrixMut) {
         let t = self.logarithms.len();
         for start in (0..t).step_by(BLOCK) {
             let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
-            let weights = &mut scratch.weights[..rows * end];
-            let of_scores = &mut scratch.of_scores[..rows * end];
-            multiply_scores(&scratch.queries, &scratch.keys, k, start..end, weights);
-            let (gradient, values) = (self.gradient.rows(start..end), self.values.rows(0..end));
+            let block = seen.keys_of_block(sequence, start..end, t);
+            let weights = &mut scratch.weights[..rows * block.len()];
+            let of_scores = &mut scratch.of_scores[..rows * block.len()];
+            multiply_scores(&scratch.queries, &scratch.keys, k, start..end, block.clone(), weights);
+            let (gradient, values) = (self.gradient.rows(start..end), self.values.rows(block.clone()));
             let by_weights = &mut MatrixMut::new(of_scores, rows);
             multiply(by_weights, gradient, values.transposed(), 1.0, Old::Replace, Threads::One);
-            for (i, (weights, of_scores)) in
-                weights.chunks_exact_mut(end).zip(of_scores.chunks_exact_mut(end)).enumerate()
-            {
-                let (row, seen) = (start + i, start + i + 1);
+            let each = weights.chunks_exact_mut(block.len()).zip(of_scores.chunks_exact_mut(block.len()));
+            for (row, (weights, of_scores)) in (start..).zip(each) {
+                let range = within(seen.keys(sequence, row, t), &block);
+                for unseen in [0..range.start, range.end..block.len()] {
+                    weights[unseen.clone()].fill(0.0);
+                    of_scores[unseen].fill(0.0);
+                }
                 let (out, gradient) = (self.out.row(row), self.gradient.row(row));
-                through_softmax(&mut weights[..seen], &mut of_scores[..seen], self.logarithms[row], out, gradient);
-                weights[seen..].fill(0.0);
-                of_scores[seen..].fill(0.0);
+                let (weights, of_scores) = (&mut weights[range.clone()], &mut of_scores[range]);
+                through_softmax(weights, of_scores, self.logarithms[row], out, gradient);
             }
             let (weights, of_scores) = (Matrix::new(weights, rows), Matrix::new(of_scores, rows));
-            let block = start * k..end * k;
-            let queries = Matrix::new(&scratch.queries[block.clone()], rows);
-            let keys = Matrix::new(&scratch.keys[..end * k], end);
-            let of_queries = &mut MatrixMut::new(&mut scratch.of_queries[block], rows);
-            let of_keys = &mut MatrixMut::new(&mut scratch.of_keys[..end * k], end);
-            multiply(&mut of_values.rows(0..end), weights.transposed(), gradient, 1.0, Old::Add, Threads::One);
+            let queries = rows_of(&scratch.queries, k, start..end);
+            let keys = rows_of(&scratch.keys, k, block.clone());
+            let of_queries = &mut MatrixMut::new(&mut scratch.of_queries[start * k..end * k], rows);
+            let of_keys = &mut scratch.of_keys[block.start * k..block.end * k];
+            let of_keys = &mut MatrixMut::new(of_keys, block.len());
+            multiply(&mut of_values.rows(block), weights.transposed(), gradient, 1.0, Old::Add, Threads::One);
             multiply(of_queries, of_scores, keys, 1.0, Old::Replace, Threads::One);
             multiply(of_keys, of_scores.transposed(), queries, 1.0, Old::Add, Threads::One);
         }
@@ -247,22 +272,24 @@ vectorised! {
     }
 }
 
-struct CausalAttention {
+struct Attention {
     heads: Heads,
+    seen: Seen,
     /// Kept by the forward pass for the backward pass.
     logarithms: OnceLock<Vec<f32>>,
 }
 
-impl CustomOp1 for CausalAttention {
+impl CustomOp1 for Attention {
     fn name(&self) -> &'static str {
-        "causal-attention"
+        "attention"
     }
 
     fn cpu_fwd(&self, joined: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (b, t, width) = layout.shape().dims3()?;
+        self.seen.check(b, t)?;
         let (joined, sizes) = (slices::of(joined, layout)?, Sizes::of((b, t, width), &self.heads));
         let mut out = vec![0.0; b * t * sizes.h * sizes.k];
-        let logarithms = forward(joined, sizes, &self.heads, None, &mut out);
+        let logarithms = forward(joined, sizes, &self.heads, &self.seen, None, &mut out);
         // Only the first call sets it; a second forward pass of one operation has the same input.
         self.logarithms.get_or_init(|| logarithms);
         Ok((CpuStorage::F32(out), Shape::from((b, t, sizes.h * sizes.k))))
@@ -273,7 +300,7 @@ impl CustomOp1 for CausalAttention {
         let logarithms = self.logarithms.get().expect("the forward pass comes before the backward pass");
         let mut of_joined = vec![0.0; joined.elem_count()];
         slices::read([joined, result, gradient], |given| {
-            backward(given, sizes, &self.heads, None, logarithms, &mut of_joined);
+            backward(given, sizes, (&self.heads, &self.seen), None, logarithms, &mut of_joined);
         })?;
         Ok(Some(Tensor::from_vec(of_joined, joined.shape(), joined.device())?))
     }
@@ -285,6 +312,68 @@ mod tests {
     use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
     use crate::precision::Precision::F32;
+
+    /// Causal and bidirectional, each with whole sequences, with texts of several lengths, and filled up.
+    fn kinds(b: usize, t: usize) -> Vec<Seen> {
+        let every = |step: usize| (0..t).step_by(step).collect::<Vec<_>>();
+        let starts: Vec<_> = (0..b).map(|sequence| every([t.div_ceil(3), 1, 7][sequence % 3])).collect();
+        let lengths: Vec<_> = (0..b).map(|sequence| [t.div_ceil(2), t, 1][sequence % 3]).collect();
+        let of = |seen: Seen| {
+            let (apart, padded) = (seen.clone().apart(&starts, t), seen.clone().padded(&lengths, t));
+            [seen, apart.unwrap(), padded.unwrap()]
+        };
+        [Seen::causal(), Seen::bidirectional()].into_iter().flat_map(of).collect()
+    }
+
+    fn numbers(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn near(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        found.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b}"));
+    }
+
+    #[test]
+    fn a_boundary_makes_two_sequences_of_one() {
+        let (t, cut, h, k) = (2 * BLOCK + 9, BLOCK + 3, 2, 4);
+        let heads = Heads { queries: h, keys: h, rope: None };
+        let joined = normal(&[1, t, 3 * h * k], 1);
+        for seen in [Seen::causal(), Seen::bidirectional()] {
+            let gradient = normal(&[1, t, h * k], 2);
+            // Value and gradient of a part of the tokens by itself, or of all with the boundary.
+            let run = |from: usize, count: usize, seen: &Seen| {
+                let part = candle_core::Var::from_tensor(&joined.narrow(1, from, count).unwrap()).unwrap();
+                let out = attention(&part, &heads, seen, F32).unwrap();
+                let loss = (&out * gradient.narrow(1, from, count).unwrap()).unwrap().sum_all().unwrap();
+                [numbers(&out), numbers(loss.backward().unwrap().get(&part).unwrap())]
+            };
+            let together = run(0, t, &seen.clone().apart(&[vec![0, cut]], t).unwrap());
+            let (first, second) = (run(0, cut, &seen), run(cut, t - cut, &seen));
+            for which in [0, 1] {
+                near(&together[which], &[first[which].clone(), second[which].clone()].concat());
+            }
+            assert_ne!(together[0], run(0, t, &seen)[0]);
+        }
+    }
+
+    #[test]
+    fn padding_changes_nothing_and_is_not_changed() {
+        let (t, length, h, k) = (BLOCK + 9, BLOCK - 2, 2, 4);
+        let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
+        let seen = Seen::bidirectional().padded(&[length], t).unwrap();
+        let joined = candle_core::Var::from_tensor(&normal(&[1, t, 3 * h * k], 1)).unwrap();
+        let alone = attention(&joined.narrow(1, 0, length).unwrap(), &heads, &Seen::bidirectional(), F32).unwrap();
+        let padded = attention(&joined, &heads, &seen, F32).unwrap().narrow(1, 0, length).unwrap();
+        near(&numbers(&padded), &numbers(&alone));
+        let store = padded.sum_all().unwrap().backward().unwrap();
+        let of_padding = store.get(&joined).unwrap().narrow(1, length, t - length).unwrap();
+        assert!(numbers(&of_padding).iter().all(|gradient| *gradient == 0.0));
+        // A later token is seen.
+        let changed = joined.slice_assign(&[0..1, length - 1..length, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2));
+        let other = attention(&changed.unwrap(), &heads, &seen, F32).unwrap();
+        assert_ne!(numbers(&other)[..h * k], numbers(&padded)[..h * k]);
+    }
 
     #[test]
     fn agrees_with_the_plain_path() {
@@ -301,8 +390,13 @@ mod tests {
             let joined = normal(&[b, t, (queries + 2 * keys) * k], 1);
             for rope in [None, Some(Rope::new(t + 2, k, 100.0))] {
                 let heads = Heads { queries, keys, rope };
-                let plain = |[x]: [&Tensor; 1]| plain::causal_attention(x, &heads, None, F32);
-                agree(&[&joined], |[x]| causal_attention(x, &heads, F32), plain);
+                for seen in kinds(b, t) {
+                    agree(
+                        &[&joined],
+                        |[x]| attention(x, &heads, &seen, F32),
+                        |[x]| plain::attention(x, &heads, &seen, None, F32),
+                    );
+                }
             }
         }
     }
@@ -316,7 +410,7 @@ mod tests {
         let join = |parts: [&Tensor; 3]| Tensor::cat(&parts, 2).unwrap().reshape((1, t, ())).unwrap();
         let attend = |joined: &Tensor, keys| {
             let heads = Heads { queries: 4, keys, rope: rope.clone() };
-            causal_attention(joined, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            attention(joined, &heads, &Seen::causal(), F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let twice = |x: &Tensor| x.index_select(&Tensor::new(&[0u32, 0, 1, 1], x.device()).unwrap(), 2).unwrap();
         assert_eq!(attend(&join([&q, &key, &v]), 2), attend(&join([&q, &twice(&key), &twice(&v)]), 4));
@@ -328,8 +422,9 @@ mod tests {
         let heads = Heads { queries: h, keys: h, rope: Some(Rope::new(t, k, 100.0)) };
         let joined = normal(&[1, t, 3 * h * k], 1);
         let changed = joined.slice_assign(&[0..1, t - 1..t, 0..3 * h * k], &normal(&[1, 1, 3 * h * k], 2)).unwrap();
-        let out =
-            |x: &Tensor| causal_attention(x, &heads, F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let out = |x: &Tensor| {
+            attention(x, &heads, &Seen::causal(), F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
         let (a, b) = (out(&joined), out(&changed));
         assert_eq!(a[..(t - 1) * h * k], b[..(t - 1) * h * k]);
         assert_ne!(a[(t - 1) * h * k..], b[(t - 1) * h * k..]);

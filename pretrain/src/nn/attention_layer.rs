@@ -8,6 +8,7 @@ use crate::nn::heads::{HeadNorms, Heads};
 use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old};
+use crate::nn::seen::Seen;
 use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, plain, residual, rms_norm, slices};
@@ -21,6 +22,8 @@ use std::ops::Range;
 pub struct AttentionSettings {
     /// H and G, and rotary positions of at least T tokens.
     pub heads: Heads,
+    /// The keys each query sees.
+    pub seen: Seen,
     /// Added to the mean square in the norms.
     pub epsilon: f64,
     /// Share dropped, with a key.
@@ -48,7 +51,7 @@ pub fn attention_layer(
     let precision = settings.precision;
     let joined = linear(&rms_norm(x, of_norm, settings.epsilon)?, &Tensor::cat(&[q, k, v], 0)?, precision)?;
     let norms = head_norms.map(|weights| (weights, settings.epsilon));
-    let attended = plain::causal_attention(&joined, &settings.heads, norms, precision)?;
+    let attended = plain::attention(&joined, &settings.heads, &settings.seen, norms, precision)?;
     residual(x, &linear(&attended, o, precision)?, settings.rate, key)
 }
 
@@ -110,7 +113,7 @@ impl<'a> Named<'a> {
 
 impl<const N: usize> AttentionLayer<N> {
     fn forward(&self, x: &[f32], (b, t, d): (usize, usize, usize), weights: [&[f32]; N]) -> Vec<f32> {
-        let AttentionSettings { heads, epsilon, precision, .. } = &self.settings;
+        let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, parts) = (b * t, named.parts());
         let mut normed = vec![0.0; x.len()];
@@ -124,7 +127,7 @@ impl<const N: usize> AttentionLayer<N> {
         }
         let mut attended = vec![0.0; rows * parts[0].len()];
         let sizes = Sizes::of((b, t, width), heads);
-        let logarithms = attention::forward(&joined, sizes, heads, named.head_norms, &mut attended);
+        let logarithms = attention::forward(&joined, sizes, heads, seen, named.head_norms, &mut attended);
         let branch = &mut normed; // its values are no longer needed
         let (out, o) = (&mut MatrixMut::new(branch, rows), Matrix::new(named.o, d));
         times_transposed(out, Matrix::new(&attended, rows), o, *precision);
@@ -141,7 +144,7 @@ impl<const N: usize> AttentionLayer<N> {
         gradient: &[f32],
         Passed { joined, attended, logarithms }: Passed,
     ) -> (Vec<f32>, [Vec<f32>; N]) {
-        let AttentionSettings { heads, epsilon, precision, .. } = &self.settings;
+        let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, columns) = (b * t, named.parts());
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
@@ -153,7 +156,8 @@ impl<const N: usize> AttentionLayer<N> {
         let mut of_joined = vec![0.0; joined.len()];
         let given = [joined.as_slice(), &attended, &of_attended];
         let sizes = Sizes::of((b, t, columns[2].end), heads);
-        let by_head_norms = attention::backward(given, sizes, heads, named.head_norms, &logarithms, &mut of_joined);
+        let by_head_norms =
+            attention::backward(given, sizes, (heads, seen), named.head_norms, &logarithms, &mut of_joined);
         drop((joined, attended));
         let of_joined = Matrix::new(&of_joined, rows);
         let parts = columns.map(|columns| of_joined.columns(columns));
@@ -188,6 +192,7 @@ impl<const N: usize> CustomOp2 for AttentionLayer<N> {
         _: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (x, shape) = (slices::of(x, layout)?, layout.shape().dims3()?);
+        self.settings.seen.check(shape.0, shape.1)?;
         let out = slices::read(self.weights.tensors.each_ref(), |weights| self.forward(x, shape, weights))?;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
@@ -234,8 +239,11 @@ mod tests {
             // Weights as small as a model's: scores stay moderate.
             let inputs: [Tensor; 8] = std::array::from_fn(|i| (normal(shapes[i], i as u64) * 0.3).unwrap());
             let heads = Heads { queries, keys, rope: Some(Rope::new(t, width, 100.0)) };
-            let settings = AttentionSettings { heads, epsilon: 1e-5, rate: 0.3, precision: Precision::F32 };
-            for key in [None, Some(Key::new(3))] {
+            let starts = vec![(0..t).step_by(t.div_ceil(2)).collect(); b];
+            let apart = Seen::causal().apart(&starts, t).unwrap();
+            for (key, seen) in [(None, Seen::causal()), (Some(Key::new(3)), Seen::causal()), (None, apart)] {
+                let precision = Precision::F32;
+                let settings = AttentionSettings { heads: heads.clone(), seen, epsilon: 1e-5, rate: 0.3, precision };
                 // In f64 the same function takes the plain path.
                 let bare = |[x, n, q, k, v, o]: [&Tensor; 6]| attention_layer(x, [n, q, k, v, o], None, &settings, key);
                 let [x, n, q, k, v, o, a, b] = inputs.each_ref();

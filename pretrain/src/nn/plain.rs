@@ -16,6 +16,7 @@ use crate::nn::dropout::Mask;
 use crate::nn::heads::Heads;
 use crate::nn::lookup::lookup;
 use crate::nn::rope::Rope;
+use crate::nn::seen::Seen;
 use crate::precision::Precision;
 use candle_core::{D, DType, Device, Tensor};
 
@@ -46,6 +47,11 @@ pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) 
     Ok(linear(x, &weight.t()?, precision)?.broadcast_add(bias)?)
 }
 
+/// `x` (…, I) times `weight` (O, I) transposed, plus `bias` (O).
+pub fn linear_with_bias(x: &Tensor, weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Tensor> {
+    Ok(linear(x, weight, precision)?.broadcast_add(bias)?)
+}
+
 /// Rows of `weight` (V, D) by `ids` (B, T).
 pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let (b, t) = ids.dims2()?;
@@ -73,6 +79,11 @@ pub fn add_positions(x: &Tensor, table: &Tensor) -> Result<Tensor> {
 /// The Gaussian error linear unit by its hyperbolic tangent.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     Ok(x.gelu()?)
+}
+
+/// The Gaussian error linear unit by the error function.
+pub fn exact_gelu(x: &Tensor) -> Result<Tensor> {
+    Ok((x * (((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?)?)
 }
 
 /// `silu(gate) · up` of `x` (…, 2F), gate before up.
@@ -108,18 +119,24 @@ pub fn rotate_after(before: usize, x: &Tensor, rope: &Rope) -> Result<Tensor> {
     Ok((x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?)
 }
 
-/// (T, T): 0 where the column is not after the row, a large negative number where it is.
-fn causal_mask(t: usize, dtype: DType, device: &Device) -> Result<Tensor> {
-    let values: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { -1e30 } else { 0.0 }).collect();
-    Ok(Tensor::from_vec(values, (t, t), device)?.to_dtype(dtype)?)
+/// (B, 1, T, T): 0 where the query of the row sees the key of the column, a large negative number where it does not.
+fn unseen(seen: &Seen, (b, t): (usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
+    seen.check(b, t)?;
+    let row = |at: usize| {
+        let keys = seen.keys(at / t, at % t, t);
+        (0..t).map(move |key| if keys.contains(&key) { 0.0f32 } else { -1e30 })
+    };
+    let values: Vec<f32> = (0..b * t).flat_map(row).collect();
+    Ok(Tensor::from_vec(values, (b, 1, t, t), device)?.to_dtype(dtype)?)
 }
 
 /// `softmax(q kᵀ / √K + mask) v`; `joined` (B, T, (H + 2G) · K) holds q, k and v side by side, head by head. With `norms`
 /// (weights of queries' and of keys' and what is added to the mean square) each query and key is normed; then it is
 /// rotated where `heads` has rotary positions. Gives (B, T, H · K).
-pub fn causal_attention(
+pub fn attention(
     joined: &Tensor,
     heads: &Heads,
+    seen: &Seen,
     norms: Option<([&Tensor; 2], f64)>,
     precision: Precision,
 ) -> Result<Tensor> {
@@ -142,7 +159,7 @@ pub fn causal_attention(
     };
     let q = (prepared(split(0, h)?, 0)? * (k as f64).powf(-0.5))?;
     let scores = product(&q, &shared(prepared(split(h, g)?, 1)?)?, true, precision)?; // (B, H, T, T)
-    let scores = scores.broadcast_add(&causal_mask(t, joined.dtype(), joined.device())?)?;
+    let scores = scores.broadcast_add(&unseen(seen, (b, t), joined.dtype(), joined.device())?)?;
     // The largest score is taken off as a constant: the softmax does not depend on it, so its gradient is not needed.
     let largest = scores.detach().max_keepdim(D::Minus1)?;
     let powers = scores.broadcast_sub(&largest)?.exp()?;
@@ -250,7 +267,9 @@ mod tests {
         let cases: [Case; 4] = [
             (&[&[3, 8, 16], &[24, 16]], |x, p| linear(&x[0], &x[1], p)),
             (&[&[3, 8, 16], &[16, 24], &[24]], |x, p| affine(&x[0], &x[1], &x[2], p)),
-            (&[&[2, 9, 24]], |x, p| causal_attention(&x[0], &Heads { queries: 4, keys: 1, rope: None }, None, p)),
+            (&[&[2, 9, 24]], |x, p| {
+                attention(&x[0], &Heads { queries: 4, keys: 1, rope: None }, &Seen::causal(), None, p)
+            }),
             (&[&[4, 16], &[11, 16]], |x, p| cross_entropy(&x[0], (&x[1], None), &[10, 0, 99, 3], Some(99), 0.0, p)),
         ];
         for (number, (shapes, layer)) in cases.into_iter().enumerate() {
@@ -284,8 +303,10 @@ mod tests {
         gradients(&[&x, &g], || scalar(&rms_norm(&x, &g, 1e-5).unwrap()));
         gradients(&[&x], || scalar(&swiglu(&x).unwrap()));
         gradients(&[&x], || scalar(&gelu(&x).unwrap()));
+        gradients(&[&x], || scalar(&exact_gelu(&x).unwrap()));
         let (m, c, p) = (variable(&[4, 5], 7), variable(&[5], 8), variable(&[6, 4], 9));
         gradients(&[&x, &m, &c], || scalar(&affine(&x, &m, &c, F32).unwrap()));
+        gradients(&[&x, &w, &c], || scalar(&linear_with_bias(&x, &w, &c, F32).unwrap()));
         gradients(&[&x, &p], || scalar(&add_positions(&x, &p).unwrap()));
         let bias = variable(&[4], 10);
         gradients(&[&x, &g, &bias], || scalar(&layer_norm(&x, &g, &bias, 1e-5).unwrap()));
@@ -301,10 +322,14 @@ mod tests {
         for (queries, keys) in [(2, 2), (4, 1)] {
             for rope in [None, Some(Rope::new(3, 4, 100.0))] {
                 let heads = Heads { queries, keys, rope };
-                gradients(&[&joined], || scalar(&causal_attention(&joined, &heads, None, F32).unwrap()));
+                let apart = [vec![0, 1], vec![0]];
+                let [causal, both] = [Seen::causal(), Seen::bidirectional()];
+                for seen in [causal.clone().apart(&apart, 3).unwrap(), both.clone().apart(&apart, 3).unwrap(), both] {
+                    gradients(&[&joined], || scalar(&attention(&joined, &heads, &seen, None, F32).unwrap()));
+                }
                 gradients(&[&joined, &of_queries, &of_keys], || {
                     let norms = Some(([of_queries.as_tensor(), of_keys.as_tensor()], 1e-5));
-                    scalar(&causal_attention(&joined, &heads, norms, F32).unwrap())
+                    scalar(&attention(&joined, &heads, &causal, norms, F32).unwrap())
                 });
             }
         }

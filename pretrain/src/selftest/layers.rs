@@ -4,10 +4,9 @@ use super::{Check, difference};
 use crate::error::{Error, Result};
 use crate::nn::check::normal;
 use crate::nn::{
-    AttentionSettings, Heads, LstmSettings, LstmWeights, Rope, add_positions, affine, attention_layer,
-    causal_attention, char_convolution, cross_entropy, dropout, embedding, embedding_dropout, feed_forward, gelu,
-    highway, layer_norm, linear, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy, swiglu,
-    variational_dropout,
+    AttentionSettings, Heads, LstmSettings, LstmWeights, Rope, Seen, add_positions, affine, attention, attention_layer,
+    char_convolution, cross_entropy, dropout, embedding, embedding_dropout, feed_forward, gelu, highway, layer_norm,
+    linear, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy, swiglu, variational_dropout,
 };
 use crate::precision::Precision::{self, Bf16, F32};
 use crate::random::Key;
@@ -52,9 +51,9 @@ const LAYERS: &[Layer] = &[
     plain_layer("dropout", &[&[3, 41, 33]], |x, _| dropout(&x[0], 0.3, Some(Key::new(3)))),
     plain_layer("residual", &[&[3, 41, 33], &[3, 41, 33]], |x, _| residual(&x[0], &x[1], 0.3, Some(Key::new(3)))),
     plain_layer("rotary positions", &[&[2, 3, 40, 16]], |x, _| plain::rotate(&x[0], &Rope::new(50, 16, 100.0))),
-    products("causal_attention", &[&[2, 70, 72]], |x, p| causal_attention(&x[0], &heads(3, 3, None), p)),
+    products("causal_attention", &[&[2, 70, 72]], |x, p| attention(&x[0], &heads(3, 3, None), &Seen::causal(), p)),
     products("causal_attention, rotary, shared keys", &[&[2, 70, 64]], |x, p| {
-        causal_attention(&x[0], &heads(4, 2, Some(8)), p)
+        attention(&x[0], &heads(4, 2, Some(8)), &Seen::causal(), p)
     }),
     products("attention_layer", &[&[2, 70, 18], &[18], &[24, 18], &[12, 18], &[12, 18], &[18, 24]], |x, p| {
         attention_layer(&(&x[0] * 0.5)?, [1, 2, 3, 4, 5].map(|i| &x[i]), None, &settings(p), Some(Key::new(3)))
@@ -125,7 +124,7 @@ fn heads(queries: usize, keys: usize, width: Option<usize>) -> Heads {
 
 /// Four heads of queries and two of keys, each 6 wide.
 fn settings(precision: Precision) -> AttentionSettings {
-    AttentionSettings { heads: heads(4, 2, Some(6)), epsilon: 1e-5, rate: 0.3, precision }
+    AttentionSettings { heads: heads(4, 2, Some(6)), seen: Seen::causal(), epsilon: 1e-5, rate: 0.3, precision }
 }
 
 /// Compares every layer on the device with f64 on the CPU.

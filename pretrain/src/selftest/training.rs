@@ -121,7 +121,7 @@ fn resumed(device: &Device, scratch: &Path) -> Result<f64> {
     let train = |folder: &Path, until| {
         let until = Until(AtomicU64::new(0), until);
         let model = DecoderConfig { vocabulary_size: 0, ..config(Layout::Llama) };
-        train::run(&model, &settings, (&source, "these"), folder, device, &until)
+        train::run(&model.into(), &settings, (&source, "these"), folder, device, &until)
     };
     let (whole, parts) = (scratch.join("whole"), scratch.join("parts"));
     train(&whole, u64::MAX)?;

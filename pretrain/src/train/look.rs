@@ -2,10 +2,8 @@
 
 use super::Trainer;
 use crate::error::Result;
-use crate::evaluate;
 use serde_json::{Value, json};
 use tongues_pipeline::progress::Progress;
-use tongues_pipeline::tokens::Split;
 
 /// Says nothing and is not stopped.
 pub(super) struct Uninterrupted;
@@ -23,31 +21,29 @@ impl Progress for Uninterrupted {
 impl Trainer<'_> {
     /// Measures the average of the weights where there is one, else the weights; writes the better model, and samples.
     pub(super) fn look(&mut self) -> Result<()> {
-        self.average.exchange(&self.decoder.parameters)?;
+        self.average.exchange(self.model.parameters())?;
         let looked = self.look_at_the_weights().and_then(|()| self.sample());
-        self.average.exchange(&self.decoder.parameters)?;
+        self.average.exchange(self.model.parameters())?;
         looked
     }
 
-    /// Held-out bits per byte; a model better than all before it is written. Never interrupted half-way: a checkpoint
+    /// The model's held-out figure; a model better than all before it is written. Never interrupted half-way: a checkpoint
     /// without this look would go on differently from a run that had it.
     fn look_at_the_weights(&mut self) -> Result<()> {
-        let documents = Some(self.settings.evaluate_documents);
-        let by_language =
-            evaluate::bits_per_byte(&self.decoder, self.source, Split::Validation, documents, &Uninterrupted)?;
+        let by_language = self.model.held_out(self.source, self.settings.evaluate_documents, &Uninterrupted)?;
         if by_language.is_empty() {
-            return self.decoder.save(self.folder); // nothing held out: the last model is the best
+            return self.model.save(self.folder); // nothing held out: the last model is the best
         }
-        let mean = by_language.iter().map(|(_, bits)| bits).sum::<f64>() / by_language.len() as f64;
+        let mean = by_language.iter().map(|(_, figure)| figure).sum::<f64>() / by_language.len() as f64;
         let languages: serde_json::Map<String, Value> =
-            by_language.iter().map(|(tag, bits)| (tag.to_string(), json!(bits))).collect();
-        let line =
-            json!({ "kind": "validation", "step": self.state.step, "bits_per_byte": mean, "languages": languages });
+            by_language.iter().map(|(tag, figure)| (tag.to_string(), json!(figure))).collect();
+        let watched = self.config.watched();
+        let line = json!({ "kind": "validation", "step": self.state.step, watched: mean, "languages": languages });
         self.log(&line)?;
         let better = self.state.best.is_none_or(|best| mean < best);
         if better {
             (self.state.best, self.state.without_improvement) = (Some(mean), 0);
-            self.decoder.save(self.folder)?;
+            self.model.save(self.folder)?;
         } else {
             self.state.without_improvement += 1;
         }

@@ -35,6 +35,9 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Backward passes for one step.
     pub accumulation: usize,
+    /// Whether a token sees only its own document of those that are packed into a window; if not, the others too, as in
+    /// GPT and RoBERTa.
+    pub separate_documents: bool,
     /// Numbers of the matrix products in a step; what is measured on the way is measured in f32.
     pub precision: Precision,
     /// Whether each block runs again in the backward pass, in place of keeping what it computed: less memory, a quarter
@@ -84,6 +87,7 @@ impl Default for TrainSettings {
             steps: None,
             batch_size: 0,
             accumulation: 1,
+            separate_documents: false,
             precision: Precision::F32,
             recompute: false,
             alpha: 0.5,

@@ -7,7 +7,6 @@ use crate::guard::{MOST_IN_A_ROW, Reason};
 use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
-use candle_core::Tensor;
 use serde_json::{Value, json};
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::tokens::Split;
@@ -15,7 +14,7 @@ use tongues_pipeline::tokens::Split;
 /// What a step did.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Mean, nats per token.
+    /// Mean, nats per target: the next token, or a hidden one.
     pub loss: f64,
     /// Global norm before clipping.
     pub gradient_norm: f64,
@@ -41,31 +40,31 @@ impl Trainer<'_> {
             self.set_aside(&step, reason)?;
         } else {
             self.state.guard.took(&self.settings.guard, loss);
-            self.optimiser.step(&self.decoder.parameters, &gradients, rate)?;
-            self.average.step(&self.decoder.parameters)?;
+            self.optimiser.step(self.model.parameters(), &gradients, rate)?;
+            self.average.step(self.model.parameters())?;
         }
         Ok(step)
     }
 
-    /// Mean loss in nats per token over the batches of this step, and its gradients.
+    /// Mean loss in nats per target over the batches of this step (of each batch alike, whatever its number of targets),
+    /// and its gradients.
     fn gradients(&self) -> Result<(f64, Gradients)> {
-        let (rows, t) = (self.settings.batch_size, self.decoder.config.context_length);
-        let tokens: usize = self.batches().map(|number| self.sampler.targets(number, rows)).sum();
-        let (mut gradients, mut sum) = (Gradients::default(), 0.0);
+        let (mut gradients, mut mean) = (Gradients::default(), 0.0);
         for number in self.batches() {
-            let batch = self.sampler.batch(number, rows);
-            let ids = Tensor::from_vec(batch.ids, (rows, t), self.decoder.head().device())?;
+            let batch = self.sampler.batch(number, self.settings.batch_size);
+            let batch = if self.settings.separate_documents { batch } else { batch.joined() };
             let key = Key::new(self.settings.seed).named("dropout").stream(number);
-            let loss = self.decoder.loss(&ids, &batch.targets, Some(IGNORED), Some(key))?.sum;
-            sum += f64::from(loss.to_scalar::<f32>()?);
-            let store = backward(&loss)?;
+            let loss = self.model.loss(&batch, key)?;
+            let share = 1.0 / (self.settings.accumulation * loss.rows) as f64;
+            mean += f64::from(loss.sum.to_scalar::<f32>()?) * share;
+            let store = backward(&loss.sum)?;
             drop(loss); // and with it what the forward pass kept
-            if number == 0 && sum.is_finite() {
-                self.decoder.parameters.check_gradients(&store)?;
+            if number == 0 && mean.is_finite() {
+                self.model.parameters().check_gradients(&store)?;
             }
-            gradients.add(&self.decoder.parameters, store, 1.0 / tokens as f64)?;
+            gradients.add(self.model.parameters(), store, share)?;
         }
-        Ok((sum / tokens as f64, gradients))
+        Ok((mean, gradients))
     }
 
     /// The numbers of this step's batches.
@@ -76,12 +75,12 @@ impl Trainer<'_> {
 
     /// Tokens in one step.
     pub(super) fn tokens_a_step(&self) -> usize {
-        self.settings.batch_size * self.settings.accumulation * self.decoder.config.context_length
+        self.settings.batch_size * self.settings.accumulation * self.config.context_length()
     }
 
     /// Keeps what the skipped step was made of in `training/skipped/`, for whoever looks for the cause.
     fn set_aside(&mut self, step: &Step, reason: Reason) -> Result<()> {
-        let (rows, t) = (self.settings.batch_size, self.decoder.config.context_length);
+        let (rows, t) = (self.settings.batch_size, self.config.context_length());
         let (mut windows, mut documents): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
         for number in self.batches() {
             let batch = self.sampler.batch(number, rows);

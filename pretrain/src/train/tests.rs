@@ -3,6 +3,8 @@
 use super::*;
 use crate::batch::InMemory;
 use crate::generate::text::tests::{invented, vocabulary};
+use crate::models::decoder::DecoderConfig;
+use crate::models::encoder::EncoderConfig;
 use crate::optimiser::{OptimiserSettings, Rule};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
@@ -38,9 +40,18 @@ fn source() -> InMemory {
     }
 }
 
-fn model() -> DecoderConfig {
+fn decoder() -> DecoderConfig {
     let sizes = DecoderConfig { hidden_size: 16, layers: 1, heads: 2, intermediate_size: 24, ..Default::default() };
     DecoderConfig { context_length: 8, ..sizes }
+}
+
+fn model() -> ModelConfig {
+    decoder().into()
+}
+
+fn encoder() -> ModelConfig {
+    let sizes = EncoderConfig { hidden_size: 16, layers: 1, heads: 2, intermediate_size: 24, ..Default::default() };
+    EncoderConfig { context_length: 16, masked_share: 0.3, dropout: 0.05, ..sizes }.into()
 }
 
 fn settings() -> TrainSettings {
@@ -49,9 +60,13 @@ fn settings() -> TrainSettings {
     TrainSettings { schedule, evaluate_every: 4, save_every: 5, ..sizes }
 }
 
-fn train(settings: &TrainSettings, folder: &Path, until: u64) -> Result<Decoder> {
+fn train(settings: &TrainSettings, folder: &Path, until: u64) -> Result<Box<dyn Model>> {
+    train_of(&model(), settings, folder, until)
+}
+
+fn train_of(model: &ModelConfig, settings: &TrainSettings, folder: &Path, until: u64) -> Result<Box<dyn Model>> {
     let until = Until(AtomicU64::new(0), until);
-    run(&model(), settings, (&source(), "these"), folder, &Device::Cpu, &until)
+    run(model, settings, (&source(), "these"), folder, &Device::Cpu, &until)
 }
 
 /// Every file under a folder with its bytes, but for `metrics.jsonl` and what TensorBoard reads, which tell the time.
@@ -89,6 +104,11 @@ fn logged(folder: &Path) -> Vec<(String, u64, String)> {
 
 /// Trains at one go and in two parts: the same files with the same bytes. Gives the folder of the first.
 fn resumed_is_uninterrupted(settings: &TrainSettings, until: u64) -> tempfile::TempDir {
+    resumed_is_uninterrupted_of(&model(), settings, until)
+}
+
+fn resumed_is_uninterrupted_of(model: &ModelConfig, settings: &TrainSettings, until: u64) -> tempfile::TempDir {
+    let train = |settings: &TrainSettings, folder: &Path, until| train_of(model, settings, folder, until);
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     train(settings, whole.path(), 999).unwrap();
     assert!(matches!(train(settings, parts.path(), until), Err(Error::Interrupted)));
@@ -110,6 +130,36 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
     let folder = resumed_is_uninterrupted(&settings(), 7);
     let bits: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["bits_per_byte"].as_f64()).collect();
     assert!(bits.len() == 4 && bits[3] < bits[0] - 0.2, "{bits:?}");
+}
+
+#[test]
+fn an_encoder_resumed_is_uninterrupted_and_learns() {
+    for separate_documents in [false, true] {
+        let settings = TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, ..settings() };
+        let folder = resumed_is_uninterrupted_of(&encoder(), &settings, 33);
+        let losses: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["masked_loss"].as_f64()).collect();
+        assert!(losses.len() == 4 && losses[3] < losses[0] - 0.2, "{losses:?}");
+    }
+    let ModelConfig::Encoder(config) = encoder() else { unreachable!("made so above") };
+    let refused = |model: EncoderConfig, settings: &TrainSettings| {
+        train_of(&model.into(), settings, tempfile::tempdir().unwrap().path(), 9).unwrap_err().to_string()
+    };
+    // Where words begin is not known here.
+    let message = refused(EncoderConfig { whole_words: true, ..config.clone() }, &settings());
+    assert!(message.contains("whole_words"), "{message}");
+    let message = refused(config, &TrainSettings { recompute: true, ..settings() });
+    assert!(message.contains("recompute is true; expected false"), "{message}");
+}
+
+#[test]
+fn boundaries_of_documents_change_the_training() {
+    let loss = |separate_documents| {
+        let folder = tempfile::tempdir().unwrap();
+        train(&TrainSettings { steps: Some(2), separate_documents, ..settings() }, folder.path(), 99).unwrap();
+        let steps = logged(folder.path()).into_iter().filter(|(kind, ..)| kind == "\"train\"");
+        steps.map(|(.., loss)| loss).collect::<Vec<_>>()
+    };
+    assert_ne!(loss(true), loss(false));
 }
 
 #[test]
@@ -205,7 +255,7 @@ fn samples_are_logged_at_each_look_and_change_nothing() {
     // A checkpoint is a whole model, the kept ones too.
     for step in [5, 10, 12] {
         let path = checkpoint::step_folder(with.path(), step);
-        Decoder::load(&path, &Device::Cpu).unwrap();
+        models::load(&path, &Device::Cpu).unwrap();
         assert_eq!(Vocabulary::load(&path).unwrap().sha256(), vocabulary.sha256());
         assert!(path.join("tokenizer.json").exists() && path.join("tokenizer_config.json").exists());
     }
@@ -236,7 +286,7 @@ fn the_last_checkpoint_and_every_fifth_stay_as_models() {
     assert_eq!(kept, [5, 10, 12]);
     for step in kept {
         let path = checkpoint::step_folder(folder.path(), step);
-        Decoder::load(&path, &Device::Cpu).unwrap();
+        models::load(&path, &Device::Cpu).unwrap();
         assert_eq!(path.join("optimiser.safetensors").exists(), step == 12, "only the last is gone on from");
     }
 }
@@ -256,7 +306,7 @@ fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let sizes = TrainSettings { seed: 6, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
     let mut settings = TrainSettings { schedule, ..sizes };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
-    let model = DecoderConfig { dropout: 0.0, ..model() };
+    let model = DecoderConfig { dropout: 0.0, ..decoder() }.into();
     let train = |folder: &Path, until| {
         let until = Until(AtomicU64::new(0), until);
         run(&model, &settings, (&with_an_odd_one(), "these"), folder, &Device::Cpu, &until)
@@ -311,9 +361,9 @@ fn a_checkpoint_of_another_run_is_refused_by_the_name_of_what_differs() {
     assert!(message.contains(r#"settings.training.precision: found "f32"; expected "bf16""#), "{message}");
     let message = refused(TrainSettings { steps: Some(20), ..settings() });
     assert!(message.contains("settings.training.steps: found 12; expected 20 (put it back, or remove"), "{message}");
-    let other = DecoderConfig { layers: 2, ..model() };
+    let other = DecoderConfig { layers: 2, ..decoder() }.into();
     let until = Until(AtomicU64::new(0), 99);
-    let run = |model, key| run(model, &settings(), (&source(), key), folder.path(), &Device::Cpu, &until);
+    let run = |model: &ModelConfig, key| run(model, &settings(), (&source(), key), folder.path(), &Device::Cpu, &until);
     let message = run(&other, "these").unwrap_err().to_string();
     assert!(message.contains("settings.model.layers: found 1; expected 2"), "{message}");
     let message = run(&model(), "others").unwrap_err().to_string();

@@ -1,0 +1,340 @@
+//! How good an encoder is: what it pays for hidden tokens of held-out documents and how many it tells, and the
+//! pseudo-likelihood of sentences.
+//!
+//! None of this is comparable with a decoder's bits per byte: the model sees both sides of what it has to tell. The
+//! pseudo-log-likelihood (Salazar et al. 2020) is the sum over a sentence's tokens of the log-probability of each when it
+//! alone is hidden; no probabilities of sentences that add up to one are behind it.
+
+use super::Settings;
+use crate::batch::TokenSource;
+use crate::error::{Error, Result};
+use crate::models::encoder::Encoder;
+use crate::models::masking::Masking;
+use crate::ngram::text::spread;
+use crate::nn::Seen;
+use crate::random::Key;
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tongues_languages::Tag;
+use tongues_pipeline::progress::Progress;
+use tongues_pipeline::tokens::Split;
+use tongues_pipeline::vocabulary::{Vocabulary, halves};
+
+/// Share of the tokens that is hidden, whatever share the model was trained with: that of BERT.
+const SHARE: f64 = 0.15;
+/// Tokens in one forward pass, padding included.
+const TOKENS_AT_ONCE: usize = 2048;
+/// Logits held at once, in numbers.
+const LOGITS_AT_ONCE: usize = 1 << 22;
+
+/// `evaluation.json` of an encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaskedEvaluation {
+    /// What was measured.
+    pub split: Split,
+    /// How tokens were hidden.
+    pub masks: Masks,
+    /// By language, in tag order; those without documents are left out.
+    pub languages: Vec<MaskedLanguageEvaluation>,
+}
+
+/// How tokens were hidden.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Masks {
+    /// Share of the tokens, single ones, the same in every evaluation with the same vocabulary.
+    pub share: f64,
+    /// What they became.
+    pub replaced_by: String,
+    /// Tokens of a window at most; windows do not overlap.
+    pub window: usize,
+}
+
+/// Figures of one language.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaskedLanguageEvaluation {
+    /// Which.
+    pub language: Tag,
+    /// Documents measured.
+    pub documents: u64,
+    /// UTF-8 bytes of their texts.
+    pub bytes: u64,
+    /// Tokens hidden.
+    pub masked_tokens: u64,
+    /// Nats per hidden token, by the softmax over the whole vocabulary.
+    pub masked_loss: f64,
+    /// Share of the hidden tokens that are the model's likeliest.
+    pub masked_accuracy: f64,
+    /// Of sentences; nothing without a vocabulary or sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo_likelihood: Option<PseudoLikelihood>,
+}
+
+/// The pseudo-log-likelihood of sentences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PseudoLikelihood {
+    /// How many, of 20 characters and more that fit into a window, evenly spread.
+    pub sentences: u64,
+    /// UTF-8 bytes of them.
+    pub bytes: u64,
+    /// Tokens, each hidden once; `<s>` and `</s>` are seen and not counted.
+    pub tokens: u64,
+    /// Bits of all tokens over the bytes. No bits per byte: each token is told with those after it seen.
+    pub pseudo_bits_per_byte: f64,
+}
+
+/// One window: ids, where tokens were hidden, and which.
+struct Window {
+    ids: Vec<u32>,
+    places: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+/// Hidden tokens, their nats, and how many are the likeliest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    tokens: u64,
+    nats: f64,
+    right: u64,
+}
+
+/// Masked loss by language on `split`, of at most `limit` documents each, nats per hidden token: what training watches.
+pub fn losses(
+    model: &Encoder,
+    source: &dyn TokenSource,
+    split: Split,
+    limit: Option<usize>,
+    progress: &dyn Progress,
+) -> Result<Vec<(Tag, f64)>> {
+    let model = model.detached();
+    let mut all = Vec::new();
+    for language in source.languages() {
+        let documents: Vec<usize> = spread(source.documents(language, split), limit).collect();
+        let told = score(&model, windows(&model, source, (language, split), &documents), progress)?;
+        if told.tokens > 0 {
+            all.push((language, told.nats / told.tokens as f64));
+        }
+    }
+    Ok(all)
+}
+
+/// All figures. Sentences are measured where there is a `vocabulary` to find them.
+///
+/// # Errors
+/// An interruption.
+pub fn evaluate(
+    model: &Encoder,
+    source: &dyn TokenSource,
+    vocabulary: Option<&Vocabulary>,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<MaskedEvaluation> {
+    let model = model.detached();
+    let (split, mut languages) = (settings.split, Vec::new());
+    let all = source.languages();
+    progress.begin("masked loss", Some(all.len() as u64), "languages");
+    for language in all {
+        let documents: Vec<usize> = spread(source.documents(language, split), settings.documents).collect();
+        let told = score(&model, windows(&model, source, (language, split), &documents), progress)?;
+        progress.advance(1);
+        if told.tokens == 0 {
+            continue;
+        }
+        progress.note(&format!("{language}: pseudo-likelihood"));
+        let tokens = |document: &usize| source.tokens(language, split, *document);
+        let sentences: Vec<Vec<u32>> = vocabulary.map_or(Vec::new(), |vocabulary| {
+            let of = |document| halves::sentences(vocabulary, &tokens(document), language);
+            let fit = documents.iter().flat_map(of).map(|sentence| sentence.ids);
+            fit.filter(|ids| ids.len() + 2 <= model.config.context_length).collect()
+        });
+        let chosen = spread(sentences.len(), Some(settings.pseudo_sentences)).map(|number| &sentences[number]);
+        languages.push(MaskedLanguageEvaluation {
+            language,
+            documents: documents.len() as u64,
+            bytes: documents.iter().map(|document| u64::from(source.bytes(language, split, *document))).sum(),
+            masked_tokens: told.tokens,
+            masked_loss: told.nats / told.tokens as f64,
+            masked_accuracy: told.right as f64 / told.tokens as f64,
+            pseudo_likelihood: match vocabulary {
+                Some(vocabulary) => pseudo_likelihood(&model, chosen.collect(), vocabulary, progress)?,
+                None => None,
+            },
+        });
+    }
+    progress.end();
+    let masks = Masks { share: SHARE, replaced_by: "<mask>".to_owned(), window: model.config.context_length };
+    Ok(MaskedEvaluation { split, masks, languages })
+}
+
+/// Documents between `<s>` and `</s>`, cut at the window's length, with tokens hidden by a fixed key.
+fn windows(
+    model: &Encoder,
+    source: &dyn TokenSource,
+    (language, split): (Tag, Split),
+    documents: &[usize],
+) -> Vec<Window> {
+    let (config, key) = (&model.config, Key::new(0).named("held-out masks").named(language.as_str()));
+    let masking = Masking { share: SHARE, whole_words: false, always: true, ..config.masking() };
+    let of = |&document: &usize| {
+        let middle = source.tokens(language, split, document);
+        let ids: Vec<u32> = [config.beginning].into_iter().chain(middle).chain([config.end]).collect();
+        let key = key.stream(document as u64);
+        let cut = ids.chunks(config.context_length).enumerate().map(|(number, ids)| {
+            let masked = masking.hide(ids, ids.len(), None, key.stream(number as u64));
+            Window { ids: masked.ids, places: masked.places, targets: masked.targets }
+        });
+        cut.filter(|window| !window.places.is_empty()).collect::<Vec<_>>()
+    };
+    documents.iter().flat_map(of).collect()
+}
+
+/// Nothing where there are no sentences.
+fn pseudo_likelihood(
+    model: &Encoder,
+    sentences: Vec<&Vec<u32>>,
+    vocabulary: &Vocabulary,
+    progress: &dyn Progress,
+) -> Result<Option<PseudoLikelihood>> {
+    if sentences.is_empty() {
+        return Ok(None);
+    }
+    let mut told = Told::default();
+    for sentence in &sentences {
+        let found = score(model, one_by_one(model, sentence), progress)?;
+        (told.tokens, told.nats) = (told.tokens + found.tokens, told.nats + found.nats);
+    }
+    let bytes: u64 = sentences.iter().map(|ids| vocabulary.decode(ids).len() as u64).sum();
+    Ok(Some(PseudoLikelihood {
+        sentences: sentences.len() as u64,
+        bytes,
+        tokens: told.tokens,
+        pseudo_bits_per_byte: told.nats / std::f64::consts::LN_2 / bytes as f64,
+    }))
+}
+
+/// A sentence as often as it has tokens, each time with another one hidden.
+fn one_by_one(model: &Encoder, sentence: &[u32]) -> Vec<Window> {
+    let config = &model.config;
+    let whole: Vec<u32> = [config.beginning].into_iter().chain(sentence.iter().copied()).chain([config.end]).collect();
+    let hidden = |place: usize| {
+        let mut ids = whole.clone();
+        ids[place] = config.mask;
+        Window { ids, places: vec![place as u32], targets: vec![whole[place]] }
+    };
+    (1..=sentence.len()).map(hidden).collect()
+}
+
+/// Windows of like length go together, filled up at the end; what is filled up is not seen.
+fn score(model: &Encoder, mut windows: Vec<Window>, progress: &dyn Progress) -> Result<Told> {
+    let (mut told, device) = (Told::default(), model.device().clone());
+    windows.sort_by_key(|window| window.ids.len());
+    while let Some(longest) = windows.last().map(|window| window.ids.len()) {
+        if progress.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let rows = (TOKENS_AT_ONCE / longest).clamp(1, windows.len());
+        let group = windows.split_off(windows.len() - rows);
+        let (mut ids, mut places, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, window) in group.iter().enumerate() {
+            let filled = window.ids.iter().copied().chain(std::iter::repeat(model.config.padding)).take(longest);
+            ids.extend(filled);
+            places.extend(window.places.iter().map(|place| (row * longest) as u32 + place));
+            targets.extend(&window.targets);
+        }
+        let lengths: Vec<usize> = group.iter().map(|window| window.ids.len()).collect();
+        let seen = Seen::bidirectional().padded(&lengths, longest)?;
+        let states = model.hidden(&Tensor::from_vec(ids, (rows, longest), &device)?, &seen, None)?.flatten(0, 1)?;
+        let at_once = (LOGITS_AT_ONCE / model.config.vocabulary_size).max(1);
+        for (places, targets) in places.chunks(at_once).zip(targets.chunks(at_once)) {
+            let states = states.index_select(&Tensor::new(places, &device)?, 0)?;
+            let logits = model.logits(&states)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
+            let rows: Vec<(f64, bool)> = logits
+                .to_vec2::<f32>()?
+                .par_iter()
+                .zip(targets)
+                .map(|(logits, target)| tell(logits, *target))
+                .collect();
+            told.tokens += rows.len() as u64;
+            told.nats += rows.iter().map(|(nats, _)| nats).sum::<f64>();
+            told.right += rows.iter().filter(|(_, right)| *right).count() as u64;
+        }
+    }
+    Ok(told)
+}
+
+/// Nats of the target, and whether no other token is as likely.
+fn tell(logits: &[f32], target: u32) -> (f64, bool) {
+    let right = logits[target as usize];
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+    let rivals = logits.iter().filter(|logit| **logit >= right).count();
+    (f64::from(most) - f64::from(right) + sum.ln(), rivals == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::InMemory;
+    use crate::models::encoder::EncoderConfig;
+    use crate::models::encoder_weights::EMBEDDING;
+    use tongues_pipeline::progress::Silent;
+
+    fn encoder() -> Encoder {
+        let sizes = EncoderConfig { hidden_size: 8, layers: 1, heads: 2, intermediate_size: 8, ..Default::default() };
+        let config = EncoderConfig { context_length: 6, ..sizes }.for_vocabulary(31).unwrap();
+        Encoder::new(&config, 1, &Device::Cpu).unwrap()
+    }
+
+    fn source(texts: Vec<(Vec<u32>, u32)>) -> (InMemory, Tag) {
+        let tag: Tag = "ltg_Latn".parse().unwrap();
+        (InMemory { documents: [((tag, Split::Test), texts)].into(), vocabulary_size: 31 }, tag)
+    }
+
+    #[test]
+    fn a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() {
+        let encoder = encoder();
+        let embedding = encoder.parameters.get(EMBEDDING).unwrap();
+        embedding.set(&embedding.zeros_like().unwrap()).unwrap();
+        let (source, tag) = source(vec![((4..24).collect(), 50), (vec![7], 3)]);
+        let found = evaluate(&encoder, &source, None, &Settings::default(), &Silent).unwrap();
+        let figures = &found.languages[0];
+        assert_eq!((figures.language, figures.documents, figures.bytes), (tag, 2, 53));
+        // 22 tokens in windows of 6, 6, 6 and 4 with 5, 6, 6 and 3 ordinary ones, and one of 3 with 1: a token each.
+        assert_eq!(figures.masked_tokens, 5);
+        assert!((figures.masked_loss - 32f64.ln()).abs() < 1e-6, "{figures:?}");
+        assert_eq!((figures.masked_accuracy, &figures.pseudo_likelihood), (0.0, &None));
+        let watched = losses(&encoder, &source, Split::Test, None, &Silent).unwrap();
+        assert_eq!(watched, [(tag, figures.masked_loss)]);
+    }
+
+    #[test]
+    fn company_and_padding_change_no_figure() {
+        let encoder = encoder();
+        for (_, var) in encoder.parameters.iter() {
+            var.set(&(var.as_detached_tensor() * 5.0).unwrap()).unwrap();
+        }
+        let texts: Vec<_> = (1..40u32).map(|n| ((0..n % 11 + 1).map(|i| 4 + (7 * i + n) % 27).collect(), 9)).collect();
+        let (all, tag) = source(texts);
+        let of = |documents: &[usize]| {
+            score(&encoder, windows(&encoder, &all, (tag, Split::Test), documents), &Silent).unwrap()
+        };
+        let together = of(&(0..39).collect::<Vec<_>>());
+        let alone: Vec<Told> = (0..39).map(|document| of(&[document])).collect();
+        let nats: f64 = alone.iter().map(|told| told.nats).sum();
+        assert!((together.nats - nats).abs() < 1e-4 * nats, "{} {nats}", together.nats);
+        assert_eq!(together.right, alone.iter().map(|told| told.right).sum::<u64>());
+    }
+
+    #[test]
+    fn each_token_of_a_sentence_is_hidden_once() {
+        let encoder = encoder();
+        let windows = one_by_one(&encoder, &[5, 6, 7]);
+        let ids: Vec<&[u32]> = windows.iter().map(|window| window.ids.as_slice()).collect();
+        assert_eq!(ids, [[1, 31, 6, 7, 2], [1, 5, 31, 7, 2], [1, 5, 6, 31, 2]]);
+        assert_eq!(windows.iter().map(|window| window.targets[0]).collect::<Vec<_>>(), [5, 6, 7]);
+        // The likeliest of three, at ln 2 of 4: e^ln2 / (1 + 1 + e^ln2).
+        let (nats, right) = tell(&[0.0, 2f32.ln(), 0.0], 1);
+        assert!(right && (nats - 2f64.ln()).abs() < 1e-6);
+        assert!(!tell(&[0.0, 0.0], 1).1, "equal to another is not told");
+    }
+}

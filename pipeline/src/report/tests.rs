@@ -182,6 +182,7 @@ fn an_encoder_shows_hidden_tokens_in_place_of_bits_per_byte() {
     let evaluation =
         json!({"split": "test", "masks": {"share": 0.15, "replaced_by": "<mask>", "window": 128}, "languages": [row]});
     put(folder.path(), "model/evaluation.json", &evaluation.to_string());
+    fs::remove_dir_all(folder.path().join("comparison")).unwrap(); // of decoders
     let line = json!({"kind": "validation", "step": 50, "masked_loss": 4.5, "languages": {"ltg_Latn": 4.5}});
     put(folder.path(), "model/training/metrics.jsonl", &format!("{line}\n"));
     let html = page(folder.path());

@@ -65,7 +65,8 @@ pub fn run(
     let vocabulary = Vocabulary::load(vocabulary)?;
     corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
-    let value = json!({ "model": settings.model, "training": settings.training.of_result() });
+    let (model, training) = (&settings.model, settings.training.of_result());
+    let value = json!({ "model": model, "training": training, "measurement": settings.measurement });
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {

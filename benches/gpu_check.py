@@ -87,9 +87,9 @@ def main():
                     broken = True
                     print(f"{start}{row.replace('|', '/')} | | | | |")
                     continue
-                memory = (row["device_peak_bytes"] or row["peak_bytes"]) / 2**20
+                memory = (row["device_peak_bytes"] if o.device == "cuda" else row["peak_bytes"]) / 2**20
                 parts = [row[key] for key in ("forward_ms", "backward_ms", "optimiser_ms")]
-                print(f"{start}{row['tokens_per_second']:.0f} | {' | '.join(f'{ms:.1f}' for ms in parts)} | {memory:.0f} |")
+                print(f"{start}{row['tokens_per_second']:.0f} | {' | '.join(f'{ms:.1f}' for ms in parts)} | {memory:.0f} |", flush=True)
             if len(figures) == 2 and not any(isinstance(row, str) for row in figures.values()):
                 ratio = figures["tongues"]["tokens_per_second"] / figures["PyTorch"]["tokens_per_second"]
                 print(f"| {size} | {dtype} | tongues / PyTorch | {ratio:.2f} | | | | |", flush=True)

@@ -1,5 +1,7 @@
 //! What will happen: the recipe with its files found, its tags checked and its stages' settings filled in.
 
+mod comparison;
+
 use crate::recipe::{Document, Evaluation, Mistake, Mistakes, Source, Task};
 use std::path::{Path, PathBuf};
 use tongues_finetune::classifier::ClassifierSettings;
@@ -11,6 +13,7 @@ use tongues_pipeline::read::ReadSettings;
 use tongues_pipeline::stages::documents::{self, DocumentsSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
+use tongues_pretrain::comparison::Comparison;
 use tongues_pretrain::stage;
 
 /// Everything a run needs to know.
@@ -31,6 +34,8 @@ pub struct Plan {
     pub tokens: TokenSettings,
     /// The language model and its training.
     pub pretrain: stage::Settings,
+    /// Several models in place of one.
+    pub comparison: Option<Comparison>,
     /// Fine-tuning and its baselines.
     pub finetune: FinetuneSettings,
     /// Labelled tasks with their files.
@@ -80,6 +85,7 @@ impl Plan {
             model: recipe.section("model"),
             training: recipe.section("training"),
             measurement: recipe.section("measurement"),
+            mixture: None,
         };
         let classifier: ClassifierSettings = recipe.section("finetune");
         let tasks: Vec<Task> = recipe.sections("task");
@@ -103,6 +109,7 @@ impl Plan {
             filter,
             ..DocumentsSettings::default()
         };
+        let comparison = comparison::find(&mut recipe, &named_languages(&sources, &documents.sources));
         unique(&mut recipe, "task", tasks.iter().map(|task| task.name.as_str()), "names are folders of results");
         let tasks = tasks.iter().enumerate().filter_map(|(i, task)| find_task(&mut recipe, i, task, &base)).collect();
         let text = |error: &dyn std::error::Error| error.to_string();
@@ -128,17 +135,42 @@ impl Plan {
         let name = name.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         let output = overrides.output.clone().or(output).unwrap_or_else(|| Path::new("runs").join(&name));
         let finetune = FinetuneSettings::from(classifier);
-        Ok(Plan { name, output, notice, identification, documents, vocabulary, tokens, pretrain, finetune, tasks })
+        Ok(Plan {
+            name,
+            output,
+            notice,
+            identification,
+            documents,
+            vocabulary,
+            tokens,
+            pretrain,
+            comparison,
+            finetune,
+            tasks,
+        })
     }
 
     /// Languages of the sources, sorted.
     pub fn languages(&self) -> Vec<Tag> {
-        let files = self.documents.sources.iter().flat_map(|source| &source.files);
-        let mut tags: Vec<Tag> = files.map(|file| file.language).collect();
-        tags.sort();
-        tags.dedup();
-        tags
+        languages(&self.documents.sources)
     }
+}
+
+fn languages(sources: &[documents::Source]) -> Vec<Tag> {
+    let files = sources.iter().flat_map(|source| &source.files);
+    let mut tags: Vec<Tag> = files.map(|file| file.language).collect();
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// Languages that sources name or that their files are in; a recipe can be looked at without the files.
+fn named_languages(asked: &[Source], found: &[documents::Source]) -> Vec<Tag> {
+    let named = asked.iter().flat_map(|source| source.language.iter().chain(&source.languages));
+    let mut tags: Vec<Tag> = named.filter_map(|text| text.parse().ok()).chain(languages(found)).collect();
+    tags.sort();
+    tags.dedup();
+    tags
 }
 
 fn reading(format: Option<tongues_pipeline::read::Format>, text_column: Option<&str>) -> ReadSettings {
@@ -228,20 +260,25 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         licence: source.licence.clone(),
         read: ReadSettings {
             templates: source.templates.unwrap_or_default(),
+            drop_prefix: source.drop_prefix.clone(),
             ..reading(source.format, source.text_column.as_deref())
         },
         files: found,
     }
 }
 
-fn find_task(recipe: &mut Document, index: usize, task: &Task, base: &Path) -> Option<PlannedTask> {
-    if task.name.is_empty() {
-        recipe.wrong("task", index, "name", "a task needs a `name`");
-    } else if task.name.contains(['/', '\\']) || task.name.starts_with('.') {
-        let message =
-            format!("`{}`: the name is a folder of results; expected no slash, and no dot in front", task.name);
-        recipe.wrong("task", index, "name", message);
+/// The name of a `[[section]]` whose results go to a folder of that name.
+fn folder_name(recipe: &mut Document, section: &str, index: usize, name: &str) {
+    if name.is_empty() {
+        recipe.wrong(section, index, "name", format!("a {section} needs a `name`"));
+    } else if name.contains(['/', '\\']) || name.starts_with('.') {
+        let message = format!("`{name}`: the name is a folder of results; expected no slash, and no dot in front");
+        recipe.wrong(section, index, "name", message);
     }
+}
+
+fn find_task(recipe: &mut Document, index: usize, task: &Task, base: &Path) -> Option<PlannedTask> {
+    folder_name(recipe, "task", index, &task.name);
     let language = tag(recipe, "task", index, "language", &task.language);
     let files = [&task.train, &task.validation, &task.test].map(|path| base.join(path));
     let missing: Vec<Set> =

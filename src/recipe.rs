@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tongues_pipeline::read::{Format, TemplateUse};
+use tongues_pretrain::comparison::Equal;
 
 /// One thing wrong with a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Source {
     pub text_column: Option<String>,
     /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
     pub templates: Option<TemplateUse>,
+    /// Cut from the beginning of every text that has it; `#` stands for one digit or more.
+    pub drop_prefix: Option<String>,
 }
 
 /// `[[evaluation]]`: text that must not be learnt from.
@@ -96,6 +99,48 @@ pub struct Task {
     pub text_column: Option<String>,
     /// Guessed where it is not given.
     pub label_column: Option<String>,
+}
+
+/// `[comparison]`: one language, learnt alone and in mixtures with others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Comparison {
+    /// Tag of the language that is studied.
+    pub language: String,
+    /// Of initial values, batches and dropout; a model of each mixture for each.
+    pub seeds: Vec<u64>,
+    /// `own`: alone and in mixtures the studied language is read equally often; `total`: training has equally many steps;
+    /// `both`.
+    pub equal: Equal,
+    /// Share of the studied language in what a mixture reads.
+    pub share: f64,
+    /// Training tokens of the studied language, at most.
+    pub tokens_limit: Option<u64>,
+    /// Training tokens of each other language, at most.
+    pub other_tokens_limit: Option<u64>,
+}
+
+impl Default for Comparison {
+    fn default() -> Comparison {
+        Comparison {
+            language: String::new(),
+            seeds: vec![1, 2, 3], // fewer say nothing of chance
+            equal: Equal::default(),
+            share: 0.5,
+            tokens_limit: None,
+            other_tokens_limit: None,
+        }
+    }
+}
+
+/// `[[mixture]]`: languages that one model of the comparison learns from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mixture {
+    /// Name of its folder.
+    pub name: String,
+    /// Tags, the studied language with them.
+    pub languages: Vec<String>,
 }
 
 /// A parsed recipe document with its text, from which sections are taken.
@@ -187,6 +232,11 @@ impl Document {
                 None
             }
         }
+    }
+
+    /// Whether there is such a section or key.
+    pub fn has(&self, section: &str) -> bool {
+        self.table.contains_key(section)
     }
 
     /// `[section]`, its defaults where it is missing.

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod bench;
+mod comparison;
 mod download;
 mod dumps;
 mod errors;

@@ -19,7 +19,7 @@ fn main() {
     let mut sizes = std::env::args().skip(1).map(|size| size.parse().expect("a size"));
     let mut next = |default: usize| sizes.next().unwrap_or(default);
     let (rows, d, f, v) = (next(2048), next(256), next(688), next(8192));
-    println!("{:28}{:>18}{:>8}{:>8}{:>8}", "product", "m × n × k", "f32", "bf16", "ratio");
+    println!("{:32}{:>18}{:>8}{:>8}{:>8}", "product", "m × n × k", "f32", "bf16", "ratio");
     let maps = [("square map", rows, d, d), ("up", rows, d, f), ("down", rows, f, d), ("head", CHUNK, d, v)];
     for (map, rows, input, output) in maps {
         // The map's weight has a row for each output.
@@ -38,7 +38,7 @@ fn main() {
             }
             let [f32, bf16] = found.map(median);
             let shape = sizes.map(|size| size.to_string()).join(" × ");
-            println!("{:28}{shape:>18}{f32:8.0}{bf16:8.0}{:8.2}", format!("{map}{what}"), bf16 / f32);
+            println!("{:32}{shape:>18}{f32:8.0}{bf16:8.0}{:8.2}", format!("{map}{what}"), bf16 / f32);
         }
     }
 }

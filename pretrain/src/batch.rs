@@ -18,12 +18,21 @@ pub trait TokenSource: Send + Sync {
     fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32>;
     /// UTF-8 bytes of its text.
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32;
+    /// Tokens of all documents.
+    fn total_tokens(&self, language: Tag, split: Split) -> u64 {
+        (0..self.documents(language, split)).map(|document| self.tokens(language, split, document).len() as u64).sum()
+    }
     /// Its id, as people know it; its number where there is none.
     fn id(&self, _language: Tag, _split: Split, document: usize) -> String {
         document.to_string()
     }
     /// Ids are below this.
     fn vocabulary_size(&self) -> usize;
+    /// The language whose windows are the same in the same order whatever other languages there are, and its share of
+    /// all windows; none: all languages are drawn alike.
+    fn studied(&self) -> Option<(Tag, f64)> {
+        None
+    }
     /// The words for the ids; none where only ids are known.
     fn vocabulary(&self) -> Option<&Vocabulary> {
         None
@@ -42,6 +51,9 @@ impl TokenSource for Corpus {
     }
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
         self.split(language, split).bytes(document)
+    }
+    fn total_tokens(&self, language: Tag, split: Split) -> u64 {
+        self.split(language, split).total_tokens()
     }
     fn id(&self, language: Tag, split: Split, document: usize) -> String {
         self.split(language, split).id(document).to_owned()
@@ -136,10 +148,27 @@ impl Stream {
     }
 }
 
+/// The stream that has its turn by count and not by chance, and its share of all rows.
+#[derive(Debug, Clone)]
+struct Studied {
+    stream: Stream,
+    share: f64,
+}
+
+impl Studied {
+    /// The number of the turn (from 0) where row `row` of the whole training is one.
+    fn turn(&self, row: u64) -> Option<u64> {
+        let turns_before = |row: u64| (row as f64 * self.share).floor() as u64;
+        (turns_before(row + 1) > turns_before(row)).then(|| turns_before(row))
+    }
+}
+
 /// Draws batches.
 #[derive(Debug, Clone)]
 pub struct Sampler {
+    /// Those that are drawn; their shares come to 1.
     streams: Vec<Stream>,
+    studied: Option<Studied>,
     window: usize,
     language_per: LanguagePer,
     key: Key,
@@ -185,9 +214,13 @@ impl Sampler {
         if streams.is_empty() {
             return Err(Error::Settings("no language has a training document".to_owned()));
         }
+        let studied = source.studied().map(|(tag, share)| {
+            let at = streams.iter().position(|stream| stream.tag == tag).expect("a studied language has text");
+            Studied { stream: streams.remove(at), share }
+        });
         let total: f64 = streams.iter().map(|stream| stream.share).sum();
         streams.iter_mut().for_each(|stream| stream.share /= total);
-        Ok(Sampler { streams, window, language_per: LanguagePer::Row, key })
+        Ok(Sampler { streams, studied, window, language_per: LanguagePer::Row, key })
     }
 
     /// The same with a language drawn for each of these.
@@ -195,14 +228,17 @@ impl Sampler {
         Sampler { language_per, ..self }
     }
 
-    /// The share of rows each language gets.
+    /// The share of rows each language gets; the studied one first.
     pub fn shares(&self) -> Vec<(Tag, f64)> {
-        self.streams.iter().map(|stream| (stream.tag, stream.share)).collect()
+        let studied = self.studied.as_ref().map(|studied| (studied.stream.tag, studied.share));
+        let rest = 1.0 - studied.map_or(0.0, |(_, share)| share);
+        studied.into_iter().chain(self.streams.iter().map(|stream| (stream.tag, stream.share * rest))).collect()
     }
 
     /// Training tokens, `<s>` and `</s>` included.
     pub fn tokens(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.ids.len() as u64).sum()
+        let studied = self.studied.as_ref().map(|studied| &studied.stream);
+        self.streams.iter().chain(studied).map(|stream| stream.ids.len() as u64).sum()
     }
 
     /// Batch number `number` (from 0) of `rows` windows, each from a place drawn at random in its language's ring. Where a
@@ -235,6 +271,16 @@ impl Sampler {
     fn places(&self, number: u64, rows: usize) -> impl Iterator<Item = (&Stream, usize)> {
         let key = self.key.stream(number);
         (0..rows as u64).map(move |row| {
+            let studied = self.studied.as_ref().and_then(|studied| {
+                let turn = match self.language_per {
+                    LanguagePer::Row => studied.turn(number * rows as u64 + row)?,
+                    LanguagePer::Batch => studied.turn(number)? * rows as u64 + row,
+                };
+                Some((&studied.stream, turn))
+            });
+            if let Some((stream, turn)) = studied {
+                return (stream, self.key.named("studied").below(turn, stream.ids.len() as u64) as usize);
+            }
             let drawn_for = if self.language_per == LanguagePer::Batch { 0 } else { row };
             let mut left = key.uniform(2 * drawn_for);
             let chosen = self.streams.iter().position(|stream| {

@@ -186,6 +186,29 @@ pub fn bits_per_byte(
     Ok(all)
 }
 
+/// Bits of each document of `language` and `split` that [`evaluate`] would measure, and the bytes of its text.
+///
+/// # Errors
+/// A stride the model's window does not allow, an interruption.
+pub fn document_bits(
+    model: &Decoder,
+    source: &dyn TokenSource,
+    (language, split): (Tag, Split),
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Vec<(f64, u64)>> {
+    let model = model.detached();
+    let documents = chosen(source, language, split, settings.documents);
+    progress.begin("bits of documents", Some(documents.len() as u64), "documents");
+    let bits = documents.iter().map(|&document| {
+        let (nats, _, bytes) = measure(&model, source, (language, split), &[document], settings.stride, progress)?;
+        Ok((nats / std::f64::consts::LN_2, bytes))
+    });
+    let bits = bits.collect();
+    progress.end();
+    bits
+}
+
 /// The decoder and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where there
 /// is a `vocabulary` to cut them.
 ///
@@ -298,6 +321,10 @@ mod tests {
         let figures = &result.languages[0];
         assert_eq!((figures.documents, figures.bytes, figures.tokens), (2, 8, 8)); // 5 + 1 tokens, two ends
         assert!((figures.bits_per_byte - 3.0).abs() < 1e-6, "8 tokens of log2(8) bits over 8 bytes");
+        let of_documents = document_bits(&model, &source, (tag, Split::Test), &Settings::default(), &Silent).unwrap();
+        let bytes: Vec<u64> = of_documents.iter().map(|(_, bytes)| *bytes).collect();
+        assert_eq!(bytes, [6, 2]);
+        assert!((of_documents[0].0 - 18.0).abs() < 1e-5 && (of_documents[1].0 - 6.0).abs() < 1e-5, "{of_documents:?}");
         let bits = [figures.kneser_ney_bits_per_byte, figures.bigram_bits_per_byte, figures.unigram_bits_per_byte];
         let [kneser_ney, bigram, unigram] = bits.map(Option::unwrap);
         assert!(kneser_ney < unigram && bigram < unigram && unigram < figures.bits_per_byte, "{bits:?}");

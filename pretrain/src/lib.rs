@@ -7,6 +7,7 @@
 pub mod average;
 pub mod batch;
 pub mod checkpoint;
+pub mod comparison;
 pub mod device;
 pub mod error;
 pub mod evaluate;

@@ -128,6 +128,9 @@ impl Parameters {
         let mut without = Vec::new();
         for (name, var) in self.iter() {
             let size = match gradients.get(var) {
+                Some(gradient) if slices::are_f32_on_cpu(&[gradient]) => {
+                    slices::read([gradient], |[values]| values.iter().map(|value| f64::from(value.abs())).sum::<f64>())?
+                }
                 Some(gradient) => gradient.abs()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?,
                 None => 0.0,
             };

@@ -64,9 +64,14 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// Steps of linear warm-up out of `steps`.
+    pub fn warmup_over(&self, steps: u64) -> u64 {
+        self.warmup_steps.unwrap_or((steps / 10).min(2_000))
+    }
+
     /// The rate of optimiser step `step`, 1 to `steps`.
     pub fn at(&self, step: u64, steps: u64) -> f64 {
-        let warmup = self.warmup_steps.unwrap_or((steps / 10).min(2_000));
+        let warmup = self.warmup_over(steps);
         self.learning_rate
             * match self.shape {
                 Shape::OneCycle => self.one_cycle(step, steps),

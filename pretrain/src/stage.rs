@@ -1,6 +1,7 @@
 //! The stage `model`: token shards in, a Hugging Face folder out, with its figures, its card and what a resume needs.
 
 use crate::batch::{self, TokenSource};
+use crate::comparison::mixture::{Mixed, Mixture};
 use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
 use crate::evaluate::{self, Evaluation};
@@ -34,6 +35,9 @@ pub struct Settings {
     pub training: TrainSettings,
     /// What is said of it in the end.
     pub measurement: Measurement,
+    /// What of the text a model of a comparison reads; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
 }
 
 /// What the card says of where the text came from.
@@ -66,7 +70,10 @@ pub fn run(
     corpus.check_vocabulary(vocabulary.sha256())?;
     let settings = Settings { model: with_vocabulary(&settings.model, &vocabulary)?, ..settings.clone() };
     let (model, training) = (&settings.model, settings.training.of_result());
-    let value = json!({ "model": model, "training": training, "measurement": settings.measurement });
+    let mut value = json!({ "model": model, "training": training, "measurement": settings.measurement });
+    if let Some(mixture) = &settings.mixture {
+        value["mixture"] = json!(mixture);
+    }
     let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, vocabulary.record()];
     let key = Manifest::key_of("model", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
@@ -80,14 +87,19 @@ pub fn run(
             std::fs::remove_dir_all(output).map_err(FileError::io("remove", output))?;
         }
     }
-    let source = TextSource { tokens: &corpus, vocabulary: &vocabulary };
+    let mixed = settings.mixture.as_ref().map(|mixture| Mixed::new(&corpus, mixture)).transpose()?;
+    let tokens = mixed.as_ref().map_or(&corpus as &dyn TokenSource, |mixed| mixed);
+    let source = TextSource { tokens, vocabulary: &vocabulary };
     if device.is_cpu() {
-        warn_of_memory(&settings, text(&corpus), batch::training_bytes(&source));
+        warn_of_memory(&settings, text(&source), batch::training_bytes(&source));
     }
-    let tokens = (&source as &dyn TokenSource, inputs[0].sha256.as_str());
-    let decoder = train::run(&settings.model, &settings.training, tokens, output, device, progress)?;
+    let mut tokens_key = inputs[0].sha256.clone();
+    if let Some(mixture) = &settings.mixture {
+        tokens_key += &format!(" {}", serde_json::to_string(mixture).expect("settings are plain data"));
+    }
+    let decoder = train::run(&settings.model, &settings.training, (&source, &tokens_key), output, device, progress)?;
     let evaluation =
-        evaluate::evaluate(&decoder, &corpus, Some(&vocabulary), &settings.measurement.settings(), progress)?;
+        evaluate::evaluate(&decoder, tokens, Some(&vocabulary), &settings.measurement.settings(), progress)?;
     evaluation.write(output)?;
     tokenizer_files::write(&vocabulary, output)?;
     let card = card(&decoder, &evaluation, origin) + &evaluate::tables::markdown(&evaluation);
@@ -108,8 +120,8 @@ pub fn run(
     let counts = json!({
         "parameters": decoder.parameters.count(),
         "vocabulary_sha256": vocabulary.sha256(),
-        "languages": corpus.languages(),
-        "training_tokens": corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train).total_tokens()).sum::<u64>(),
+        "languages": source.languages(),
+        "training_tokens": source.languages().iter().map(|tag| source.total_tokens(*tag, Split::Train)).sum::<u64>(),
     });
     let manifest = Manifest { stage: "model".into(), format: FORMAT, key, settings: value, inputs, counts, outputs };
     manifest.write(output)?;
@@ -126,12 +138,12 @@ fn is_measured_otherwise(other: &Manifest, settings: &Value, inputs: &[FileRecor
     other.format == FORMAT && other.inputs == inputs && without(&other.settings) == without(settings)
 }
 
-/// The training text of a corpus.
-pub fn text(corpus: &Corpus) -> Text {
-    let splits = corpus.languages().iter().map(|tag| corpus.split(*tag, Split::Train));
-    splits.fold(Text::default(), |sum, split| {
-        let documents = sum.documents + split.len() as u64;
-        Text { documents, tokens: sum.tokens + split.total_tokens() + 2 * split.len() as u64 }
+/// The training text of a source.
+pub fn text(source: &dyn TokenSource) -> Text {
+    source.languages().into_iter().fold(Text::default(), |sum, tag| {
+        let documents = source.documents(tag, Split::Train) as u64;
+        let tokens = source.total_tokens(tag, Split::Train) + 2 * documents;
+        Text { documents: sum.documents + documents, tokens: sum.tokens + tokens }
     })
 }
 

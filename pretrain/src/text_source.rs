@@ -26,11 +26,17 @@ impl TokenSource for TextSource<'_> {
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
         self.tokens.bytes(language, split, document)
     }
+    fn total_tokens(&self, language: Tag, split: Split) -> u64 {
+        self.tokens.total_tokens(language, split)
+    }
     fn id(&self, language: Tag, split: Split, document: usize) -> String {
         self.tokens.id(language, split, document)
     }
     fn vocabulary_size(&self) -> usize {
         self.tokens.vocabulary_size()
+    }
+    fn studied(&self) -> Option<(Tag, f64)> {
+        self.tokens.studied()
     }
     fn vocabulary(&self) -> Option<&Vocabulary> {
         Some(self.vocabulary)

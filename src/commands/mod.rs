@@ -1,6 +1,7 @@
 //! The verbs: each builds a plan, calls a crate, and prints.
 
 mod bench;
+mod comparison_table;
 mod evaluate;
 mod extract;
 mod fetch;

@@ -1,12 +1,14 @@
 //! `tongues run`, `pipeline`, `vocabulary`, `pretrain`, `finetune`: the stages of a recipe, in order, those that are not done yet.
 
-use super::{print, table};
+use super::{comparison_table, print, table};
 use crate::args::{Device as DeviceArgument, RecipeArguments};
 use crate::bars::Bars;
 use crate::plan::{Overrides, Plan, PlannedTask};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tongues_finetune::classifier::ClassifierSettings;
 use tongues_finetune::results::Results;
+use tongues_finetune::stage::FinetuneSettings;
 use tongues_finetune::task::TaskSettings;
 use tongues_languages::identify;
 use tongues_pipeline::io::atomic;
@@ -14,6 +16,7 @@ use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
+use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Evaluation;
 use tongues_pretrain::memory::Forecast;
@@ -38,7 +41,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         Overrides { data: arguments.data.clone(), output: arguments.output.clone(), set: arguments.set.clone() };
     let plan = Plan::read(&arguments.recipe, &overrides)?;
     if arguments.dry_run {
-        print(&describe(&plan));
+        print(&describe(&plan, &open(arguments.device)?));
         return Ok(());
     }
     let device = open(arguments.device)?;
@@ -60,23 +63,67 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
     }
     if until >= Until::Model {
         crate::give_memory_back();
-        let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
-        stage::run((&from.0, &from.1), &plan.pretrain, &origin(&plan), &plan.output.join("model"), &device, &bars)
-            .context("cannot make `model`")?;
-        print(&table::bits_per_byte(&Evaluation::read(&plan.output.join("model"))?));
+        match &plan.comparison {
+            Some(comparison) => compare(&plan, comparison, until, &device, &bars)?,
+            None => model(&plan, until, &device, &bars)?,
+        }
     }
+    if until >= Until::Tasks {
+        let path = report::write(&plan.output).context("cannot write the report")?;
+        print(&format!("report: {}", path.display()));
+    }
+    Ok(())
+}
+
+/// One model of all the text, and the tasks with it.
+fn model(plan: &Plan, until: Until, device: &Device, progress: &dyn Progress) -> Result<()> {
+    let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
+    let folder = plan.output.join("model");
+    stage::run((&from.0, &from.1), &plan.pretrain, &origin(plan), &folder, device, progress)
+        .context("cannot make `model`")?;
+    print(&table::bits_per_byte(&Evaluation::read(&folder)?));
     if until >= Until::Tasks {
         let mut done = Vec::new();
         for planned in &plan.tasks {
             let doing = || format!("cannot do the task `{}`", planned.name);
-            done.push(task(planned, &plan, &device, &bars).with_context(doing)?);
+            let classifier = plan.output.join("classifier").join(&planned.name);
+            done.push(task(planned, &plan.finetune, &folder, &classifier, device, progress).with_context(doing)?);
         }
         if !done.is_empty() {
             print(&format!("\n{}\n", table::accuracy(&done)));
         }
-        print(&format!("model: {}", plan.output.join("model").display()));
-        let path = report::write(&plan.output).context("cannot write the report")?;
-        print(&format!("report: {}", path.display()));
+        print(&format!("model: {}", folder.display()));
+    }
+    Ok(())
+}
+
+/// Several models in place of one, each a mixture of languages with a seed, and the tasks with every one of them.
+fn compare(plan: &Plan, comparison: &Comparison, until: Until, device: &Device, progress: &dyn Progress) -> Result<()> {
+    let from = (plan.output.join("tokens"), plan.output.join("vocabulary"));
+    let folder = plan.output.join("comparison");
+    let results =
+        comparison::run((&from.0, &from.1), comparison, &plan.pretrain, &origin(plan), &folder, device, progress)
+            .context("cannot make `comparison`")?;
+    print(&comparison_table::bits_per_byte(&results));
+    if until < Until::Tasks {
+        return Ok(());
+    }
+    for planned in &plan.tasks {
+        let mut rows = Vec::new();
+        for condition in &results.conditions {
+            let mut done = Vec::new();
+            for &seed in &condition.seeds {
+                let doing =
+                    || format!("cannot do the task `{}` with {}, seed {seed}", planned.name, condition.condition);
+                let model = folder.join(&condition.condition).join(format!("seed-{seed}"));
+                let settings = ClassifierSettings { seeds: vec![seed], ..plan.finetune.classifier.clone() };
+                let classifier = model.join("classifier").join(&planned.name);
+                let found = task(planned, &settings.into(), &model, &classifier, device, progress);
+                done.push(found.with_context(doing)?);
+            }
+            rows.push((condition.condition.as_str(), done));
+        }
+        print(&format!("\n{}", comparison_table::accuracy(&rows)));
     }
     Ok(())
 }
@@ -137,13 +184,14 @@ fn save(plan: &Plan) -> Result<()> {
         "tokens": plan.tokens,
         "model": plan.pretrain.model,
         "training": plan.pretrain.training,
+        "comparison": plan.comparison,
         "measurement": plan.pretrain.measurement,
         "finetune": plan.finetune,
     });
     Ok(atomic::write(&plan.output.join("plan.json"), serde_json::to_string_pretty(&json)?.as_bytes())?)
 }
 
-fn describe(plan: &Plan) -> String {
+fn describe(plan: &Plan, device: &Device) -> String {
     let mut lines = vec![format!("output  {}", plan.output.display())];
     for source in &plan.documents.sources {
         for file in &source.files {
@@ -157,13 +205,21 @@ fn describe(plan: &Plan) -> String {
     for task in &plan.tasks {
         lines.push(format!("task    {}  {}  {}", task.name, task.language, task.files[0].display()));
     }
+    for (name, languages) in plan.comparison.iter().flat_map(|comparison| &comparison.mixtures) {
+        lines.push(format!(
+            "mixture {name}  {}",
+            languages.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(" ")
+        ));
+    }
     lines.push(format!("{} languages", plan.languages().len()));
-    lines.extend(training(plan));
+    if plan.comparison.is_none() {
+        lines.extend(training(plan, device)); // of several models each has its own text and steps
+    }
     lines.join("\n")
 }
 
 /// The model and its training in figures: parameters, tokens, steps, time, memory.
-fn training(plan: &Plan) -> Vec<String> {
+fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let corpus = Corpus::open(&plan.output.join("tokens")).ok();
     // Before the tokens are there, the files' sizes say about how much text there is.
     let files = plan.documents.sources.iter().flat_map(|source| &source.files);
@@ -174,25 +230,27 @@ fn training(plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
     let window = model.context_length;
     let at_once = training.batch_size * training.accumulation * window;
-    let text = corpus.as_ref().map(stage::text);
+    let text = corpus.as_ref().map(|corpus| stage::text(corpus));
     let steps = match text {
         Some(text) => Some(training.steps_over(text.tokens, window)),
         None => training.steps,
     };
-    let tokens = text.map_or("not counted yet".to_owned(), |text| text.tokens.to_string());
-    let each = throughput::seconds_of_step(&model, at_once, training);
-    lines.push(match steps {
-        Some(steps) => {
-            let minutes = (steps as f64 * each / 60.0).ceil();
-            format!("train   {tokens} tokens  {steps} steps of {at_once}  about {minutes} min on this CPU")
+    let tokens = text.map_or("tokens not counted yet".to_owned(), |text| format!("{} tokens", text.tokens));
+    let steps_in_words = steps.map_or("steps".to_owned(), |steps| format!("{steps} steps"));
+    let time = device.is_cpu().then(|| {
+        let each = throughput::seconds_of_step(&model, at_once, training);
+        match steps {
+            Some(steps) => format!("  about {} min", (steps as f64 * each / 60.0).ceil()),
+            None => format!("  about {each:.2} s a step"),
         }
-        None => format!("train   {tokens} tokens  steps of {at_once}  about {each:.2} s a step on this CPU"),
     });
-    let text = text.unwrap_or_default();
+    let time = time.unwrap_or_default();
+    lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
+    let forecast = Forecast::new(&model, training, text.unwrap_or_default(), device.is_cpu());
+    let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    let forecast = Forecast::new(&model, training, text, true);
     lines.push(format!(
-        "memory  {} MiB at its peak: process {}, weights {}, optimiser {}, average {}, text {}, a step {}",
+        "memory  {} MiB {estimated}: process {}, weights {}, optimiser {}, average {}, text {}, a step {}",
         mib(forecast.peak()),
         mib(forecast.process),
         mib(forecast.weights),
@@ -216,7 +274,14 @@ fn funnel(manifest: &Manifest) {
 }
 
 /// All methods on a task, and a line for each.
-fn task(planned: &PlannedTask, plan: &Plan, device: &Device, progress: &dyn Progress) -> Result<Results> {
+fn task(
+    planned: &PlannedTask,
+    finetune: &FinetuneSettings,
+    model: &Path,
+    folder: &Path,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Results> {
     let settings = TaskSettings {
         name: planned.name.clone(),
         language: planned.language,
@@ -226,9 +291,7 @@ fn task(planned: &PlannedTask, plan: &Plan, device: &Device, progress: &dyn Prog
         text_column: planned.text_column.clone(),
         label_column: planned.label_column.clone(),
     };
-    let folder = plan.output.join("classifier").join(&planned.name);
-    let model = plan.output.join("model");
-    let results = tongues_finetune::stage::run(&settings, &plan.finetune, Some(&model), &folder, device, progress)?;
+    let results = tongues_finetune::stage::run(&settings, finetune, Some(model), folder, device, progress)?;
     for method in &results.methods {
         tracing::info!(
             "{} {}: {:?} accuracy {:.1} %, macro-F1 {:.1} %, {} labels",

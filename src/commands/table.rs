@@ -61,15 +61,20 @@ pub fn accuracy(tasks: &[Results]) -> String {
 /// Every comparison of a self test: what the difference may be, what it is, and the verdict.
 pub fn selftest(report: &Report) -> String {
     let rows = report.checks.iter().map(|check| {
-        let found = check.found.map_or("-".to_owned(), |found| format!("{found:.1e}"));
+        let found = check.found.map_or("-".to_owned(), number);
         let verdict = match &check.error {
             Some(error) => format!("failed: {error}"),
             None if check.passed => "ok".to_owned(),
             None => "failed".to_owned(),
         };
-        vec![check.name.clone(), format!("{:.0e}", check.tolerance), found, verdict]
+        vec![check.name.clone(), number(check.tolerance), found, verdict]
     });
     aligned(&["check", "tolerance", "found", "verdict"], rows)
+}
+
+/// `2.0e-5`, but `0` and `16` as they are.
+fn number(x: f64) -> String {
+    if x == 0.0 || (1.0..1000.0).contains(&x) { format!("{}", (x * 10.0).round() / 10.0) } else { format!("{x:.1e}") }
 }
 
 /// `74.5`, or `74.5 ± 1.2` over several seeds.
@@ -101,6 +106,12 @@ fn aligned(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let words = [0.0, 16.0, 1.25, 2e-5, f64::INFINITY, f64::NAN].map(number);
+        assert_eq!(words, ["0", "16", "1.3", "2.0e-5", "inf", "NaN"]);
+    }
 
     #[test]
     fn columns_are_aligned() {

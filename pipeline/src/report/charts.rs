@@ -114,13 +114,13 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// Least and greatest value, a little apart where they are one.
-fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     if high > low { (low, high) } else { (low - 0.5, high + 0.5) }
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten that enclose the values, about `wanted` of them, and their decimals.
-fn ticks(low: f64, high: f64, wanted: u32) -> (Vec<f64>, usize) {
+pub(super) fn ticks(low: f64, high: f64, wanted: u32) -> (Vec<f64>, usize) {
     let rough = (high - low) / f64::from(wanted);
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= rough * 0.999);
@@ -130,7 +130,7 @@ fn ticks(low: f64, high: f64, wanted: u32) -> (Vec<f64>, usize) {
     ((first..=last).map(|n| n as f64 * step).collect(), digits)
 }
 
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 

@@ -42,6 +42,8 @@ pub struct Figures {
     pub training: Part<Training>,
     /// Bits per byte on the test split.
     pub evaluation: Part<Evaluation>,
+    /// Models of several mixtures of languages; most runs have none.
+    pub comparison: Part<Comparison>,
     /// One for each classifier, by name of its folder.
     pub tasks: Part<Vec<Task>>,
 }
@@ -213,6 +215,74 @@ pub struct MemorisedShare {
     pub mean_equal_tokens: f64,
 }
 
+/// `comparison/results.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Tag of the studied language.
+    pub language: String,
+    /// Its held-out documents.
+    pub documents: u64,
+    /// UTF-8 bytes of their text.
+    pub bytes: u64,
+    /// Its training tokens.
+    pub training_tokens: u64,
+    /// Of an n-gram model of the same text.
+    pub kneser_ney_bits_per_byte: Option<f64>,
+    /// One for each mixture and length of training.
+    pub conditions: Vec<Condition>,
+    /// Of every two conditions.
+    pub differences: Vec<Difference>,
+}
+
+/// A mixture of languages, trained with several seeds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Condition {
+    /// Its name.
+    pub condition: String,
+    /// Tags.
+    pub languages: Vec<String>,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Tokens read.
+    pub tokens_seen: u64,
+    /// Those of the studied language.
+    pub studied_tokens_seen: u64,
+    /// Those that are done.
+    pub seeds: Vec<u64>,
+    /// Of the studied language.
+    pub bits_per_byte: Summary,
+}
+
+/// One condition less another, seed by seed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Difference {
+    /// From this.
+    pub condition: String,
+    /// This is taken away.
+    pub reference: String,
+    /// Those that both have.
+    pub seeds: Vec<u64>,
+    /// Below 0 where `condition` is better.
+    pub bits_per_byte: Summary,
+    /// Seeds with a difference below 0.
+    pub lower: u64,
+    /// 95 % of the difference over documents.
+    pub documents_interval: Option<(f64, f64)>,
+}
+
+/// Figures of several seeds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Summary {
+    /// One a seed.
+    pub values: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Sample standard deviation.
+    pub deviation: f64,
+    /// 95 % of the mean, by Student's t.
+    pub interval: Option<(f64, f64)>,
+}
+
 /// `classifier/NAME/results.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
@@ -275,6 +345,11 @@ impl Figures {
         }
         let documents: Part<Stage> =
             json(run, "documents/manifest.json", "No documents were prepared in this run yet.");
+        let comparison: Part<Comparison> = json(run, "comparison/results.json", "");
+        let none = match &comparison.found {
+            Some(_) => ["This run compares several models; their figures are below."; 2],
+            None => ["No model was trained in this run yet.", "No model of this run was evaluated yet."],
+        };
         Ok(Figures {
             name: whole.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned()),
             notice: json::<Plan>(run, "plan.json", "").found.and_then(|plan| plan.notice),
@@ -282,8 +357,9 @@ impl Figures {
             kept: sampled(run, "documents/kept", samples::kept),
             rejected: sampled(run, "documents/rejected", samples::rejected),
             fertility: json(run, "vocabulary/fertility.json", "No vocabulary was trained in this run yet."),
-            training: training(run),
-            evaluation: json(run, "model/evaluation.json", "No model of this run was evaluated yet."),
+            training: training(run, none[0]),
+            evaluation: json(run, "model/evaluation.json", none[1]),
+            comparison,
             tasks: tasks(run),
         })
     }
@@ -321,12 +397,12 @@ fn cause_alone(error: &Error) -> String {
     }
 }
 
-fn training(run: &Path) -> Part<Training> {
+fn training(run: &Path, none: &str) -> Part<Training> {
     let file = "model/training/metrics.jsonl";
     let bytes = match std::fs::read(run.join(file)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Part::missing("No model was trained in this run yet.");
+            return Part::missing(none);
         }
         Err(error) => return Part::missing(format!("{file} is there but could not be read: {error}.")),
     };

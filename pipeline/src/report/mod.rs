@@ -1,13 +1,14 @@
 //! Looks at a finished run, or at what there is of it, and writes `report.html`: one page that needs nothing else.
 //!
-//! [`figures`] reads the stages' files, [`samples`] takes a few documents out of the Parquet shards, [`charts`] computes
-//! curves, [`page`] fills the template, [`tables`] writes the same figures as Parquet and JSON. Nothing is computed here
+//! [`figures`] reads the stages' files, [`samples`] takes a few documents out of the Parquet shards, [`charts`] and
+//! [`strips`] compute drawings, [`page`] fills the template, [`tables`] writes the same figures as Parquet and JSON. Nothing is computed here
 //! that a stage did not write. polars lives here and nowhere else.
 
 pub mod charts;
 pub mod figures;
 mod page;
 pub mod samples;
+pub mod strips;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::report::charts::{self, Chart};
-use crate::report::figures::{Counts, Figures, Method, Task, Training};
+use crate::report::figures::{Comparison, Counts, Figures, Method, Task, Training};
+use crate::report::strips::{Strips, strips};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ pub(super) fn render(figures: &Figures) -> Result<String> {
     environment.add_filter("thousands", thousands);
     environment.add_filter("percent", percent);
     environment.add_filter("fixed", |value: f64, digits: usize| format!("{value:.digits$}"));
+    environment.add_filter("signed", |value: f64, digits: usize| format!("{value:+.digits$}"));
     environment.add_filter("words", |name: String| name.replace('_', " "));
     environment.add_filter("bytes", bytes);
     let empty = BTreeMap::new();
@@ -29,6 +31,7 @@ pub(super) fn render(figures: &Figures) -> Result<String> {
         sources => sources.iter().map(|(name, counts)| funnel(name, counts)).collect::<Vec<_>>(),
         curves => figures.training.found.as_ref().map(curves),
         bits_most => bits_most(figures),
+        strips => figures.comparison.found.as_ref().and_then(seeds),
         results => figures.tasks.found.iter().flatten().map(result).collect::<Vec<_>>(),
         version => env!("CARGO_PKG_VERSION"),
         ..minijinja::Value::from_serialize(figures)
@@ -111,6 +114,12 @@ fn bits_most(figures: &Figures) -> f64 {
         simpler.into_iter().flatten().fold(row.bits_per_byte, f64::max)
     };
     rows.map(most).fold(f64::MIN_POSITIVE, f64::max)
+}
+
+/// The figure of every seed of a comparison, a row a condition.
+fn seeds(comparison: &Comparison) -> Option<Strips> {
+    let row = |one: &super::figures::Condition| (one.condition.clone(), one.bits_per_byte.values.clone());
+    strips("bits per byte", &comparison.conditions.iter().map(row).collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]

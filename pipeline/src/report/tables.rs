@@ -33,7 +33,7 @@ pub(super) fn write(figures: &Figures, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
+fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 7] {
     let documents = figures.documents.found.as_ref();
     let training = figures.training.found.as_ref();
     [
@@ -100,6 +100,25 @@ fn tables(figures: &Figures) -> [(&'static str, Option<Table>); 6] {
                     ("kneser_ney_second_half_bits", number(rows, |row| row.second_half.as_ref()?.kneser_ney_bits)),
                     ("memorised_training", number(rows, |row| memorised(row.memorisation.as_ref()?.training.as_ref()))),
                     ("memorised_held_out", number(rows, |row| memorised(row.memorisation.as_ref()?.held_out.as_ref()))),
+                ]
+            }),
+        ),
+        (
+            "comparison",
+            figures.comparison.found.as_ref().map(|comparison| {
+                let mut rows = Vec::new();
+                for one in &comparison.conditions {
+                    rows.extend(
+                        one.seeds.iter().zip(&one.bits_per_byte.values).map(|(seed, bits)| (one, *seed, *bits)),
+                    );
+                }
+                vec![
+                    ("condition", text(&rows, |(one, ..)| &one.condition)),
+                    ("steps", count(&rows, |(one, ..)| one.steps)),
+                    ("studied_tokens_seen", count(&rows, |(one, ..)| one.studied_tokens_seen)),
+                    ("tokens_seen", count(&rows, |(one, ..)| one.tokens_seen)),
+                    ("seed", count(&rows, |(_, seed, _)| *seed)),
+                    ("bits_per_byte", number(&rows, |(.., bits)| Some(*bits))),
                 ]
             }),
         ),

@@ -119,6 +119,16 @@ fn whole(run: &Path) {
         "model/evaluation.json",
         &json!({"split": "test", "languages": [row("arb_Arab", 1.512), row("ltg_Latn", 1.944)]}).to_string(),
     );
+    let summary = |values: [f64; 2], interval: Value| json!({"values": values, "mean": (values[0] + values[1]) / 2.0, "deviation": 0.0042, "interval": interval});
+    let condition = |name: &str, languages: &[&str], values| json!({"condition": name, "languages": languages, "steps": 1500, "tokens_seen": 1_536_000, "studied_tokens_seen": 768_000, "seeds": [1, 2], "bits_per_byte": summary(values, Value::Null)});
+    put(
+        run,
+        "comparison/results.json",
+        &json!({"language": "ltg_Latn", "documents": 40, "bytes": 45_000, "training_tokens": 300_000, "kneser_ney_bits_per_byte": 2.311, "bigram_bits_per_byte": 2.6, "unigram_bits_per_byte": 3.6,
+            "conditions": [condition("alone", &["ltg_Latn"], [2.412, 2.405]), condition("<relatives>", &["ltg_Latn", "lvs_Latn"], [2.351, 2.348])],
+            "differences": [{"condition": "<relatives>", "reference": "alone", "seeds": [1, 2], "bits_per_byte": summary([-0.061, -0.057], json!([-0.0844, -0.0336])), "lower": 2, "documents_interval": [-0.071, -0.047]}]})
+        .to_string(),
+    );
     let labels = ["geography", "health", "science/technology", "sports", "<travel>"];
     let confusion: Vec<Vec<u64>> =
         (0..5).map(|i| (0..5).map(|j| if i == j { 80 + i * 9 } else { (i * 7 + j * 3) % 11 }).collect()).collect();
@@ -152,6 +162,8 @@ fn a_whole_run_shows_every_part() {
         "<td>321</td><td>77.8</td><td>85.5</td>", // 40 · 1.944 and 44 · 1.944
         "given their first 32 tokens it writes the next 16",
         "<td>3 of 97</td><td>–</td><td>4.5</td><td>–</td>",
+        "<td>2.4085 ± 0.0042</td>", // alone: (2.412 + 2.405) / 2
+        "<td>-0.0590 ± 0.0042</td><td>2 of 2</td><td>-0.0844 to -0.0336</td><td>-0.0710 to -0.0470</td>",
         "61.3 ± 2.1",
         "--share:81", // the first row of the confusion is 80, 3, 6, 9, 1: 80 / 99 = 0.81
         "البحيرة",
@@ -171,6 +183,7 @@ fn text_of_others_is_escaped_everywhere() {
         !html.contains("<script")
             && !html.contains("<img")
             && !html.contains("<travel>")
+            && !html.contains("<relatives>")
             && !html.contains("<b>no</b>")
     );
     assert!(html.contains("&lt;script&gt;") && html.contains("&lt;travel&gt;") && html.contains("&lt;b&gt;no&lt;"));
@@ -187,6 +200,7 @@ fn an_empty_run_says_in_words_what_is_missing() {
         assert!(html.contains(words), "{words}");
     }
     assert_eq!(html.matches("class=\"missing\"").count(), 7); // documents, kept, rejected, vocabulary, training, evaluation, tasks
+    assert!(!html.contains("id=\"comparison\""), "most runs compare nothing");
     assert!(write(&folder.path().join("nowhere")).is_err());
 }
 
@@ -197,11 +211,13 @@ fn broken_files_are_named_and_the_rest_is_shown() {
     put(folder.path(), "vocabulary/fertility.json", "[{\"language\"");
     put(folder.path(), "documents/kept/ltg_Latn/part-00000.parquet", "not Parquet");
     put(folder.path(), "classifier/other/results.json", "{}");
+    put(folder.path(), "comparison/results.json", "{\"language\":");
     let html = page(folder.path()).replace("&#x2f;", "/");
     for text in [
         "vocabulary/fertility.json is there but could not be read",
         "documents/kept could not be read",
         "classifier/other/results.json is there",
+        "comparison/results.json is there",
         "61.3 ± 2.1",
     ] {
         assert!(html.contains(text), "{text}");

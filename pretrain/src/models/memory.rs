@@ -187,7 +187,10 @@ impl<'a> Step<'a> {
             return;
         }
         ledger.hold(block);
-        let plain = if self.pass.fused { 0 } else { 4 * self.scores[1] };
+        // candle's quotient and exponential take many tensors like the scores, its GELU some like its input; so many were
+        // measured in f64 on the CPU, which takes the same path.
+        let gelu = if self.config.layout.is_gpt() { 6 * self.n * f } else { 0 };
+        let plain = if self.pass.fused { 0 } else { 16 * self.scores[1] + gelu };
         // The gradient of the residual stream and, of the widest operation, one that comes in and three that go out.
         ledger.pass(self.n * (2 * d + (4 * f).max(3 * j + d)) + self.scratch.max(plain));
     }

@@ -4,6 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
+use crate::nn::backward::of_weight;
+use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{add, multiply_add, sigmoid, vectorised};
@@ -11,7 +13,6 @@ use crate::nn::{plain, slices};
 use crate::precision::Precision::F32;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use std::sync::OnceLock;
 
 /// Numbers of a convolution that one task holds before their maximum is taken.
 const HELD: usize = if cfg!(test) { 1 << 8 } else { 1 << 18 };
@@ -36,7 +37,7 @@ pub fn char_convolution(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Te
     }
     // As the characters lie in a word: filter, place, embedding. The gradient finds its way back by itself.
     let weight = weight.transpose(1, 2)?.contiguous()?;
-    Ok(x.contiguous()?.apply_op3(&weight, &bias.contiguous()?, Convolution { places: OnceLock::new() })?)
+    Ok(x.contiguous()?.apply_op3(&weight, &bias.contiguous()?, Convolution { places: Kept::nothing() })?)
 }
 
 /// `carry · max(0, transform) + (1 - carry) · x` of `x` (N, D): `weight` (2D, D) and `bias` (2D) hold the transform's rows
@@ -53,7 +54,7 @@ pub fn highway(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     if !slices::are_f32_on_cpu(&[x, weight, bias]) {
         return plain::highway(x, weight, bias);
     }
-    let op = Highway { gates: OnceLock::new() };
+    let op = Highway { gates: Kept::nothing() };
     Ok(x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?)
 }
 
@@ -67,7 +68,7 @@ vectorised! {
 /// The weight has the order (F, W, E).
 struct Convolution {
     /// Where each filter is largest in each word (N, F), from the forward pass.
-    places: OnceLock<Vec<u32>>,
+    places: Kept<Vec<u32>>,
 }
 
 /// Words, characters of a word, width of their embedding; filters, characters of one.
@@ -117,14 +118,13 @@ impl Convolution {
                 out.iter_mut().zip(bias).for_each(|(out, bias)| *out = (*out + bias).max(0.0));
             }
         });
-        self.places.get_or_init(|| best);
+        self.places.keep(best);
         out
     }
 
     /// The gradients by `x`, `weight` and the bias. Only the place where a filter is largest has one.
-    fn backward(&self, x: &[f32], weight: &[f32], out: &[f32], gradient: &[f32], sizes: Sizes) -> [Vec<f32>; 3] {
+    fn backward(best: &[u32], x: &[f32], weight: &[f32], [out, gradient]: [&[f32]; 2], sizes: Sizes) -> [Vec<f32>; 3] {
         let Sizes { c, e, f, width } = sizes;
-        let best = self.places.get().expect("the forward pass comes before the backward pass");
         let mut of_x = vec![0.0; x.len()];
         let tasks = of_x.par_chunks_mut(WORDS * c * e).zip(x.par_chunks(WORDS * c * e)).enumerate();
         let parts: Vec<(Vec<f32>, Vec<f32>)> = tasks
@@ -185,7 +185,7 @@ vectorised! {
 
 struct Highway {
     /// Transform and carry (N, 2D), from the forward pass.
-    gates: OnceLock<Vec<f32>>,
+    gates: Kept<Vec<f32>>,
 }
 
 impl Highway {
@@ -198,14 +198,13 @@ impl Highway {
             let rows = gates.chunks_exact_mut(2 * d).zip(x.chunks_exact(d)).zip(out.chunks_exact_mut(d));
             rows.for_each(|((gates, x), out)| mix(gates, bias, x, out));
         });
-        self.gates.get_or_init(|| gates);
+        self.gates.keep(gates);
         out
     }
 
     /// The gradients by `x`, `weight` and the bias.
-    fn backward(&self, x: &[f32], weight: &[f32], gradient: &[f32], d: usize) -> [Vec<f32>; 3] {
+    fn backward(mut gates: Vec<f32>, x: &[f32], weight: &[f32], gradient: &[f32], d: usize) -> [Vec<f32>; 3] {
         let (rows, mut of_x) = (x.len() / d, vec![0.0; x.len()]);
-        let mut gates = self.gates.get().expect("the forward pass comes before the backward pass").clone();
         let tasks = gates.par_chunks_mut(2 * ROWS * d).zip(of_x.par_chunks_mut(ROWS * d));
         let tasks = tasks.zip(x.par_chunks(ROWS * d).zip(gradient.par_chunks(ROWS * d)));
         tasks.for_each(|((gates, of_x), (x, gradient))| {
@@ -220,14 +219,13 @@ impl Highway {
     }
 }
 
-/// Gradients in the shapes of what they are by.
-fn shaped(
-    gradients: [Vec<f32>; 3],
-    of: [&Tensor; 3],
+/// The gradients by input, weight and bias as candle wants them.
+fn handed_over(
+    [by_x, by_weight, by_bias]: [Vec<f32>; 3],
+    [x, weight, bias]: [&Tensor; 3],
 ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-    let mut all = gradients.into_iter().zip(of).map(|(values, of)| Tensor::from_vec(values, of.shape(), of.device()));
-    let mut next = || all.next().transpose();
-    Ok((next()?, next()?, next()?))
+    let by_x = Tensor::from_vec(by_x, x.shape(), x.device())?;
+    Ok((Some(by_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
 }
 
 impl CustomOp3 for Convolution {
@@ -259,11 +257,11 @@ impl CustomOp3 for Convolution {
         out: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let sizes = Sizes::of(x.shape(), weight.shape())?;
+        let (sizes, best) = (Sizes::of(x.shape(), weight.shape())?, self.places.take(self.name())?);
         let all = slices::read([x, weight, out, gradient], |[x, weight, out, gradient]| {
-            self.backward(x, weight, out, gradient, sizes)
+            Convolution::backward(&best, x, weight, [out, gradient], sizes)
         })?;
-        shaped(all, [x, weight, bias])
+        handed_over(all, [x, weight, bias])
     }
 }
 
@@ -294,9 +292,11 @@ impl CustomOp3 for Highway {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let d = x.dim(1)?;
-        let all = slices::read([x, weight, gradient], |[x, weight, gradient]| self.backward(x, weight, gradient, d))?;
-        shaped(all, [x, weight, bias])
+        let (d, gates) = (x.dim(1)?, self.gates.take(self.name())?);
+        let all = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+            Highway::backward(gates, x, weight, gradient, d)
+        })?;
+        handed_over(all, [x, weight, bias])
     }
 }
 

@@ -9,6 +9,7 @@ mod cell;
 
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
+use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::packed::{PANEL, Packed};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
@@ -19,7 +20,7 @@ use crate::precision::Precision::F32;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use cell::{backward_row, forward_row};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// The weights of an LSTM of H units, named and laid out as PyTorch's `nn.LSTM`: the gates' rows are those of input,
 /// forget, candidate and output. P is H, or the width of the projection.
@@ -123,7 +124,7 @@ fn fused<const N: usize>(
         hidden: state.hidden.flatten_all()?.to_vec1()?,
         cell: state.cell.flatten_all()?.to_vec1()?,
         differentiate: x.track_op() || sign.track_op(),
-        kept: Mutex::new(None),
+        kept: Kept::nothing(),
         last_cell: last_cell.clone(),
     };
     let out = x.contiguous()?.apply_op2(&sign, op)?;
@@ -140,8 +141,8 @@ fn times_of(t: usize, reverse: bool) -> impl DoubleEndedIterator<Item = usize> {
     (0..t).map(move |step| if reverse { t - 1 - step } else { step })
 }
 
-/// What the forward pass keeps for the backward pass.
-struct Kept {
+/// What the backward pass needs of the forward pass.
+struct Gates {
     /// Input, forget, candidate and output gates (T, B, 4H), after their sigmoid or hyperbolic tangent.
     gates: Vec<f32>,
     /// (T, B, H).
@@ -158,7 +159,7 @@ struct Lstm<const N: usize> {
     cell: Vec<f32>,
     /// Whether a gradient is wanted.
     differentiate: bool,
-    kept: Mutex<Option<Kept>>,
+    kept: Kept<Gates>,
     /// The cells (B, H) after the last step.
     last_cell: Arc<OnceLock<Vec<f32>>>,
 }
@@ -240,7 +241,7 @@ impl<const N: usize> Lstm<N> {
             self.last_cell.get_or_init(|| cells[last * b * h..][..b * h].to_vec());
         }
         if self.differentiate {
-            *self.kept.lock().expect("nothing panics while it holds what is kept") = Some(Kept { gates, cells, units });
+            self.kept.keep(Gates { gates, cells, units });
         }
         out
     }
@@ -248,14 +249,13 @@ impl<const N: usize> Lstm<N> {
     /// The gradients by `x` and by the weights.
     fn backward(
         &self,
+        kept: Gates,
         x: &[f32],
         (t, b): (usize, usize),
         weights: [&[f32]; N],
-        out: &[f32],
-        gradient: &[f32],
+        [out, gradient]: [&[f32]; 2],
     ) -> (Vec<f32>, [Vec<f32>; N]) {
-        let kept = self.kept.lock().expect("nothing panics while it holds what is kept").take();
-        let Kept { mut gates, cells, units } = kept.expect("one forward pass comes before one backward pass");
+        let Gates { mut gates, cells, units } = kept;
         let Named { ih, hh, hr, h, p, .. } = Named::of(weights);
         let (rows, [cell_clip, projection_clip]) = (t * b, self.clips());
         let recurrent = Packed::new(hh);
@@ -424,9 +424,10 @@ impl<const N: usize> CustomOp2 for Lstm<N> {
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let (t, b, _) = x.dims3()?;
+        let kept = self.kept.take(self.name())?;
         let (of_x, of_weights) = slices::read([x, out, gradient], |[values, out, gradient]| {
             slices::read(self.weights.tensors.each_ref(), |weights| {
-                self.backward(values, (t, b), weights, out, gradient)
+                self.backward(kept, values, (t, b), weights, [out, gradient])
             })
         })??;
         self.weights.leave(of_weights)?;

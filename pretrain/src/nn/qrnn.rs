@@ -7,12 +7,14 @@
 
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
+use crate::nn::backward::of_weight;
+use crate::nn::kept::Kept;
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{LANES, load, multiply_add, sigmoid, store, tanh, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// The state between two sequences; it leads back to nothing.
 #[derive(Debug, Clone)]
@@ -64,7 +66,7 @@ pub fn qrnn(x: &Tensor, weight: &Tensor, bias: &Tensor, state: Option<&QrnnState
         cell: begin.cell.flatten_all()?.to_vec1()?,
         input: begin.input.map(|input| input.flatten_all()?.to_vec1()).transpose()?,
         differentiate: [x, weight, bias].iter().any(|tensor| tensor.track_op()),
-        kept: Mutex::new(None),
+        kept: Kept::nothing(),
         last_cell: last_cell.clone(),
     };
     let out = x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?;
@@ -132,8 +134,8 @@ vectorised! {
     }
 }
 
-/// What the forward pass keeps for the backward pass.
-struct Kept {
+/// What the backward pass needs of the forward pass.
+struct Gates {
     /// z, f and o (T, B, 3H).
     gates: Vec<f32>,
     /// (T, B, H).
@@ -147,7 +149,7 @@ struct Qrnn {
     input: Option<Vec<f32>>,
     /// Whether a gradient is wanted.
     differentiate: bool,
-    kept: Mutex<Option<Kept>>,
+    kept: Kept<Gates>,
     /// The cells (B, H) after the last step.
     last_cell: Arc<OnceLock<Vec<f32>>>,
 }
@@ -203,15 +205,21 @@ impl Qrnn {
             .collect();
         self.last_cell.get_or_init(|| last.concat());
         if self.differentiate {
-            *self.kept.lock().expect("nothing panics while it holds what is kept") = Some(Kept { gates, cells });
+            self.kept.keep(Gates { gates, cells });
         }
         out
     }
 
     /// The gradients by `x`, `weight` and `bias`.
-    fn backward(&self, x: &[f32], (t, b, i): (usize, usize, usize), weight: &[f32], gradient: &[f32]) -> [Vec<f32>; 3] {
-        let kept = self.kept.lock().expect("nothing panics while it holds what is kept").take();
-        let Kept { mut gates, cells } = kept.expect("one forward pass comes before one backward pass");
+    fn backward(
+        &self,
+        kept: Gates,
+        x: &[f32],
+        (t, b, i): (usize, usize, usize),
+        weight: &[f32],
+        gradient: &[f32],
+    ) -> [Vec<f32>; 3] {
+        let Gates { mut gates, cells } = kept;
         let rows = t * b;
         let (gates_wide, h) = (gates.len() / rows, cells.len() / rows);
         let tasks: Vec<_> = by_sequence(&mut gates, t, b).enumerate().collect();
@@ -277,15 +285,12 @@ impl CustomOp3 for Qrnn {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let shape = x.dims3()?;
-        let all =
-            slices::read([x, weight, gradient], |[x, weight, gradient]| self.backward(x, shape, weight, gradient))?;
-        let mut all = all
-            .into_iter()
-            .zip([x, weight, bias])
-            .map(|(values, of)| Tensor::from_vec(values, of.shape(), of.device()));
-        let mut next = || all.next().transpose();
-        Ok((next()?, next()?, next()?))
+        let (shape, kept) = (x.dims3()?, self.kept.take(self.name())?);
+        let [by_x, by_weight, by_bias] = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+            self.backward(kept, x, shape, weight, gradient)
+        })?;
+        let by_x = Tensor::from_vec(by_x, x.shape(), x.device())?;
+        Ok((Some(by_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))
     }
 }
 

@@ -34,13 +34,14 @@ pub fn check(device: &Device, scratch: &Path) -> Vec<Check> {
     let mut checks = Vec::new();
     for layout in Layout::ALL {
         let name = format!("training, {}, {STEPS} losses", layout.model_type());
-        let f64 = losses(layout, DType::F64, Precision::F32, &Device::Cpu);
-        let of = |precision| -> Result<f64> {
+        let f64 = losses(layout, DType::F64, Precision::F32, false, &Device::Cpu);
+        let of = |precision, recompute| -> Result<f64> {
             let expected = f64.as_ref().map_err(|error| Error::Settings(error.to_string()))?;
-            Ok(apart(&losses(layout, DType::F32, precision, device)?, expected))
+            Ok(apart(&losses(layout, DType::F32, precision, recompute, device)?, expected))
         };
-        checks.push(Check::new(name.clone(), LOSS_TOLERANCE, of(Precision::F32)));
-        checks.push(Check::new(name + ", bf16", BF16_LOSS_TOLERANCE, of(Precision::Bf16)));
+        checks.push(Check::new(name.clone(), LOSS_TOLERANCE, of(Precision::F32, false)));
+        checks.push(Check::new(format!("{name}, recomputed blocks"), LOSS_TOLERANCE, of(Precision::F32, true)));
+        checks.push(Check::new(name + ", bf16", BF16_LOSS_TOLERANCE, of(Precision::Bf16, false)));
     }
     checks.push(Check::new("checkpoint: resumed is uninterrupted", 0.0, resumed(device, scratch)));
     if device::memory(device).is_some() {
@@ -63,9 +64,10 @@ fn config(layout: Layout) -> DecoderConfig {
 }
 
 /// Mean losses of some steps, nats a token, with dropout; the sequences count up, which is soon learnt.
-fn losses(layout: Layout, dtype: DType, precision: Precision, device: &Device) -> Result<Vec<f64>> {
+fn losses(layout: Layout, dtype: DType, precision: Precision, recompute: bool, device: &Device) -> Result<Vec<f64>> {
     let (rows, config) = (4, config(layout));
-    let decoder = Decoder::new(&config, 1, device)?.to_dtype(dtype)?.in_precision(precision);
+    let mut decoder = Decoder::new(&config, 1, device)?.to_dtype(dtype)?.in_precision(precision);
+    decoder.recompute = recompute;
     let mut optimiser = Optimiser::new(&decoder.parameters, OptimiserSettings::default())?;
     let (t, v) = (config.context_length, config.vocabulary_size as u64);
     let mut losses = Vec::new();
@@ -147,7 +149,7 @@ fn resumed(device: &Device, scratch: &Path) -> Result<f64> {
 /// How much more memory is held after a second run than after the first, MiB.
 fn left(device: &Device) -> Result<f64> {
     let after = || -> Result<f64> {
-        losses(Layout::Llama, DType::F32, Precision::F32, device)?;
+        losses(Layout::Llama, DType::F32, Precision::F32, false, device)?;
         device.synchronize()?;
         let untold = || Error::Settings("the system does not tell the memory of this device".to_owned());
         Ok(device::memory(device).ok_or_else(untold)?.bytes as f64 / f64::from(1 << 20))

@@ -228,9 +228,8 @@ impl<'a> Expander<'a> {
                 let begin = out.len();
                 this.call(frame, frame.body.parts(parts), out)?;
                 // A list or table begins a line, wherever its template stands.
-                if !line_start && out[begin..].starts_with(|c| matches!(c, ':' | ';' | '#' | '*'))
-                    || !line_start && out[begin..].starts_with("{|")
-                {
+                let first = &out[begin..];
+                if !line_start && (first.starts_with([':', ';', '#', '*']) || first.starts_with("{|")) {
                     out.insert(begin, '\n');
                 }
                 Ok(())

@@ -61,7 +61,7 @@ fn grouped(digits: &str, language: &Language) -> String {
     let group = count >= 3 + language.least_before_group;
     for (i, c) in digits.chars().enumerate() {
         let left = count - i;
-        let ends = if language.by_hundreds && left > 3 { left % 2 == 1 } else { left % 3 == 0 };
+        let ends = if language.by_hundreds && left > 3 { left % 2 == 1 } else { left.is_multiple_of(3) };
         if group && i > 0 && ends {
             out.push_str(language.group);
         }

@@ -107,7 +107,8 @@ impl Gatherer {
         entries.sort_by_key(|entry| (entry.hash, entry.offset));
         titles.sort_unstable();
         titles.dedup();
-        (entries.shrink_to_fit(), titles.shrink_to_fit());
+        entries.shrink_to_fit();
+        titles.shrink_to_fit();
         let date = Moment::parse_timestamp(&latest).or_else(|| Moment::day(1970, 1, 1)).expect("a day");
         let (parsed, parsed_bytes) = (RwLock::default(), AtomicUsize::new(0));
         Ok(Some(Templates { map, entries, titles, date, parsed, parsed_bytes }))

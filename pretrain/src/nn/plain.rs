@@ -86,7 +86,8 @@ pub fn swiglu(x: &Tensor) -> Result<Tensor> {
 pub fn dropout(x: &Tensor, mask: &Mask) -> Result<Tensor> {
     let (count, device) = (x.elem_count(), x.device());
     let bytes = Tensor::from_vec(mask.bytes(count), count.div_ceil(8), device)?.to_dtype(DType::U32)?;
-    let table: Vec<f32> = (0..256 * 8).map(|i| if i / 8 >> (i % 8) & 1 == 1 { mask.scale() } else { 0.0 }).collect();
+    let table: Vec<f32> =
+        (0..256 * 8).map(|i| if ((i / 8) >> (i % 8)) & 1 == 1 { mask.scale() } else { 0.0 }).collect();
     let table = Tensor::from_vec(table, (256, 8), device)?.to_dtype(x.dtype())?;
     let factors = table.index_select(&bytes, 0)?.flatten_all()?.narrow(0, 0, count)?.reshape(x.shape())?;
     Ok((x * factors)?)
@@ -267,7 +268,7 @@ mod tests {
         }
         // 1 + 2⁻⁸ lies between 1 and 1 + 2⁻⁷ and goes to the even one, 1 + 3 · 2⁻⁸ to 1 + 2⁻⁶; so does PyTorch:
         // torch.tensor([1.00390625, 1.01171875]).bfloat16() is [1.0, 1.015625].
-        let x = Tensor::new(&[[1.003_906_25_f32], [1.011_718_75]], &Device::Cpu).unwrap();
+        let x = Tensor::new(&[[1.0 + 1.0 / 256.0f32], [1.0 + 3.0 / 256.0]], &Device::Cpu).unwrap();
         let one = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
         let rounded = linear(&x, &one, Precision::Bf16).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(rounded, [[1.0], [1.015_625]]);

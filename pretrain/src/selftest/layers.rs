@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::nn::check::normal;
 use crate::nn::{
     AttentionSettings, Heads, LstmSettings, LstmWeights, Rope, Seen, add_positions, affine, attention, attention_layer,
-    char_convolution, cross_entropy, dropout, embedding, embedding_dropout, feed_forward, gelu, highway, layer_norm,
-    linear, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy, swiglu, variational_dropout,
+    char_convolution, cross_entropy, dropout, embedding, embedding_dropout, exact_gelu, feed_forward, gelu, highway,
+    layer_norm, linear, linear_with_bias, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy,
+    swiglu, variational_dropout,
 };
 use crate::precision::Precision::{self, Bf16, F32};
 use crate::random::Key;
@@ -42,18 +43,24 @@ type Apply = fn(&[Tensor], Precision) -> Result<Tensor>;
 const LAYERS: &[Layer] = &[
     products("linear", &[&[3, 40, 33], &[65, 33]], |x, p| linear(&x[0], &x[1], p)),
     products("affine", &[&[3, 40, 33], &[33, 65], &[65]], |x, p| affine(&x[0], &x[1], &x[2], p)),
+    products("linear_with_bias", &[&[3, 40, 33], &[65, 33], &[65]], |x, p| linear_with_bias(&x[0], &x[1], &x[2], p)),
     plain_layer("embedding", &[&[23, 17]], |x, _| embedding(&ids(&x[0], 5, 40, 23)?, &x[0])),
     plain_layer("add_positions", &[&[3, 40, 33], &[50, 33]], |x, _| add_positions(&x[0], &x[1])),
     plain_layer("rms_norm", &[&[3, 40, 33], &[33]], |x, _| rms_norm(&x[0], &x[1], 1e-5)),
     plain_layer("layer_norm", &[&[3, 40, 33], &[33], &[33]], |x, _| layer_norm(&x[0], &x[1], &x[2], 1e-5)),
     plain_layer("gelu", &[&[3, 40, 66]], |x, _| gelu(&x[0])),
+    plain_layer("exact_gelu", &[&[3, 40, 66]], |x, _| exact_gelu(&x[0])),
     plain_layer("swiglu", &[&[3, 40, 66]], |x, _| swiglu(&x[0])),
     plain_layer("dropout", &[&[3, 41, 33]], |x, _| dropout(&x[0], 0.3, Some(Key::new(3)))),
     plain_layer("residual", &[&[3, 41, 33], &[3, 41, 33]], |x, _| residual(&x[0], &x[1], 0.3, Some(Key::new(3)))),
     plain_layer("rotary positions", &[&[2, 3, 40, 16]], |x, _| plain::rotate(&x[0], &Rope::new(50, 16, 100.0))),
-    products("causal_attention", &[&[2, 70, 72]], |x, p| attention(&x[0], &heads(3, 3, None), &Seen::causal(), p)),
-    products("causal_attention, rotary, shared keys", &[&[2, 70, 64]], |x, p| {
+    products("attention, causal", &[&[2, 70, 72]], |x, p| attention(&x[0], &heads(3, 3, None), &Seen::causal(), p)),
+    products("attention, causal, rotary, shared keys", &[&[2, 70, 64]], |x, p| {
         attention(&x[0], &heads(4, 2, Some(8)), &Seen::causal(), p)
+    }),
+    products("attention, of both sides, separate documents, padding", &[&[2, 70, 72]], |x, p| {
+        let seen = Seen::bidirectional().apart(&[vec![0, 20, 66], vec![0, 41]], 70)?.padded(&[70, 60], 70)?;
+        attention(&x[0], &heads(3, 3, None), &seen, p)
     }),
     products("attention_layer", &[&[2, 70, 18], &[18], &[24, 18], &[12, 18], &[12, 18], &[18, 24]], |x, p| {
         attention_layer(&(&x[0] * 0.5)?, [1, 2, 3, 4, 5].map(|i| &x[i]), None, &settings(p), Some(Key::new(3)))

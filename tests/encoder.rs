@@ -13,7 +13,7 @@ fn recipe(place: &Place) -> String {
         "[model]\nlayout = \"xlm-roberta\"\nhidden_size = 16\nlayers = 1\nheads = 2\nintermediate_size = 24\n\
          context_length = 32\nmasked_share = 0.3\nwhole_words = true\n\
          [training]\nsteps = 6\nbatch_size = 2\nwarmup_steps = 1\nevaluate_every = 3\nevaluate_documents = 2\n\
-         test_documents = 3\nseparate_documents = true\n\
+         separate_documents = true\n[measurement]\ndocuments = 3\n\
          [finetune]\nepochs = 1\nfrom_scratch_epochs = 1\nseeds = [1]\n\
          [[task]]\nname = \"topics\"\nlanguage = \"glg_Latn\"\n\
          train = \"{base}/train.tsv\"\nvalidation = \"{base}/dev.tsv\"\ntest = \"{base}/test.tsv\"\n"

@@ -31,8 +31,18 @@ unsafe extern "C" {
     fn openblas_set_num_threads(threads: c_int);
 }
 
-/// Rows or columns of a block, the best of 64 to 512 for models of 2 to 5 million parameters on two cores.
-const BLOCK: usize = if cfg!(test) { 64 } else { 128 };
+/// Rows or columns of a block, about: OpenBLAS packs the other factor anew for each, so fewer are less work, and more
+/// keep more threads busy to the end (docs/log.md has the sizes that were tried).
+const BLOCK: usize = if cfg!(test) { 64 } else { 256 };
+/// Rows or columns that OpenBLAS's kernels take at once, or a multiple of them.
+const UNIT: usize = 16;
+
+/// Rows or columns of each block of so many: equal blocks, an even number of them but for the rounding to whole units, so
+/// that two threads end together, whatever the length. It depends on the length alone.
+fn of_a_block(length: usize) -> usize {
+    let blocks = length.div_ceil(BLOCK).next_multiple_of(2);
+    length.div_ceil(blocks).next_multiple_of(UNIT)
+}
 
 /// As [`super::multiply`].
 pub fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
@@ -45,13 +55,14 @@ pub fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, ol
     }
     let by_rows = rows >= columns;
     let length = rows.max(columns);
-    if threads == Threads::One || length <= BLOCK {
+    let part = of_a_block(length);
+    if threads == Threads::One || length <= part {
         // SAFETY: `out` is exclusive.
         return unsafe { block(out, left, right, scale, old) };
     }
     let out = &*out;
-    (0..length.div_ceil(BLOCK)).into_par_iter().for_each(|number| {
-        let range = number * BLOCK..((number + 1) * BLOCK).min(length);
+    (0..length.div_ceil(part)).into_par_iter().for_each(|number| {
+        let range = number * part..((number + 1) * part).min(length);
         // SAFETY: no two blocks share an element of `out`, which is exclusive.
         unsafe {
             if by_rows {
@@ -101,4 +112,16 @@ fn layout(matrix: &Matrix) -> (c_int, usize) {
     }
     assert!(row == 1 && column >= matrix.rows, "a matrix or a transposed one");
     (TRANSPOSED, column.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_equal_parts_in_sixteens() {
+        // Blocks of about 64: two of 32 (50 / 2, in sixteens); two of 64; a quarter of 130 in sixteens is 48, of which three
+        // are enough; 16 are one, since half of it would be no unit.
+        assert_eq!([50, 128, 130, 16, 1].map(of_a_block), [32, 64, 48, 16, 16]);
+    }
 }

@@ -2,19 +2,20 @@
 //! has an approximation of it, [`crate::nn::gelu()`].
 
 use crate::error::Result;
+use crate::nn::elementwise::Elementwise;
 use crate::nn::vector::{exp, multiply_add, vectorised};
 use crate::nn::{plain, slices};
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::Tensor;
 
-/// Elements one task handles.
-const CHUNK: usize = 1 << 13;
 /// 1 / √(2π).
 const DENSITY: f32 = 0.5 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
 
 /// `x · Φ(x)` of every element, Φ the normal distribution: `gelu` of `transformers`.
 pub fn exact_gelu(x: &Tensor) -> Result<Tensor> {
-    if slices::are_f32_on_cpu(&[x]) { Ok(x.contiguous()?.apply_op1(ExactGelu)?) } else { plain::exact_gelu(x) }
+    if slices::are_f32_on_cpu(&[x]) {
+        return Ok(Elementwise { name: "exact-gelu", forward, backward }.apply(x)?);
+    }
+    plain::exact_gelu(x)
 }
 
 /// Φ(x), and √(2π) times its density. The error function's polynomial is 7.1.26 of Abramowitz and Stegun (1964), which is
@@ -47,30 +48,6 @@ vectorised! {
             let (share, density) = normal::<FUSED>(*x);
             *of_x = gradient * multiply_add::<FUSED>(x * DENSITY, density, share);
         }
-    }
-}
-
-struct ExactGelu;
-
-impl CustomOp1 for ExactGelu {
-    fn name(&self) -> &'static str {
-        "exact-gelu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = slices::of(x, layout)?;
-        let mut out = vec![0.0; x.len()];
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| forward(x, out));
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut of_x = vec![0.0; x.elem_count()];
-        slices::read([x, gradient], |[x, gradient]| {
-            let chunks = of_x.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(gradient.par_chunks(CHUNK));
-            chunks.for_each(|((of_x, x), gradient)| backward(x, gradient, of_x));
-        })?;
-        Ok(Some(Tensor::from_vec(of_x, x.shape(), x.device())?))
     }
 }
 

@@ -1,13 +1,11 @@
 //! The Gaussian error linear unit (Hendrycks and Gimpel 2016) by its hyperbolic tangent, as GPT and GPT-2 compute it.
 
 use crate::error::Result;
+use crate::nn::elementwise::Elementwise;
 use crate::nn::vector::{multiply_add, sigmoid, vectorised};
 use crate::nn::{plain, slices};
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::Tensor;
 
-/// Elements one task handles.
-const CHUNK: usize = 1 << 13;
 /// 2 √(2/π).
 const SLOPE: f32 = 2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
 /// The factor of x³.
@@ -15,7 +13,10 @@ const CUBIC: f32 = 0.044_715;
 
 /// `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))` of every element: `gelu_new` of `transformers`.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if slices::are_f32_on_cpu(&[x]) { Ok(x.contiguous()?.apply_op1(Gelu)?) } else { plain::gelu(x) }
+    if slices::are_f32_on_cpu(&[x]) {
+        return Ok(Elementwise { name: "gelu", forward, backward }.apply(x)?);
+    }
+    plain::gelu(x)
 }
 
 vectorised! {
@@ -35,30 +36,6 @@ vectorised! {
             let slope = SLOPE * multiply_add::<FUSED>(3.0 * CUBIC * x, *x, 1.0);
             *of_x = gradient * s * multiply_add::<FUSED>(x * (1.0 - s), slope, 1.0);
         }
-    }
-}
-
-struct Gelu;
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = slices::of(x, layout)?;
-        let mut out = vec![0.0; x.len()];
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| forward(x, out));
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut of_x = vec![0.0; x.elem_count()];
-        slices::read([x, gradient], |[x, gradient]| {
-            let chunks = of_x.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(gradient.par_chunks(CHUNK));
-            chunks.for_each(|((of_x, x), gradient)| backward(x, gradient, of_x));
-        })?;
-        Ok(Some(Tensor::from_vec(of_x, x.shape(), x.device())?))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod backward;
 pub mod char_cnn;
 pub mod cross_entropy;
 pub mod dropout;
+pub(crate) mod elementwise;
 pub mod exact_gelu;
 pub mod feed_forward;
 pub(crate) mod few_rows;

@@ -73,7 +73,7 @@ struct Trainer<'a> {
     settings: TrainSettings,
     source: &'a dyn TokenSource,
     folder: &'a Path,
-    sampler: Sampler,
+    sampler: Sampler<'a>,
     steps: u64,
     model: Box<dyn Model>,
     config: ModelConfig,

@@ -1,7 +1,6 @@
 //! One step: gradients of some batches, the guard's word on them, the optimiser's step; or the batch is kept aside.
 
 use super::Trainer;
-use crate::batch::IGNORED;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
 use crate::nn::backward;
@@ -85,9 +84,9 @@ impl Trainer<'_> {
         for number in self.batches() {
             let batch = self.sampler.batch(number, rows);
             for (row, language) in batch.languages.iter().enumerate() {
-                let last = &batch.targets[(row + 1) * t - 1];
-                let last = Some(last).filter(|id| **id != IGNORED);
-                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain(last).collect();
+                let (first, length) = (row * t, batch.lengths[row]);
+                let last = &batch.targets[first + length - 1];
+                let tokens: Vec<&u32> = batch.ids[first..first + length].iter().chain(Some(last)).collect();
                 windows.push(json!({ "language": language, "tokens": tokens }));
             }
             let ids = self.sampler.documents(number, rows).into_iter();

@@ -1,0 +1,403 @@
+//! Which windows a batch has: of which languages, by turns, and where in their rings, by epochs.
+
+use super::epochs::{Epochs, Window};
+use super::ring::Ring;
+use super::source::TokenSource;
+use super::turns::Turns;
+use super::{Batch, IGNORED};
+use crate::error::{Error, Result};
+use crate::random::Key;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tongues_languages::Tag;
+use tongues_pipeline::vocabulary::Vocabulary;
+
+/// What a language is drawn for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguagePer {
+    /// Each row of a batch has its own.
+    #[default]
+    Row,
+    /// All rows of a batch have one.
+    Batch,
+}
+
+/// Makes batches. Nothing in it changes: a batch is a function of its number, and the n-th window of a language is the same
+/// whatever other languages there are.
+#[derive(Clone)]
+pub struct Sampler<'a> {
+    source: &'a dyn TokenSource,
+    languages: Vec<Language>,
+    turns: Turns,
+    /// `<s>` and `</s>`.
+    special: (u32, u32),
+    window: usize,
+    consecutive: usize,
+    language_per: LanguagePer,
+    begins_word: Option<Arc<[bool]>>,
+}
+
+#[derive(Debug, Clone)]
+struct Language {
+    ring: Ring,
+    epochs: Epochs,
+    key: Key,
+}
+
+/// What has been read of a language.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Read {
+    /// Language.
+    pub language: Tag,
+    /// Targets.
+    pub tokens: u64,
+    /// The same over the tokens that there are.
+    pub epochs: f64,
+}
+
+impl<'a> Sampler<'a> {
+    /// Of the training documents of all languages, whose tokens stay where `source` has them; `special` are `<s>` and
+    /// `</s>`, which stand around each. A language has its turn in proportion to its tokens to the power `alpha` (1: as
+    /// they come; 0: all alike). `window` is T.
+    ///
+    /// # Errors
+    /// No text at all.
+    pub fn new(
+        source: &'a dyn TokenSource,
+        special: (u32, u32),
+        window: usize,
+        alpha: f64,
+        seed: u64,
+    ) -> Result<Sampler<'a>> {
+        let key = Key::new(seed).named("batches");
+        let mut languages = Vec::new();
+        for tag in source.languages() {
+            let key = key.named(tag.as_str());
+            if let Some(ring) = Ring::new(source, tag, key) {
+                let epochs = Epochs::new(ring.length(), window, 1, key);
+                languages.push(Language { ring, epochs, key });
+            }
+        }
+        if languages.is_empty() {
+            return Err(Error::Settings("no language has a training document".to_owned()));
+        }
+        let weights: Vec<f64> = languages.iter().map(|one| (one.ring.length() as f64).powf(alpha)).collect();
+        let studied = source.studied().map(|(tag, share)| {
+            let at = languages.iter().position(|language| language.ring.tag == tag);
+            (at.expect("a studied language has text"), share)
+        });
+        let turns = Turns::new(&weights, studied, key.named("turns"));
+        let begins =
+            |vocabulary: &Vocabulary| (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
+        let begins_word = source.vocabulary().map(begins);
+        let language_per = LanguagePer::Row;
+        Ok(Sampler { source, languages, turns, special, window, consecutive: 1, language_per, begins_word })
+    }
+
+    /// The same with a language drawn for each of these.
+    pub fn with(self, language_per: LanguagePer) -> Sampler<'a> {
+        Sampler { language_per, ..self }
+    }
+
+    /// The same with rows that keep their language for so many batches and go on in its text where they can, for models
+    /// that carry a state from one batch to the next; [`Batch::continues`] says where. 1: each window for itself.
+    pub fn consecutive(mut self, windows: usize) -> Sampler<'a> {
+        self.consecutive = windows.max(1);
+        for Language { ring, epochs, key } in &mut self.languages {
+            *epochs = Epochs::new(ring.length(), self.window, self.consecutive, *key);
+        }
+        self
+    }
+
+    /// The share of rows each language gets.
+    pub fn shares(&self) -> Vec<(Tag, f64)> {
+        let of = |(at, language): (usize, &Language)| (language.ring.tag, self.turns.share(at));
+        self.languages.iter().enumerate().map(of).collect()
+    }
+
+    /// Training tokens, `<s>` and `</s>` included.
+    pub fn tokens(&self) -> u64 {
+        self.languages.iter().map(|language| language.ring.length()).sum()
+    }
+
+    /// What the first `batches` batches of `rows` rows have read of each language; less than a window off where an epoch is
+    /// not at its end.
+    pub fn read(&self, batches: u64, rows: usize) -> Vec<Read> {
+        let each = self.consecutive as u64;
+        let (draws, turns) = match self.language_per {
+            LanguagePer::Row => (rows as u64, 1),
+            LanguagePer::Batch => (1, rows as u64),
+        };
+        let of = |(at, language): (usize, &Language)| {
+            let before = |batches: u64| self.turns.before(at, batches / each * draws) * turns;
+            let now = before(batches + each) - before(batches);
+            let tokens = language.epochs.targets(before(batches) * each + now * (batches % each));
+            let epochs = tokens as f64 / language.ring.length() as f64;
+            Read { language: language.ring.tag, tokens, epochs }
+        };
+        self.languages.iter().enumerate().map(of).collect()
+    }
+
+    /// Batch number `number` (from 0) of `rows` windows.
+    pub fn batch(&self, number: u64, rows: usize) -> Batch {
+        let mut batch = Batch::with_capacity(rows, self.window, self.begins_word.clone());
+        let mut tokens = Vec::with_capacity(self.window + 1);
+        for (Language { ring, .. }, window) in self.windows(number, rows) {
+            tokens.clear();
+            let mut documents = ring.read(self.source, self.special, window.start, window.length + 1, &mut tokens);
+            documents.retain(|place| (1..window.length).contains(place));
+            documents.insert(0, 0);
+            let filled = self.window - window.length;
+            batch.ids.extend_from_slice(&tokens[..window.length]);
+            batch.ids.extend(std::iter::repeat_n(self.special.1, filled));
+            batch.targets.extend_from_slice(&tokens[1..]);
+            batch.targets.extend(std::iter::repeat_n(IGNORED, filled));
+            batch.languages.push(ring.tag);
+            batch.documents.push(documents);
+            batch.lengths.push(window.length);
+            batch.continues.push(window.continues);
+        }
+        batch
+    }
+
+    /// Language and number of every document that batch `number` has tokens of, row by row.
+    pub fn documents(&self, number: u64, rows: usize) -> Vec<(Tag, usize)> {
+        let of_row = |(Language { ring, .. }, window): (&Language, Window)| -> Vec<(Tag, usize)> {
+            ring.documents(window.start, window.length + 1).map(|document| (ring.tag, document)).collect()
+        };
+        self.windows(number, rows).flat_map(of_row).collect()
+    }
+
+    /// Language and window of each row of a batch.
+    fn windows(&self, number: u64, rows: usize) -> impl Iterator<Item = (&Language, Window)> {
+        let (each, rows) = (self.consecutive as u64, rows as u64);
+        let (draw, place) = (number / each, number % each);
+        (0..rows).map(move |row| {
+            let (language, turn) = match self.language_per {
+                LanguagePer::Row => self.turns.at(draw * rows + row),
+                LanguagePer::Batch => {
+                    let (language, turn) = self.turns.at(draw);
+                    (language, turn * rows + row)
+                }
+            };
+            let language = &self.languages[language];
+            let window = language.epochs.window(turn * each + place);
+            // The window before the first of a turn was read in another row.
+            (language, Window { continues: window.continues && place > 0, ..window })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{InMemory, training_bytes};
+    use crate::nn::Seen;
+    use tongues_pipeline::tokens::Split;
+
+    fn source() -> InMemory {
+        let mut source = InMemory { vocabulary_size: 20, ..Default::default() };
+        for (tag, documents) in [("ltg_Latn", 30), ("lvs_Latn", 120)] {
+            let texts = (0..documents).map(|i| (vec![3 + i % 7, 4, 5 + i % 11], 9)).collect();
+            source.documents.insert((tag.parse().unwrap(), Split::Train), texts);
+        }
+        source
+    }
+
+    /// Of one language, documents of these lengths, whose tokens are counted up from 3 on and each come once.
+    fn counted(lengths: &[u32]) -> InMemory {
+        let mut next = 3;
+        let mut text = |length: &u32| {
+            next += length;
+            ((next - length..next).collect(), 9)
+        };
+        let texts = lengths.iter().map(&mut text).collect();
+        let documents = [(("ltg_Latn".parse().unwrap(), Split::Train), texts)].into();
+        InMemory { documents, vocabulary_size: next as usize }
+    }
+
+    #[test]
+    fn shares_follow_the_power_and_rows_the_shares() {
+        // 150 and 600 tokens: at alpha 0.5 the shares are 1 : 2.
+        let source = source();
+        assert_eq!(training_bytes(&source), 150 * 9);
+        for language_per in [LanguagePer::Row, LanguagePer::Batch] {
+            let sampler = Sampler::new(&source, (1, 2), 8, 0.5, 1).unwrap().with(language_per);
+            assert!((sampler.shares()[0].1 - 1.0 / 3.0).abs() < 1e-12);
+            assert_eq!(sampler.tokens(), 750);
+            let batches: Vec<Batch> = (0..300).map(|number| sampler.batch(number, 10)).collect();
+            let first = batches.iter().flat_map(|batch| &batch.languages).filter(|tag| tag.as_str() == "ltg_Latn");
+            assert!(first.count().abs_diff(1000) < 60);
+            let alike = |batch: &Batch| batch.languages.iter().all(|tag| *tag == batch.languages[0]);
+            assert_eq!(batches.iter().all(alike), language_per == LanguagePer::Batch);
+            assert!(batches[0].ids[..8] != batches[0].ids[8..16], "each row has a window of its own");
+        }
+    }
+
+    #[test]
+    fn a_batch_depends_on_its_number_alone_and_targets_are_next() {
+        let source = source();
+        let make = |seed| Sampler::new(&source, (1, 2), 8, 1.0, seed).unwrap();
+        assert_eq!(make(1).batch(5, 4), make(1).batch(5, 4));
+        assert_ne!(make(1).batch(5, 4), make(1).batch(6, 4));
+        assert_ne!(make(1).batch(5, 4), make(2).batch(5, 4));
+        let batch = make(1).batch(0, 4);
+        for row in 0..4 {
+            assert_eq!(batch.ids[row * 8 + 1..row * 8 + 8], batch.targets[row * 8..row * 8 + 7]);
+        }
+        assert!(batch.ids.windows(2).any(|pair| pair == [2, 1]), "documents are packed one after another");
+    }
+
+    /// Reads a source of one language for so many epochs; gives how often each place of the ring was a target in each of
+    /// them, told by the pair of token and target.
+    fn counts(source: &InMemory, sampler: &Sampler, rows: usize, epochs: usize) -> Vec<Vec<usize>> {
+        let windows = sampler.languages[0].epochs.windows() as usize;
+        let each = sampler.consecutive;
+        let batches = (windows * epochs).div_ceil(rows * each) * each;
+        // Windows by their number: of a row, `each` in a row of batches.
+        let mut by_number = vec![None; batches * rows];
+        for number in 0..batches {
+            let batch = sampler.batch(number as u64, rows);
+            for row in 0..rows {
+                let of_row = row * sampler.window..(row + 1) * sampler.window;
+                let pairs: Vec<(u32, u32)> =
+                    batch.ids[of_row.clone()].iter().copied().zip(batch.targets[of_row].iter().copied()).collect();
+                by_number[(number / each * rows + row) * each + number % each] = Some(pairs);
+            }
+        }
+        let ring = &sampler.languages[0].ring;
+        let mut all = Vec::new();
+        ring.read(source, (1, 2), 0, ring.length() as usize + 1, &mut all);
+        let of_epoch = |windows: &[Option<Vec<(u32, u32)>>]| {
+            let pairs: Vec<&(u32, u32)> = windows.iter().flatten().flatten().collect();
+            let learnt = pairs.iter().filter(|(_, target)| *target != IGNORED).count();
+            assert_eq!(learnt as u64, ring.length());
+            all.windows(2).map(|pair| pairs.iter().filter(|found| (found.0, found.1) == (pair[0], pair[1])).count())
+        };
+        by_number.chunks(windows).take(epochs).map(|windows| of_epoch(windows).collect()).collect()
+    }
+
+    #[test]
+    fn in_every_epoch_each_token_is_a_target_once() {
+        // 9 + 2, 1 + 2, 20 + 2 and 5 + 2 tokens are 43. Each pair of neighbours comes once in the ring.
+        let source = counted(&[9, 1, 20, 5]);
+        for window in [1, 8, 42, 43, 44, 100] {
+            for consecutive in [1, 2, 5, 50] {
+                for rows in [1, 3] {
+                    let sampler = Sampler::new(&source, (1, 2), window, 1.0, 1).unwrap().consecutive(consecutive);
+                    for counts in counts(&source, &sampler, rows, 3) {
+                        assert!(counts.iter().all(|count| *count == 1), "{window} {consecutive} {rows}: {counts:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_continues_begins_with_the_target_that_came_last_in_its_row() {
+        let source = source();
+        for language_per in [LanguagePer::Row, LanguagePer::Batch] {
+            let sampler = Sampler::new(&source, (1, 2), 8, 0.5, 1).unwrap().with(language_per).consecutive(5);
+            let mut continued = 0;
+            let mut before = sampler.batch(0, 3);
+            assert_eq!(before.continues, [false; 3]);
+            for number in 1..200 {
+                let batch = sampler.batch(number, 3);
+                for row in 0..3 {
+                    if number % 5 == 0 {
+                        assert!(!batch.continues[row], "all begin anew every five batches");
+                    } else {
+                        assert_eq!(batch.languages[row], before.languages[row]);
+                    }
+                    if batch.continues[row] {
+                        assert_eq!(batch.ids[row * 8], before.targets[row * 8 + 7]);
+                        continued += 1;
+                    }
+                }
+                before = batch;
+            }
+            // Of 600 windows a fifth begins a turn, and another, at most, a run.
+            assert!((360..=480).contains(&continued), "{continued} of 600");
+        }
+    }
+
+    #[test]
+    fn a_text_shorter_than_a_window_is_filled_up_with_a_text_of_its_own() {
+        let source = counted(&[3, 1]);
+        let batch = Sampler::new(&source, (1, 2), 11, 1.0, 1).unwrap().batch(0, 1);
+        assert_eq!((batch.lengths[0], &batch.ids[8..], &batch.targets[8..]), (8, &[2, 2, 2][..], &[IGNORED; 3][..]));
+        assert!(batch.documents[0].iter().all(|start| *start < 8));
+        let found = batch.clone().joined().seen(Seen::causal()).unwrap();
+        assert_eq!(found, Seen::causal().padded(&[8], 11).unwrap());
+        let apart = [&batch.documents[0][..], &[8]].concat();
+        assert_eq!(batch.seen(Seen::causal()).unwrap(), Seen::causal().apart(&[apart], 11).unwrap());
+    }
+
+    #[test]
+    fn what_was_read_is_counted_as_it_was() {
+        let source = source();
+        for language_per in [LanguagePer::Row, LanguagePer::Batch] {
+            for consecutive in [1, 4] {
+                let sampler = Sampler::new(&source, (1, 2), 8, 0.5, 1).unwrap().with(language_per);
+                let sampler = sampler.consecutive(consecutive);
+                let mut tokens = [0; 2];
+                for number in 0..100 {
+                    for (found, tokens) in sampler.read(number, 3).iter().zip(tokens) {
+                        // Rows that are in the midst of a turn have read ahead of the turns after them.
+                        let most = if number % consecutive as u64 == 0 { 8 } else { 24 };
+                        assert!(found.tokens.abs_diff(tokens) <= most, "{number}: {found:?}, not {tokens}");
+                        let all = if found.language.as_str() == "ltg_Latn" { 150.0 } else { 600.0 };
+                        assert_eq!(found.epochs, found.tokens as f64 / all);
+                    }
+                    let batch = sampler.batch(number, 3);
+                    for (language, length) in batch.languages.iter().zip(&batch.lengths) {
+                        tokens[usize::from(language.as_str() != "ltg_Latn")] += *length as u64;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_documents_of_a_batch_are_those_its_tokens_are_of() {
+        // Document i is the token 3 + i, three times: the tokens of a row tell its documents.
+        let texts = (0..30).map(|i| (vec![3 + i; 3], 9)).collect();
+        let documents = [(("ltg_Latn".parse().unwrap(), Split::Train), texts)].into();
+        let source = InMemory { documents, vocabulary_size: 40 };
+        let sampler = Sampler::new(&source, (1, 2), 9, 1.0, 1).unwrap();
+        for number in 0..50 {
+            let batch = sampler.batch(number, 1);
+            let last = batch.lengths[0] - 1;
+            let all = batch.ids.iter().chain(Some(&batch.targets[last])).filter(|id| **id > 2);
+            let mut seen: Vec<usize> = all.map(|id| *id as usize - 3).collect();
+            seen.dedup();
+            let mut found: Vec<usize> = sampler.documents(number, 1).iter().map(|(_, document)| *document).collect();
+            // A row may begin with the end of a document or end with the beginning of one: no token of its own in it.
+            if batch.ids[0] == 2 {
+                found.remove(0);
+            }
+            if batch.targets[last] == 1 {
+                found.pop();
+            }
+            assert_eq!(found, seen, "batch {number}");
+        }
+    }
+
+    #[test]
+    fn documents_of_a_row_begin_with_their_first_token() {
+        let source = source();
+        let batch = Sampler::new(&source, (1, 2), 8, 1.0, 1).unwrap().batch(0, 50);
+        for (row, starts) in batch.ids.chunks(8).zip(&batch.documents) {
+            let found = row.iter().enumerate().filter(|(place, id)| **id == 1 || *place == 0).map(|(place, _)| place);
+            assert_eq!(*starts, found.collect::<Vec<_>>());
+        }
+        assert_eq!((batch.rows(), batch.window()), (50, 8));
+    }
+
+    #[test]
+    fn no_text_at_all_is_refused() {
+        let none = InMemory { vocabulary_size: 20, ..Default::default() };
+        assert!(Sampler::new(&none, (1, 2), 8, 1.0, 1).is_err());
+    }
+}

@@ -18,7 +18,7 @@ use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 
 /// Version of what is written.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The weights; with `config.json` beside them, a model.
 const MODEL: &str = "model.safetensors";

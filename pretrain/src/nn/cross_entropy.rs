@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::nn::backward::of_weight;
 use crate::nn::kept::Kept;
-use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
+use crate::nn::product::{Matrix, MatrixMut, Old, Prepared, multiply_in, multiply_prepared};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
@@ -113,16 +113,16 @@ fn chunks(
     let vocabulary = weight.len() / width;
     let mut logits = vec![0.0; numbers_at_once(targets.len(), vocabulary)];
     let rows_at_once = logits.len() / vocabulary;
+    let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), precision);
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
-        let weight = Matrix::new(weight, vocabulary).transposed();
         let old = if bias.is_empty() { Old::Replace } else { Old::Add };
         if old == Old::Add {
             logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
         }
-        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, old, precision);
+        multiply_prepared(&mut MatrixMut::new(logits, chunk.len()), x, &prepared, old);
         work(logits, chunk);
     }
 }
@@ -179,6 +179,7 @@ impl CrossEntropy {
         let [of_hidden, of_weight, of_bias] = to;
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
+        let prepared = Prepared::new(Matrix::new(weight, vocabulary), self.precision);
         let mut total = 0.0;
         chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
@@ -192,7 +193,7 @@ impl CrossEntropy {
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
+            multiply_prepared(out, of_logits, &prepared, Old::Replace);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
             multiply_in(out, of_logits.transposed(), x, old, self.precision);

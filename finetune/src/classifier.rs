@@ -87,8 +87,9 @@ impl Classifier {
             return wrong("pooling", format!("`{}`", card.pooling), format!("`{pooling}`"));
         }
         let context = network.config().context_length();
-        if !(3..=context).contains(&card.maximum_tokens) {
-            let expected = format!("3 to {context}, the context of the model");
+        if card.maximum_tokens < 3 || context.is_some_and(|context| card.maximum_tokens > context) {
+            let expected =
+                context.map_or("3 or more".to_owned(), |most| format!("3 to {most}, the context of the model"));
             return wrong("maximum_tokens", card.maximum_tokens.to_string(), expected);
         }
         tokenizer.check(network.config().pieces(), Some(&card.vocabulary_sha256), place)?;

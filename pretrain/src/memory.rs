@@ -131,7 +131,7 @@ pub struct Forecast {
 impl Forecast {
     /// Of training a model in this process, as it is now. Where the operations are not fused, it is an estimate of the
     /// device's memory, and process and text are not in it.
-    pub fn new(sizes: &impl Sizes, settings: &TrainSettings, text: Text, fused: bool) -> Forecast {
+    pub fn new(sizes: &(impl Sizes + ?Sized), settings: &TrainSettings, text: Text, fused: bool) -> Forecast {
         let shapes = sizes.shapes();
         let count = |wanted: &dyn Fn(&Shape) -> bool| -> u64 {
             shapes.iter().filter(|shape| wanted(shape)).map(Shape::count).sum()
@@ -183,7 +183,7 @@ pub fn remedies<S: Sizes>(
     settings: &TrainSettings,
     text: Text,
     fused: bool,
-    shorter: Option<(S, usize)>,
+    shorter: Option<(S, String)>,
 ) -> Vec<(String, Forecast)> {
     let of = |settings: &TrainSettings| Forecast::new(sizes, settings, text, fused);
     let mut all = Vec::new();
@@ -195,8 +195,8 @@ pub fn remedies<S: Sizes>(
         let half = TrainSettings { batch_size, accumulation, ..settings.clone() };
         all.push((format!("batch_size = {batch_size} with accumulation = {accumulation}"), of(&half)));
     }
-    if let Some((sizes, length)) = shorter {
-        all.push((format!("context_length = {length}"), Forecast::new(&sizes, settings, text, fused)));
+    if let Some((sizes, way)) = shorter {
+        all.push((way, Forecast::new(&sizes, settings, text, fused)));
     }
     // The process itself grows and shrinks from one look at it to the next.
     let before = of(settings).beyond();
@@ -323,7 +323,7 @@ mod tests {
         }
         // What does not help is not named.
         let least = TrainSettings { batch_size: 1, recompute: true, ..settings };
-        assert!(remedies(&Toy, &least, Text::default(), true, Some((Toy, 4))).is_empty());
+        assert!(remedies(&Toy, &least, Text::default(), true, Some((Toy, "context_length = 4".into()))).is_empty());
     }
 
     #[test]

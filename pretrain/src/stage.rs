@@ -6,9 +6,10 @@ use crate::batch::{self, TokenSource};
 use crate::comparison::mixture::{Mixed, Mixture};
 use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
-use crate::memory::{self, Forecast, Text};
+use crate::memory::{self, Forecast, Sizes, Text};
 use crate::models::ModelConfig;
 use crate::models::decoder::DecoderConfig;
+use crate::models::recurrent::RecurrentConfig;
 use crate::text_source::TextSource;
 use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
@@ -148,14 +149,31 @@ pub fn text(source: &dyn TokenSource) -> Text {
 
 /// Says so where training is forecast to take more memory than there is, and what takes less.
 fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
-    // What an encoder takes is not forecast.
-    let ModelConfig::Decoder(model) = &settings.model else { return };
-    let training = &settings.training.for_corpus(bytes, model.context_length);
-    let half = model.context_length / 2;
-    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
-    let remedies = memory::remedies(model, training, text, true, shorter);
-    let forecast = Forecast::new(model, training, text, true);
+    let training = &settings.training.for_corpus(bytes, settings.model.window());
+    let half = settings.model.window() / 2;
+    let (forecast, remedies) = match &settings.model {
+        ModelConfig::Decoder(model) => {
+            let shorter = DecoderConfig { context_length: half, ..model.clone() };
+            forecast(model, (shorter, "context_length", half), training, text)
+        }
+        ModelConfig::Recurrent(model) => {
+            let shorter = RecurrentConfig { sequence_length: half, ..model.clone() };
+            forecast(model, (shorter, "sequence_length", half), training, text)
+        }
+        ModelConfig::Encoder(_) => return, // what it takes is not forecast
+    };
     if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
         tracing::warn!("{warning}");
     }
+}
+
+/// What training takes, and what takes less; a window of `half` the tokens, under the name of its key, last.
+fn forecast<S: Sizes>(
+    model: &S,
+    (shorter, key, half): (S, &str, usize),
+    training: &TrainSettings,
+    text: Text,
+) -> (Forecast, Vec<(String, Forecast)>) {
+    let shorter = (half > 0).then(|| (shorter, format!("{key} = {half}")));
+    (Forecast::new(model, training, text, true), memory::remedies(model, training, text, true, shorter))
 }

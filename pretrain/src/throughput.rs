@@ -4,8 +4,9 @@ use crate::average::Average;
 use crate::device;
 use crate::error::Result;
 use crate::memory::{self, Forecast, Text};
+use crate::models::State;
 use crate::models::decoder::{Decoder, DecoderConfig};
-use crate::models::recurrent::{Recurrent, RecurrentConfig};
+use crate::models::recurrent::{self, Recurrent, RecurrentConfig};
 use crate::models::weights::{HEAD, weights};
 use crate::nn::backward;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
@@ -106,19 +107,17 @@ pub fn measure_recurrent(
     steps: usize,
     device: &Device,
 ) -> Result<Figures> {
-    let (model, mut state) = (Recurrent::new(config, 1, device)?, None);
-    let head = config.vocabulary_size * config.embedding_size;
-    let maps = model.parameters.iter().filter(|(name, _)| model.parameters.is_map(name));
-    let maps: usize = maps.map(|(_, var)| var.elem_count()).sum();
+    let (model, mut state) = (Recurrent::new(config, 1, device)?, State::default());
+    let forecast = Some(Forecast::new(config, settings, Text::default(), device.is_cpu()));
     let work = Work {
         parameters: &model.parameters,
         vocabulary_size: config.vocabulary_size,
         window: config.sequence_length,
-        products_per_token: 6.0 * (maps + head) as f64,
-        forecast: None,
+        products_per_token: recurrent_products_per_token(config),
+        forecast,
         loss: &mut |ids, targets, key| {
-            let (loss, after) = model.loss_from(state.as_ref(), ids, targets, None, Some(key))?;
-            state = Some(after);
+            let (loss, after) = model.loss(ids, targets, None, &state, Some(key))?;
+            state = after;
             Ok(loss.sum)
         },
     };
@@ -190,10 +189,17 @@ pub fn products_per_token(config: &DecoderConfig) -> f64 {
     6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
 }
 
-/// Seconds of a step of so many `tokens` on this machine's CPU, from its products' limit, measured now, and the share of
-/// it that training reaches (docs/log.md). Forward and backward pass are one and two parts of it; recomputing adds one.
-pub fn seconds_of_step(config: &DecoderConfig, tokens: usize, settings: &TrainSettings) -> f64 {
-    let work = products_per_token(config) * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
+/// The same of a recurrent model: 6 for each number of a matrix, the embedding as the head.
+pub fn recurrent_products_per_token(config: &RecurrentConfig) -> f64 {
+    let matrices = recurrent::weights::weights(config).into_iter().filter(|weight| weight.shape.len() > 1);
+    6.0 * matrices.map(|weight| weight.shape.iter().product::<usize>()).sum::<usize>() as f64
+}
+
+/// Seconds of a step of so many `tokens`, each with so many operations of matrix products, on this machine's CPU, from its
+/// products' limit, measured now, and the share of it that training reaches (docs/log.md). Forward and backward pass are one
+/// and two parts of it; recomputing adds one.
+pub fn seconds_of_step(products_per_token: f64, tokens: usize, settings: &TrainSettings) -> f64 {
+    let work = products_per_token * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
     work / (1e9 * SHARE * product_limit(settings.precision))
 }
 
@@ -241,7 +247,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::models::layout::Layout;
-    use crate::models::recurrent::Architecture;
+    use crate::models::recurrent::RecurrentLayout;
 
     fn config() -> DecoderConfig {
         let sizes = DecoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
@@ -256,6 +262,10 @@ mod tests {
         // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
         let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..config() };
         assert_eq!(products_per_token(&other), expected - 6.0 * 2.0 * 96.0);
+        // The embedding, 10 · 3, as the head; four gates of 4 from 3 and 4 inputs, four of 3 from 4 and 3.
+        let sizes = RecurrentConfig { embedding_size: 3, hidden_size: 4, layers: 2, ..Default::default() };
+        let recurrent = RecurrentConfig { vocabulary_size: 10, ..sizes };
+        assert_eq!(recurrent_products_per_token(&recurrent), 6.0 * (30.0 + 16.0 * 7.0 + 12.0 * 7.0));
     }
 
     #[test]
@@ -271,8 +281,8 @@ mod tests {
         let measured = |precision| sound(measure_decoder(&config(), &settings(precision), 5, &Device::Cpu).unwrap());
         let (exact, rounded) = (measured(Precision::F32), measured(Precision::Bf16));
         assert!(exact != rounded && (exact - rounded).abs() < 1e-2, "{exact} in f32, {rounded} in bf16");
-        for architecture in [Architecture::AwdLstm, Architecture::Qrnn] {
-            let sizes = RecurrentConfig { architecture, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
+        for layout in RecurrentLayout::ALL {
+            let sizes = RecurrentConfig { layout, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
             let config = RecurrentConfig { hidden_size: 6, sequence_length: 5, ..sizes };
             sound(measure_recurrent(&config, &settings(Precision::F32), 5, &Device::Cpu).unwrap());
         }

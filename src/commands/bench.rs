@@ -5,7 +5,7 @@ use super::run::open;
 use crate::args::{BenchModel, BenchTrainArguments};
 use anyhow::{Context, Result, bail};
 use tongues_pretrain::models::decoder::DecoderConfig;
-use tongues_pretrain::models::recurrent::{Architecture, RecurrentConfig, RecurrentDropout};
+use tongues_pretrain::models::recurrent::{RecurrentConfig, RecurrentDropout, RecurrentLayout};
 use tongues_pretrain::optimiser::OptimiserSettings;
 use tongues_pretrain::precision::Precision;
 use tongues_pretrain::throughput::{self, Figures};
@@ -32,10 +32,10 @@ pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
     let figures = match arguments.model {
         BenchModel::Decoder => throughput::measure_decoder(&decoder(arguments), &settings, steps, &device),
         BenchModel::AwdLstm => {
-            throughput::measure_recurrent(&recurrent(arguments, Architecture::AwdLstm), &settings, steps, &device)
+            throughput::measure_recurrent(&recurrent(arguments, RecurrentLayout::AwdLstm), &settings, steps, &device)
         }
         BenchModel::Qrnn => {
-            throughput::measure_recurrent(&recurrent(arguments, Architecture::Qrnn), &settings, steps, &device)
+            throughput::measure_recurrent(&recurrent(arguments, RecurrentLayout::Qrnn), &settings, steps, &device)
         }
     };
     let figures = figures.context("cannot measure")?;
@@ -63,13 +63,13 @@ fn decoder(arguments: &BenchTrainArguments) -> DecoderConfig {
 }
 
 /// All five dropouts are the one that was given; the activations are not regularised.
-fn recurrent(arguments: &BenchTrainArguments, architecture: Architecture) -> RecurrentConfig {
+fn recurrent(arguments: &BenchTrainArguments, layout: RecurrentLayout) -> RecurrentConfig {
     RecurrentConfig {
-        architecture,
+        layout,
         vocabulary_size: arguments.vocab,
         embedding_size: arguments.d.unwrap_or(400),
         hidden_size: arguments.hidden,
-        layers: arguments.layers.unwrap_or(if architecture == Architecture::Qrnn { 4 } else { 3 }),
+        layers: arguments.layers.unwrap_or(layout.usual_layers()),
         sequence_length: arguments.seq.unwrap_or(70),
         dropout: RecurrentDropout::all(arguments.dropout),
         activation_regularisation: 0.0,

@@ -44,7 +44,7 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
         None => from_stdin()?,
     };
     let model = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.model;
-    let Some(decoder) = model.as_decoder() else {
+    let Some(model) = model.as_causal() else {
         let architecture = model.config().architecture();
         bail!("{}: found a {architecture}; expected a model that goes on with a text", folder.display());
     };
@@ -58,7 +58,7 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     let at_once = if arguments.beam.is_some() { count } else { AT_ONCE };
     for first in (0..count).step_by(at_once) {
         let numbers = first..count.min(first + at_once);
-        let found = samples((decoder, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
+        let found = samples((model, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
         match print(&found, first > 0, arguments.json) {
             // Who reads no further (`| head`) has what they wanted.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,

@@ -273,9 +273,10 @@ mod tests {
             let pairs: Vec<&(u32, u32)> = windows.iter().flatten().flatten().collect();
             let learnt = pairs.iter().filter(|(_, target)| *target != IGNORED).count();
             assert_eq!(learnt as u64, ring.length());
-            all.windows(2).map(|pair| pairs.iter().filter(|found| (found.0, found.1) == (pair[0], pair[1])).count())
+            let count = |pair: &[u32]| pairs.iter().filter(|found| (found.0, found.1) == (pair[0], pair[1])).count();
+            all.windows(2).map(count).collect()
         };
-        by_number.chunks(windows).take(epochs).map(|windows| of_epoch(windows).collect()).collect()
+        by_number.chunks(windows).take(epochs).map(of_epoch).collect()
     }
 
     #[test]

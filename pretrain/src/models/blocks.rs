@@ -1,8 +1,8 @@
 //! The arithmetic of one block, in the two families of layouts.
 
 use crate::error::Result;
-use crate::models::layout::Layout;
-use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forward, gelu, layer_norm, residual};
+use crate::models::layout::{Activation, Layout};
+use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forward, layer_norm, residual};
 use crate::random::Key;
 use candle_core::Tensor;
 
@@ -10,12 +10,16 @@ use candle_core::Tensor;
 /// after the feed-forward map.
 pub(super) fn block<'a>(
     x: &Tensor,
-    layout: Layout,
+    (layout, activation): (Layout, Activation),
     at: impl Fn(&str) -> &'a Tensor,
     settings: &AttentionSettings,
     keys: [Option<Key>; 2],
 ) -> Result<Tensor> {
-    if layout.is_gpt() { gpt(x, layout, at, settings, keys) } else { gated(x, layout, at, settings, keys) }
+    if layout.is_gpt() {
+        gpt(x, (layout, activation), at, settings, keys)
+    } else {
+        gated(x, layout, at, settings, keys)
+    }
 }
 
 /// Llama's and Qwen3's block: each half is one operation.
@@ -43,7 +47,7 @@ fn gated<'a>(
 /// GPT's and GPT-2's block; the norms stand before each half in GPT-2, after it in GPT.
 fn gpt<'a>(
     x: &Tensor,
-    layout: Layout,
+    (layout, activation): (Layout, Activation),
     at: impl Fn(&str) -> &'a Tensor,
     settings: &AttentionSettings,
     keys: [Option<Key>; 2],
@@ -59,7 +63,7 @@ fn gpt<'a>(
         layer_norm(x, weight, bias, *epsilon)
     };
     let attend = |x: &Tensor| map(&attention(&map(x, "attn.c_attn")?, heads, seen, *precision)?, "attn.c_proj");
-    let feed = |x: &Tensor| map(&gelu(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
+    let feed = |x: &Tensor| map(&activation.of(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
     if layout == Layout::Gpt1 {
         let x = norm(&residual(x, &attend(x)?, *rate, keys[0])?, "ln_1")?;
         return norm(&residual(&x, &feed(&x)?, *rate, keys[1])?, "ln_2");

@@ -128,7 +128,7 @@ impl Decoder {
             )));
         }
         let DecoderConfig { layout, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
-        let (heads, precision) = (self.heads.clone(), self.precision);
+        let (heads, precision, activation) = (self.heads.clone(), self.precision, self.config.activation());
         let settings = AttentionSettings { heads, seen: seen.clone(), epsilon, rate, precision };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = embedding(ids, self.value(layout.embedding()))?;
@@ -146,7 +146,7 @@ impl Decoder {
             let (names, tensors) = self.block(layer);
             let block = move |x: &Tensor, tensors: &[&Tensor]| {
                 let at = |name: &str| tensors[names.iter().position(|one| one == name).expect("a name of the block")];
-                blocks::block(x, layout, at, &settings, keys)
+                blocks::block(x, (layout, activation), at, &settings, keys)
             };
             x = if self.recompute { recompute(&x, &tensors, block)? } else { block(&x, &tensors)? };
         }
@@ -187,6 +187,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::layout::Activation;
     use crate::nn::backward;
     use crate::nn::check::gradients;
     use crate::optimiser::{AdamW, AdamWSettings, Gradients};
@@ -209,7 +210,12 @@ mod tests {
             let intermediate_size = if layout == Layout::Gpt1 { 32 } else { 12 };
             let own = DecoderConfig { layout, intermediate_size, ..sizes.clone() };
             let shared = DecoderConfig { key_value_heads: Some(1), head_width: Some(6), ..own.clone() };
-            if layout.is_gpt() { vec![own] } else { vec![own, shared] }
+            let squared = DecoderConfig { activation: Some(Activation::ReluSquared), ..own.clone() };
+            match layout {
+                Layout::Gpt1 => vec![own],
+                Layout::Gpt2 => vec![own, squared],
+                Layout::Llama | Layout::Qwen3 => vec![own, shared],
+            }
         };
         let all = Layout::ALL.into_iter().flat_map(of);
         all.flat_map(|own| [true, false].map(|tied_embeddings| DecoderConfig { tied_embeddings, ..own.clone() }))

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod cached;
+pub mod causal;
 pub mod char_cnn;
 pub mod config;
 pub mod decoder;
@@ -18,7 +19,10 @@ pub mod model;
 pub mod model_config;
 pub mod presets;
 pub mod recurrent;
+pub mod state;
 pub mod weights;
 
+pub use causal::Causal;
 pub use model::{Model, load, new};
 pub use model_config::ModelConfig;
+pub use state::State;

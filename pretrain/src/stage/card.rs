@@ -16,7 +16,17 @@ pub(super) fn text(model: &dyn Model, figures: &Figures, origin: &Origin) -> Str
     }
     let (parameters, sizes) = (model.parameters().count(), config.describe());
     line(&mut text, format_args!("\n{parameters} parameters: {sizes}."));
-    line(&mut text, format_args!("`transformers` loads this folder as `{}`.\n\n## Text\n", config.architecture()));
+    let architecture = config.architecture();
+    if config.is_of_transformers() {
+        line(&mut text, format_args!("`transformers` loads this folder as `{architecture}`.\n\n## Text\n"));
+    } else {
+        line(
+            &mut text,
+            format_args!(
+                "`transformers` has no such model; the tensors are named as in fastai's `{architecture}`.\n\n## Text\n"
+            ),
+        );
+    }
     for (name, licence) in &origin.sources {
         line(&mut text, format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
     }

@@ -19,7 +19,7 @@ impl Trainer<'_> {
     /// run goes on the same with samples and without.
     pub(super) fn sample(&mut self) -> Result<()> {
         let Some(vocabulary) = self.source.vocabulary().filter(|_| self.settings.samples > 0) else { return Ok(()) };
-        if self.model.as_decoder().is_none() {
+        if self.model.as_causal().is_none() {
             return Ok(()); // it does not go on with a text
         }
         let mut languages = Map::new();
@@ -34,7 +34,7 @@ impl Trainer<'_> {
 
     /// None where the language has no document; those that a broken model cannot make are left out.
     fn samples_of(&self, language: Tag, vocabulary: &Vocabulary) -> Result<Vec<Value>> {
-        let Some(decoder) = self.model.as_decoder() else { return Ok(Vec::new()) };
+        let Some(model) = self.model.as_causal() else { return Ok(Vec::new()) };
         let key = Key::new(self.settings.seed).named("samples").stream(self.state.step).named(language.as_str());
         let held_out = self.source.documents(language, Split::Validation) > 0;
         let split = if held_out { Split::Validation } else { Split::Train };
@@ -46,11 +46,11 @@ impl Trainer<'_> {
             }
             let document = key.below(2 * number, documents) as usize;
             let mut pieces = self.source.tokens(language, split, document);
-            pieces.truncate(PROMPT.min(decoder.config.context_length - 1));
-            let ids: Vec<u32> = [decoder.config.beginning].into_iter().chain(pieces.iter().copied()).collect();
+            pieces.truncate(self.config.context_length().map_or(PROMPT, |context| PROMPT.min(context - 1)));
+            let ids: Vec<u32> = [self.config.special().0].into_iter().chain(pieces.iter().copied()).collect();
             let strategy = Strategy::Sample(Sampling::default());
             let settings = text::settings(vocabulary, strategy, self.settings.sample_tokens, key.bits(2 * number + 1));
-            let found = match generate(decoder, &ids, 0..1, &settings, &Uninterrupted) {
+            let found = match generate(model, &ids, 0..1, &settings, &Uninterrupted) {
                 Err(Error::NoLogits) => continue,
                 other => other?,
             };

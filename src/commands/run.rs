@@ -20,7 +20,6 @@ use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::memory::Forecast;
-use tongues_pretrain::models::ModelConfig;
 use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
@@ -228,15 +227,8 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let bytes = corpus.as_ref().map_or_else(bytes, |corpus| batch::training_bytes(corpus));
     let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.context_length());
     let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
-    let model = match model {
-        ModelConfig::Decoder(model) => model,
-        // Neither its time nor its memory is forecast.
-        ModelConfig::Encoder(model) => {
-            return vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
-        }
-    };
-    let mut lines = vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
-    let window = model.context_length;
+    let mut lines = vec![format!("model   {}  {} parameters", model.layout(), model.parameters())];
+    let window = model.context_length();
     let at_once = training.batch_size * training.accumulation * window;
     let text = corpus.as_ref().map(|corpus| stage::text(corpus));
     let steps = match text {
@@ -246,7 +238,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let tokens = text.map_or("tokens not counted yet".to_owned(), |text| format!("{} tokens", text.tokens));
     let steps_in_words = steps.map_or("steps".to_owned(), |steps| format!("{steps} steps"));
     let time = device.is_cpu().then(|| {
-        let each = throughput::seconds_of_step(&model, at_once, training);
+        let each = throughput::seconds_of_step(model.sizes(), at_once, training);
         match steps {
             Some(steps) => format!("  about {} min", (steps as f64 * each / 60.0).ceil()),
             None => format!("  about {each:.2} s a step"),
@@ -254,7 +246,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     });
     let time = time.unwrap_or_default();
     lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
-    let forecast = Forecast::new(&model, training, text.unwrap_or_default(), device.is_cpu());
+    let forecast = Forecast::new(model.sizes(), training, text.unwrap_or_default(), device.is_cpu());
     let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     lines.push(format!(

@@ -1,6 +1,7 @@
 //! Which model it is, with its sizes: the section `[model]` of a recipe, of which `layout` says what else may be in it.
 
 use crate::error::{Error, Result};
+use crate::memory::Sizes;
 use crate::models::config::DecoderConfig;
 use crate::models::encoder_config::{EncoderConfig, EncoderLayout};
 use crate::models::layout::Layout;
@@ -196,6 +197,40 @@ impl ModelConfig {
             }
         };
         ModelConfig::for_vocabulary(&special, vocabulary.size())
+    }
+
+    /// What a forecast of time and memory asks of it.
+    pub fn sizes(&self) -> &dyn Sizes {
+        match self {
+            ModelConfig::Decoder(config) => config,
+            ModelConfig::Encoder(config) => config,
+        }
+    }
+
+    /// The same with windows of half as many tokens; nothing where they have one.
+    pub fn with_half_the_context(&self) -> Option<ModelConfig> {
+        let context_length = self.context_length() / 2;
+        let half = match self.clone() {
+            ModelConfig::Decoder(config) => DecoderConfig { context_length, ..config }.into(),
+            ModelConfig::Encoder(config) => EncoderConfig { context_length, ..config }.into(),
+        };
+        (context_length > 0).then_some(half)
+    }
+
+    /// How many numbers are trained.
+    pub fn parameters(&self) -> usize {
+        match self {
+            ModelConfig::Decoder(config) => config.parameters(),
+            ModelConfig::Encoder(config) => config.parameters(),
+        }
+    }
+
+    /// `layout` in a recipe.
+    pub fn layout(&self) -> &'static str {
+        match self {
+            ModelConfig::Decoder(config) => config.layout.model_type(),
+            ModelConfig::Encoder(config) => config.layout.model_type(),
+        }
     }
 
     /// One line for the card: kind and sizes.

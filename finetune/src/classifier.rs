@@ -46,7 +46,7 @@ pub struct Card {
     pub maximum_tokens: usize,
     /// Seed of the run.
     pub seed: u64,
-    /// SHA-256 of `tokenizer.model`.
+    /// SHA-256 of the vocabulary's file.
     pub vocabulary_sha256: String,
     /// Share of right labels on the validation set, if there was one.
     pub validation_accuracy: Option<f64>,
@@ -127,7 +127,7 @@ impl Classifier {
         self.network.probabilities(&encoded)
     }
 
-    /// Writes `config.json`, `model.safetensors`, `tokenizer.model` and the card, which comes last.
+    /// Writes `config.json`, `model.safetensors`, the vocabulary and the card, which comes last.
     pub fn save(&self, folder: &Path) -> Result<()> {
         self.network.save(folder)?;
         self.tokenizer.save(folder)?;

@@ -117,7 +117,7 @@ pub fn generate(
 }
 
 /// Logarithms of the softmax, in f64.
-fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+pub(crate) fn log_probabilities(logits: &[f32]) -> Vec<f64> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
     let log_sum = f64::from(most) + sum.ln();

@@ -6,10 +6,8 @@ use crate::batch::{self, TokenSource};
 use crate::comparison::mixture::{Mixed, Mixture};
 use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
-use crate::memory::{self, Forecast, Sizes, Text};
+use crate::memory::{self, Forecast, Text};
 use crate::models::ModelConfig;
-use crate::models::decoder::DecoderConfig;
-use crate::models::recurrent::RecurrentConfig;
 use crate::text_source::TextSource;
 use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
@@ -149,31 +147,13 @@ pub fn text(source: &dyn TokenSource) -> Text {
 
 /// Says so where training is forecast to take more memory than there is, and what takes less.
 fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
-    let training = &settings.training.for_corpus(bytes, settings.model.window());
-    let half = settings.model.window() / 2;
-    let (forecast, remedies) = match &settings.model {
-        ModelConfig::Decoder(model) => {
-            let shorter = DecoderConfig { context_length: half, ..model.clone() };
-            forecast(model, (shorter, "context_length", half), training, text)
-        }
-        ModelConfig::Recurrent(model) => {
-            let shorter = RecurrentConfig { sequence_length: half, ..model.clone() };
-            forecast(model, (shorter, "sequence_length", half), training, text)
-        }
-        ModelConfig::Encoder(_) => return, // what it takes is not forecast
-    };
+    let model = &settings.model;
+    let training = &settings.training.for_corpus(bytes, model.window());
+    let half = model.with_half_the_window();
+    let shorter = half.as_ref().map(|(half, way)| (half.sizes(), way.clone()));
+    let remedies = memory::remedies(model.sizes(), training, text, true, shorter);
+    let forecast = Forecast::new(model.sizes(), training, text, true);
     if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
         tracing::warn!("{warning}");
     }
-}
-
-/// What training takes, and what takes less; a window of `half` the tokens, under the name of its key, last.
-fn forecast<S: Sizes>(
-    model: &S,
-    (shorter, key, half): (S, &str, usize),
-    training: &TrainSettings,
-    text: Text,
-) -> (Forecast, Vec<(String, Forecast)>) {
-    let shorter = (half > 0).then(|| (shorter, format!("{key} = {half}")));
-    (Forecast::new(model, training, text, true), memory::remedies(model, training, text, true, shorter))
 }

@@ -19,8 +19,7 @@ use tongues_pipeline::{report, stages, tokens, vocabulary};
 use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
-use tongues_pretrain::memory::{Forecast, Sizes};
-use tongues_pretrain::models::ModelConfig;
+use tongues_pretrain::memory::Forecast;
 use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
@@ -228,23 +227,10 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let bytes = corpus.as_ref().map_or_else(bytes, |corpus| batch::training_bytes(corpus));
     let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.window());
     let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
-    let (window, text) = (model.window(), corpus.as_ref().map(|corpus| stage::text(corpus)));
-    let forecast = |sizes: &dyn Sizes| Forecast::new(sizes, training, text.unwrap_or_default(), device.is_cpu());
-    let name = |name: &str, parameters: usize| format!("model   {name}  {parameters} parameters");
-    let (line, products, forecast) = match &model {
-        ModelConfig::Decoder(model) => {
-            let products = throughput::products_per_token(model);
-            (name(model.layout.model_type(), model.parameters()), products, forecast(model))
-        }
-        ModelConfig::Recurrent(model) => {
-            let products = throughput::recurrent_products_per_token(model);
-            (name(model.layout.model_type(), model.parameters()), products, forecast(model))
-        }
-        // Neither its time nor its memory is forecast.
-        ModelConfig::Encoder(model) => return vec![name(model.layout.model_type(), model.parameters())],
-    };
-    let mut lines = vec![line];
+    let mut lines = vec![format!("model   {}  {} parameters", model.layout(), model.parameters())];
+    let window = model.window();
     let at_once = training.batch_size * training.accumulation * window;
+    let text = corpus.as_ref().map(|corpus| stage::text(corpus));
     let steps = match text {
         Some(text) => Some(training.steps_over(text.tokens, window)),
         None => training.steps,
@@ -252,7 +238,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let tokens = text.map_or("tokens not counted yet".to_owned(), |text| format!("{} tokens", text.tokens));
     let steps_in_words = steps.map_or("steps".to_owned(), |steps| format!("{steps} steps"));
     let time = device.is_cpu().then(|| {
-        let each = throughput::seconds_of_step(products, at_once, training);
+        let each = throughput::seconds_of_step(model.sizes(), at_once, training);
         match steps {
             Some(steps) => format!("  about {} min", (steps as f64 * each / 60.0).ceil()),
             None => format!("  about {each:.2} s a step"),
@@ -260,6 +246,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     });
     let time = time.unwrap_or_default();
     lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
+    let forecast = Forecast::new(model.sizes(), training, text.unwrap_or_default(), device.is_cpu());
     let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     lines.push(format!(

@@ -6,12 +6,9 @@ use candle_core::Device;
 use std::path::Path;
 use std::sync::Arc;
 use tongues_pipeline::io::manifest::{FileRecord, record};
-use tongues_pipeline::vocabulary::encoder;
+use tongues_pipeline::vocabulary::encoder::VocabularyFile;
 use tongues_pretrain::models::{self, Model};
 use tongues_pretrain::tokenizer_files::{TOKENIZER_CONFIG, VOCABULARY_SHA256};
-
-/// Files of the folder that fine-tuning depends on.
-const FILES: [&str; 3] = ["config.json", "model.safetensors", encoder::MODEL];
 
 /// A model and its vocabulary.
 #[derive(Debug)]
@@ -23,7 +20,7 @@ pub struct Pretrained {
 }
 
 impl Pretrained {
-    /// Reads `config.json`, `model.safetensors` and `tokenizer.model`. Where `tokenizer_config.json` has a
+    /// Reads `config.json`, `model.safetensors` and the vocabulary, `tokenizer.model` or XLM-R's. Where `tokenizer_config.json` has a
     /// `vocabulary_sha256`, the vocabulary has to be that one.
     ///
     /// # Errors
@@ -46,10 +43,7 @@ impl Pretrained {
 
     /// The files as inputs of a stage.
     pub fn records(folder: &Path) -> Result<Vec<FileRecord>> {
-        let of = |name: &str| {
-            let path = folder.join(name);
-            Ok(record(&path, &path.to_string_lossy())?)
-        };
-        FILES.iter().map(|name| of(name)).collect()
+        let files = [folder.join("config.json"), folder.join("model.safetensors"), VocabularyFile::find(folder)?.path];
+        files.iter().map(|path| Ok(record(path, &path.to_string_lossy())?)).collect()
     }
 }

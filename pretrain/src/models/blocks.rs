@@ -1,10 +1,29 @@
-//! The arithmetic of one block, in the two families of layouts.
+//! The arithmetic of one block of a decoder, in the two families of layouts, and how a block of any model finds its tensors.
 
 use crate::error::Result;
 use crate::models::layout::{Activation, Layout};
-use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forward, layer_norm, residual};
+use crate::nn::{AttentionSettings, affine, attention, attention_layer, feed_forward, layer_norm, recompute, residual};
 use crate::random::Key;
 use candle_core::Tensor;
+use std::collections::BTreeMap;
+
+/// `block` of `x` (B, T, D) with those of `values` whose names begin with `prefix`; it asks for them by the rest of their
+/// names. Where `again`, it keeps its input alone and runs again in the backward pass.
+pub(super) fn run(
+    x: &Tensor,
+    (values, prefix): (&BTreeMap<String, Tensor>, &str),
+    again: bool,
+    block: impl for<'a> Fn(&Tensor, &dyn Fn(&str) -> &'a Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let from = values.range(prefix.to_owned()..);
+    let own = from.map_while(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
+    let (names, tensors): (Vec<String>, Vec<&Tensor>) = own.unzip();
+    let block = move |x: &Tensor, tensors: &[&Tensor]| {
+        let at = |name: &str| tensors[names.iter().position(|one| one == name).expect("a name of the block")];
+        block(x, &at)
+    };
+    if again { recompute(x, &tensors, block) } else { block(x, &tensors) }
+}
 
 /// A block of `x` (B, T, D). `at` gives the block's tensors by name, `keys` are those of the dropout after attention and
 /// after the feed-forward map.

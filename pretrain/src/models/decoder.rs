@@ -5,7 +5,7 @@ use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
     AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear,
-    recompute, rms_norm,
+    rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -105,13 +105,6 @@ impl Decoder {
         self.value(if self.config.tied_embeddings { self.config.layout.embedding() } else { weights::HEAD })
     }
 
-    /// The tensors of a block with their names in it.
-    fn block(&self, layer: usize) -> (Vec<String>, Vec<&Tensor>) {
-        let prefix = self.config.layout.block(layer);
-        let from = self.values.range(prefix.clone()..);
-        from.map_while(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor))).unzip()
-    }
-
     /// Final states (B, T, D) of `ids` (B, T) u32, normed as the layout has it, T at most the context length. With a key,
     /// dropout is on.
     pub fn hidden(&self, ids: &Tensor, key: Option<Key>) -> Result<Tensor> {
@@ -143,12 +136,9 @@ impl Decoder {
         for layer in 0..self.config.layers {
             let place = 1 + 2 * layer as u64;
             let (keys, settings) = ([key(place), key(place + 1)], settings.clone());
-            let (names, tensors) = self.block(layer);
-            let block = move |x: &Tensor, tensors: &[&Tensor]| {
-                let at = |name: &str| tensors[names.iter().position(|one| one == name).expect("a name of the block")];
+            x = blocks::run(&x, (&self.values, &layout.block(layer)), self.recompute, move |x, at| {
                 blocks::block(x, (layout, activation), at, &settings, keys)
-            };
-            x = if self.recompute { recompute(&x, &tensors, block)? } else { block(&x, &tensors)? };
+            })?;
         }
         self.final_norm(x)
     }

@@ -4,7 +4,7 @@
 //! kind it has.
 
 use crate::batch::{Batch, IGNORED, TokenSource};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{self, Figures};
 use crate::models::causal::Causal;
 use crate::models::decoder::Decoder;
@@ -51,6 +51,11 @@ pub trait Model: Debug + Send + Sync {
 
     /// The same as what can go on with a text, if it can.
     fn as_causal(&self) -> Option<&dyn Causal> {
+        None
+    }
+
+    /// The encoder, if it is one: what can tell hidden tokens.
+    fn as_encoder(&self) -> Option<&Encoder> {
         None
     }
 
@@ -193,12 +198,13 @@ impl Model for Encoder {
     }
 
     fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>> {
-        if recompute {
-            return Err(Error::Settings(
-                "recompute is true; expected false: an encoder keeps what it computed".to_owned(),
-            ));
-        }
-        Ok(Box::new(self.in_precision(precision)))
+        let mut encoder = self.in_precision(precision);
+        encoder.recompute = recompute;
+        Ok(Box::new(encoder))
+    }
+
+    fn as_encoder(&self) -> Option<&Encoder> {
+        Some(self)
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Which model it is, with its sizes: the section `[model]` of a recipe, of which `layout` says what else may be in it.
 
 use crate::error::{Error, Result};
+use crate::memory::Sizes;
 use crate::models::config::DecoderConfig;
 use crate::models::encoder_config::{EncoderConfig, EncoderLayout};
 use crate::models::layout::Layout;
@@ -244,6 +245,46 @@ impl ModelConfig {
             ModelConfig::Recurrent(config) => RecurrentConfig { beginning, end, ..config }.into(),
         };
         ModelConfig::for_vocabulary(&special, vocabulary.size())
+    }
+
+    /// What a forecast of time and memory asks of it.
+    pub fn sizes(&self) -> &dyn Sizes {
+        match self {
+            ModelConfig::Decoder(config) => config,
+            ModelConfig::Encoder(config) => config,
+            ModelConfig::Recurrent(config) => config,
+        }
+    }
+
+    /// The same with windows of half as many tokens, and what makes it so in a recipe; nothing where they have one.
+    pub fn with_half_the_window(&self) -> Option<(ModelConfig, String)> {
+        let half = self.window() / 2;
+        let (config, key) = match self.clone() {
+            ModelConfig::Decoder(config) => (DecoderConfig { context_length: half, ..config }.into(), "context_length"),
+            ModelConfig::Encoder(config) => (EncoderConfig { context_length: half, ..config }.into(), "context_length"),
+            ModelConfig::Recurrent(config) => {
+                (RecurrentConfig { sequence_length: half, ..config }.into(), "sequence_length")
+            }
+        };
+        (half > 0).then(|| (config, format!("{key} = {half}")))
+    }
+
+    /// How many numbers are trained.
+    pub fn parameters(&self) -> usize {
+        match self {
+            ModelConfig::Decoder(config) => config.parameters(),
+            ModelConfig::Encoder(config) => config.parameters(),
+            ModelConfig::Recurrent(config) => config.parameters(),
+        }
+    }
+
+    /// `layout` in a recipe.
+    pub fn layout(&self) -> &'static str {
+        match self {
+            ModelConfig::Decoder(config) => config.layout.model_type(),
+            ModelConfig::Encoder(config) => config.layout.model_type(),
+            ModelConfig::Recurrent(config) => config.layout.model_type(),
+        }
     }
 
     /// One line for the card: kind and sizes.

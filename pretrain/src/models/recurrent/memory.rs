@@ -14,6 +14,12 @@ impl Sizes for RecurrentConfig {
         weights::weights(self).into_iter().map(shape).collect()
     }
 
+    /// Each matrix once a token, the embedding as the head.
+    fn products_per_token(&self) -> f64 {
+        let matrices = weights::weights(self).into_iter().filter(|weight| weight.shape.len() > 1);
+        6.0 * matrices.map(|weight| weight.shape.iter().product::<usize>()).sum::<usize>() as f64
+    }
+
     fn step(&self, rows: usize, pass: Pass, ledger: &mut Ledger) {
         Step { config: self, n: rows * self.sequence_length, rows, fused: pass.fused }.play(ledger);
     }
@@ -150,6 +156,14 @@ mod tests {
                 assert_eq!(step(&config, fused).now(), config.parameters() as u64, "{layout:?}, {rate}, {fused}");
             }
         }
+    }
+
+    #[test]
+    fn the_products_of_a_token_by_hand() {
+        // The embedding, 10 · 3, as the head; four gates of 4 from 3 and 4 inputs, four of 3 from 4 and 3; three of 4 from
+        // two inputs of 3, three of 3 from 4.
+        let products = RecurrentLayout::ALL.map(|layout| tiny(layout, 0.0).products_per_token());
+        assert_eq!(products, [6.0 * (30.0 + 16.0 * 7.0 + 12.0 * 7.0), 6.0 * (30.0 + 12.0 * 6.0 + 9.0 * 4.0)]);
     }
 
     #[test]

@@ -16,10 +16,13 @@ use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
+use tongues_pretrain::batch::{Read, Sampler};
 use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::memory::Forecast;
+use tongues_pretrain::models::ModelConfig;
+use tongues_pretrain::train::TrainSettings;
 use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
@@ -246,6 +249,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     });
     let time = time.unwrap_or_default();
     lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
+    lines.extend(corpus.as_ref().zip(steps).and_then(|(corpus, steps)| passes(corpus, &model, training, steps)));
     let forecast = Forecast::new(model.sizes(), training, text.unwrap_or_default(), device.is_cpu());
     let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
@@ -260,6 +264,19 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
         mib(forecast.step)
     ));
     lines
+}
+
+/// How often the text of the language that is read least and of the one that is read most is read in training.
+fn passes(corpus: &Corpus, model: &ModelConfig, training: &TrainSettings, steps: u64) -> Option<String> {
+    let sampler = Sampler::new(corpus, model.special(), model.window(), training.alpha, training.seed).ok()?;
+    let sampler = sampler.consecutive(training.consecutive_windows(model.carries_state()));
+    let batches = steps * training.accumulation as u64;
+    let mut read = sampler.with(training.language_per).read(batches, training.batch_size);
+    read.sort_by(|a, b| a.epochs.total_cmp(&b.epochs));
+    let told = |read: &Read| format!("{} {:.1} times", read.language, read.epochs);
+    let (least, most) = (read.first()?, read.last()?);
+    let to = if read.len() > 1 { format!(" to {}", told(most)) } else { String::new() };
+    Some(format!("read    {}{to}", told(least)))
 }
 
 /// One line a language: in, kept, and why not.

@@ -217,7 +217,12 @@ impl Model for Encoder {
 
     /// Which tokens are hidden is drawn anew for each key.
     fn loss(&self, batch: &Batch, _: &State, key: Key) -> Result<(Loss, State)> {
-        let hidden = self.config.masking().hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
+        let mut hidden =
+            self.config.masking().hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
+        if hidden.places.is_empty() {
+            // Special tokens alone, the end of an epoch: it is asked for the first, which it sees.
+            (hidden.places, hidden.targets) = (vec![0], vec![batch.ids[0]]);
+        }
         let ids = Tensor::from_vec(hidden.ids, (batch.rows(), batch.window()), Encoder::device(self))?;
         let seen = batch.seen(Seen::bidirectional())?;
         Ok((Encoder::loss(self, &ids, &seen, (&hidden.places, &hidden.targets), Some(key))?, State::default()))

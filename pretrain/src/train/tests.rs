@@ -236,6 +236,36 @@ fn what_a_recurrent_model_cannot_do_is_refused_by_name() {
 }
 
 #[test]
+fn a_batch_of_special_tokens_alone_is_a_batch_too() {
+    // One document and its two marks are 17 tokens: the second window of an epoch has one, in two of 17 a mark.
+    let tag: Tag = "ltg_Latn".parse().unwrap();
+    let documents = [((tag, Split::Train), vec![((0..15).map(|j| 3 + j % 8).collect(), 20)])].into();
+    let source = InMemory { documents, vocabulary_size: 12 };
+    let settings = TrainSettings { steps: Some(80), batch_size: 1, accumulation: 1, ..settings() };
+    let sampler = Sampler::new(&source, (1, 2), 16, 0.5, settings.seed).unwrap();
+    let marks = (0..80).filter(|number| sampler.batch(*number, 1).ids.iter().all(|id| *id < 3)).count();
+    assert!(marks > 0, "none is met");
+    for model in [model(), encoder()] {
+        let folder = tempfile::tempdir().unwrap();
+        let until = Until(AtomicU64::new(0), 999);
+        run(&model, &settings, (&source, "these"), folder.path(), &Device::Cpu, &until).unwrap();
+        let losses: Vec<Option<f64>> = lines(folder.path()).iter().map(|line| line["loss"].as_f64()).collect();
+        assert!(losses.len() == 80 && losses.iter().all(Option::is_some), "{losses:?}");
+    }
+}
+
+#[test]
+fn a_look_tells_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&settings(), folder.path(), 99).unwrap();
+    let looks = lines(folder.path()).into_iter().filter(|line| line["kind"] == "validation");
+    // 8 windows of 8 tokens a step, of 560 tokens in 70 windows.
+    let read: Vec<Value> = looks.map(|line| line["read"]["ltg_Latn"].clone()).collect();
+    let expected = [0, 4, 8, 12].map(|step| json!({ "tokens": step * 64, "epochs": (step * 64) as f64 / 560.0 }));
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn boundaries_of_documents_change_the_training() {
     let loss = |separate_documents| {
         let folder = tempfile::tempdir().unwrap();
@@ -375,10 +405,10 @@ fn the_last_checkpoint_and_every_fifth_stay_as_models() {
     }
 }
 
-/// [`source`], but one document is of tokens that come nowhere else; the others are all alike.
+/// Documents that are all alike but for one, whose tokens come nowhere else.
 fn with_an_odd_one() -> InMemory {
     let tag: Tag = "ltg_Latn".parse().unwrap();
-    let mut documents: Vec<_> = (0..40).map(|_| ((0..12).map(|j| 3 + j % 4).collect(), 20)).collect();
+    let mut documents: Vec<_> = (0..80).map(|_| ((0..12).map(|j| 3 + j % 4).collect(), 20)).collect();
     documents[17] = ((0..12).map(|j| 8 + j * 7 % 4).collect(), 20);
     InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: 12 }
 }
@@ -387,7 +417,9 @@ fn with_an_odd_one() -> InMemory {
 fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schedule = Schedule { learning_rate: 2e-2, warmup_steps: Some(2), final_share: 1.0, ..Default::default() };
-    let sizes = TrainSettings { seed: 6, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
+    // An epoch has 1,120 tokens and takes 70 steps: in the second one, if not before, the odd one comes when the others are
+    // known and enough steps have been taken to tell.
+    let sizes = TrainSettings { steps: Some(140), batch_size: 2, accumulation: 1, ..settings() };
     let mut settings = TrainSettings { schedule, ..sizes };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
     let model = DecoderConfig { dropout: 0.0, ..decoder() }.into();

@@ -55,6 +55,15 @@ fn peak_memory_is_what_was_forecast() {
     let near = |[forecast, peak]: [f64; 2]| (forecast - peak).abs() < NEAR * peak + BESIDE;
     let (kept, recomputed, other) = (run(&[]), run(&["--recompute"]), run(&["--optimiser", "sgd", "--average", "0.9"]));
     assert!([kept, recomputed, other].into_iter().all(near), "{kept:?}, {recomputed:?}, {other:?}");
+    let sizes = ["--vocab", "4096", "--d", "256", "--hidden", "768", "--layers", "2", "--seq", "64", "--batch", "32"];
+    for model in ["awd-lstm", "qrnn"] {
+        let step =
+            ["bench", "train", "--device", "cpu", "--steps", "1", "--json", "--threads", "2", "--dropout", "0.1"];
+        let said = place.run(&[&step[..], &["--model", model], &sizes].concat()).expect(0, &[]);
+        let figures: Value = serde_json::from_str(&said.stdout).unwrap();
+        let found = ["forecast_bytes", "peak_bytes"].map(|key| figures[key].as_f64().unwrap());
+        assert!(near(found), "{model}: {found:?}");
+    }
     assert!(recomputed[1] < 0.8 * kept[1], "recomputing: {recomputed:?} against {kept:?}");
     let [kept, recomputed] =
         [&["--model", "encoder"][..], &["--model", "encoder", "--recompute", "--dropout", "0.1"]].map(run);

@@ -136,8 +136,9 @@ pub fn measure_recurrent(
     steps: usize,
     device: &Device,
 ) -> Result<Figures> {
-    let (model, mut state) = (Recurrent::new(config, 1, device)?, State::default());
+    config.check()?;
     let forecast = Some(Forecast::new(config, settings, Text::default(), device.is_cpu()));
+    let (model, mut state) = (Recurrent::new(config, 1, device)?, State::default());
     let work = Work {
         parameters: &model.parameters,
         vocabulary_size: config.vocabulary_size,

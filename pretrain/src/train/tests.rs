@@ -199,7 +199,7 @@ fn a_state_that_is_carried_is_read_on_from_and_one_that_is_not_is_forgotten() {
         let mut losses = Vec::new();
         for number in 0..4 {
             let batch = trainer.sampler.batch(number, 1);
-            assert_eq!(batch.continues, [number as usize % consecutive > 0]);
+            assert_eq!(batch.continues, [!(number as usize).is_multiple_of(consecutive)]);
             let before = if fixed { Carried::default() } else { trainer.carried.only(&batch.continues).unwrap() };
             let alone = trainer.model.loss(&batch, &before, crate::random::Key::new(1)).unwrap().0;
             let alone = f64::from(alone.sum.to_scalar::<f32>().unwrap()) / alone.rows as f64;

@@ -241,11 +241,14 @@ pub(crate) mod tests {
         let network = Network::new(&tiny_recurrent(), 3, 0.1, 1).unwrap();
         assert!((network.config().dropout() - 0.1).abs() < 1e-12);
         let batch = Batch::new(&[vec![1, 7, 2], vec![1, 9, 8, 2]], &[0, 1], 2, &Device::Cpu).unwrap();
-        let hidden = network.hidden(&batch, Some(Key::new(1))).unwrap();
-        let logits = network.logits(&hidden, &batch, Some(Key::new(1))).unwrap();
-        let store = cross_entropy(&logits, &[0, 2], 0.0).unwrap().backward().unwrap();
+        let pass = || {
+            let hidden = network.hidden(&batch, Some(Key::new(1))).unwrap();
+            (network.logits(&hidden, &batch, Some(Key::new(1))).unwrap(), hidden)
+        };
+        let store = cross_entropy(&pass().0, &[0, 2], 0.0).unwrap().backward().unwrap();
         network.check_gradients(&store, false).unwrap();
         assert!(network.check_gradients(&store, true).is_err());
+        let (logits, hidden) = pass();
         let tokens = network.next_token_loss(&hidden.flatten(0, 1).unwrap(), &[7, 2, 9, 9, 9, 8, 2, 9], 9).unwrap();
         assert_eq!(tokens.rows, 4);
         let store = (cross_entropy(&logits, &[0, 2], 0.0).unwrap() + tokens.sum).unwrap().backward().unwrap();

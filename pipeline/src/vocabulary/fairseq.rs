@@ -80,8 +80,7 @@ pub fn of_tokenizer_json(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     }
     entries.retain(|(text, _)| text != MASK);
     let special = |text: &str, kind| Piece { text: text.to_owned(), score: 0.0, kind };
-    let special =
-        [special("<unk>", Kind::Unknown), special("<s>", Kind::Control), special("</s>", Kind::Control)];
+    let special = [special("<unk>", Kind::Unknown), special("<s>", Kind::Control), special("</s>", Kind::Control)];
     let others = entries.drain(4..).map(|(text, score)| Piece { text, score, kind: Kind::Normal });
     let pieces: Vec<Piece> = special.into_iter().chain(others).collect();
     Ok(model::write(&pieces, &character_map(&value["normalizer"], path)?))

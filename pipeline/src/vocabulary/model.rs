@@ -20,8 +20,7 @@ pub enum Kind {
 
 impl Kind {
     /// In the file.
-    const ALL: [Kind; 6] =
-        [Kind::Normal, Kind::Unknown, Kind::Control, Kind::UserDefined, Kind::Unused, Kind::Byte];
+    const ALL: [Kind; 6] = [Kind::Normal, Kind::Unknown, Kind::Control, Kind::UserDefined, Kind::Unused, Kind::Byte];
 
     fn number(self) -> u8 {
         self as u8 + 1

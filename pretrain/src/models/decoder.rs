@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear, rms_norm,
+    AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear,
+    rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;

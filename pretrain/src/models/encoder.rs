@@ -7,7 +7,8 @@ use crate::models::encoder_weights::{self, BIAS, EMBEDDING, EMBEDDING_NORM, POSI
 use crate::models::{blocks, encoder_block, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    AttentionSettings, Heads, Seen, dropout, embedding, exact_gelu, layer_norm, linear_with_bias, smoothed_cross_entropy,
+    AttentionSettings, Heads, Seen, dropout, embedding, exact_gelu, layer_norm, linear_with_bias,
+    smoothed_cross_entropy,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;

@@ -85,13 +85,7 @@ impl Trainer<'_> {
 }
 
 /// A sentence of a document, or its beginning where it has none, with some words hidden, and what is told of them.
-fn told(
-    encoder: &Encoder,
-    vocabulary: &Vocabulary,
-    pieces: &[u32],
-    language: Tag,
-    key: Key,
-) -> Result<Option<Value>> {
+fn told(encoder: &Encoder, vocabulary: &Vocabulary, pieces: &[u32], language: Tag, key: Key) -> Result<Option<Value>> {
     let config = &encoder.config;
     let mut sentences = halves::sentences(vocabulary, pieces, language);
     let chosen = key.named("sentence").below(0, sentences.len().max(1) as u64) as usize;

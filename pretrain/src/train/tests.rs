@@ -136,7 +136,8 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
 fn an_encoder_resumed_is_uninterrupted_and_learns() {
     for separate_documents in [false, true] {
         let recompute = separate_documents;
-        let settings = TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, recompute, ..settings() };
+        let settings =
+            TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, recompute, ..settings() };
         let folder = resumed_is_uninterrupted_of(&encoder(), &settings, 33);
         let losses: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["masked_loss"].as_f64()).collect();
         assert!(losses.len() == 4 && losses[3] < losses[0] - 0.2, "{losses:?}");

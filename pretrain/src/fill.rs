@@ -211,7 +211,7 @@ mod tests {
             assert_eq!([first.id, second.id], two);
             // e to 1 between them but for what an untrained head adds, and nothing is left for the others.
             assert!((first.probability + second.probability - 1.0).abs() < 1e-3, "{one:?}");
-            assert!((first.probability / second.probability - 1f64.exp()).abs() < 0.2, "{one:?}");
+            assert!((first.probability / second.probability - 1f64.exp()).abs() < 0.5, "{one:?}");
         }
         let message = fill(&encoder, &vocabulary, "mesa", 2).unwrap_err().to_string();
         assert!(message.contains("a prompt without <mask>"), "{message}");

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::models::encoder_config::EncoderConfig;
-use crate::models::weights::{DEVIATION, First, Weight, normal, ones, zeros};
+use crate::models::weights::{DEVIATION, Weight, normal, ones, zeros};
 use crate::parameters;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -25,14 +25,12 @@ pub fn block(layer: usize) -> String {
     format!("roberta.encoder.layer.{layer}.")
 }
 
-/// All tensors of an encoder: maps (O, I) of deviation 0.02, biases 0, norms 1. Positions are learned, and begin as sines
-/// and cosines, with which attention to neighbours is found sooner than from random ones (docs/log.md).
+/// All tensors of an encoder: maps (O, I) of deviation 0.02, biases 0, norms 1.
 pub fn weights(config: &EncoderConfig) -> Vec<Weight> {
     let (d, f, v) = (config.hidden_size, config.intermediate_size, config.vocabulary_size);
     let embedding = |name: &str, rows| Weight { is_embedding: true, ..normal(name, &[rows, d], DEVIATION) };
     let positions = config.context_length + config.first_position() as usize;
-    let places = Weight { first: First::Sinusoids(DEVIATION), ..embedding(POSITIONS, positions) };
-    let mut all = vec![embedding(EMBEDDING, v), places, embedding(TOKEN_TYPE, 1)];
+    let mut all = vec![embedding(EMBEDDING, v), embedding(POSITIONS, positions), embedding(TOKEN_TYPE, 1)];
     let map = |name: &str, outputs, inputs| {
         let weight = normal(&format!("{name}.weight"), &[outputs, inputs], DEVIATION);
         [weight, zeros(&format!("{name}.bias"), outputs)]

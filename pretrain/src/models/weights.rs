@@ -31,8 +31,6 @@ pub struct Weight {
 pub enum First {
     /// Normal of mean 0 and this deviation.
     Normal(f64),
-    /// Sines and cosines of the row's number, of this deviation; see [`sinusoids`].
-    Sinusoids(f64),
     /// 1.
     Ones,
     /// 0.
@@ -68,10 +66,6 @@ pub(crate) fn new(weights: Vec<Weight>, key: crate::random::Key, device: &Device
     for Weight { name, shape, first, is_embedding } in weights {
         match first {
             First::Normal(deviation) => parameters.normal(&name, &shape, deviation, key, device)?,
-            First::Sinusoids(deviation) => {
-                let table = sinusoids(shape[0], shape[1], deviation);
-                parameters.insert(&name, &Tensor::from_vec(table, shape, device)?)?;
-            }
             First::Ones => parameters.ones(&name, &shape, device)?,
             First::Zeros => parameters.zeros(&name, &shape, device)?,
         }
@@ -100,19 +94,6 @@ pub(crate) fn stored(config: &DecoderConfig, path: &Path, device: &Device) -> Re
 
 pub(crate) fn normal(name: &str, shape: &[usize], deviation: f64) -> Weight {
     Weight { name: name.to_owned(), shape: shape.to_vec(), first: First::Normal(deviation), is_embedding: false }
-}
-
-/// A table of positions as Vaswani et al. (2017) have it, (`rows`, `width`), for its `deviation`: in the first half of the
-/// columns sines, in the second cosines, of wave lengths from 2π to 10,000 · 2π. A place some steps away is then a rotation
-/// of a place, the same for all places.
-fn sinusoids(rows: usize, width: usize, deviation: f64) -> Vec<f32> {
-    let half = width.div_ceil(2);
-    let value = |row: usize, column: usize| {
-        let angle = row as f64 / 10_000f64.powf((column % half) as f64 / half as f64);
-        // The mean square of a sine is a half.
-        (deviation * 2f64.sqrt() * if column < half { angle.sin() } else { angle.cos() }) as f32
-    };
-    (0..rows * width).map(|at| value(at / width, at % width)).collect()
 }
 
 pub(crate) fn ones(name: &str, width: usize) -> Weight {

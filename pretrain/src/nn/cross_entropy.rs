@@ -66,14 +66,20 @@ pub fn smoothed_cross_entropy(
     Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
 }
 
-/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
-pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
+/// Losses by row, nats; 0 for ignored rows. The head has a bias (V), if there is one. Multiplied in f32; no gradient.
+pub fn losses(
+    hidden: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    targets: &[u32],
+    ignore: Option<u32>,
+) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return plain::losses(hidden, weight, targets, ignore);
+        return plain::losses(hidden, (weight, bias), targets, ignore);
     }
     let width = hidden.dim(1)?;
-    Ok(slices::read([hidden, weight], |[hidden, weight]| {
-        by_row(hidden, (weight, &[]), width, targets, Precision::F32, |row, target| {
+    let bias = bias.map_or_else(|| Tensor::zeros(0, weight.dtype(), weight.device()), Tensor::contiguous)?;
+    Ok(slices::read([hidden, weight, &bias], |[hidden, weight, bias]| {
+        by_row(hidden, (weight, bias), width, targets, Precision::F32, |row, target| {
             if Some(target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[target as usize]) }
         })
     })?)
@@ -291,11 +297,14 @@ mod tests {
                 smoothed([&x, &w, &normal(&[v], 3)]).unwrap().to_scalar::<f32>().unwrap()
             });
             assert!((of_variables - of_constants).abs() < 1e-4, "{of_variables} {of_constants}");
-            let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
-            let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
-            assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
-            assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
+            for bias in [None, Some(&normal(&[v], 3))] {
+                let by_row = losses(&x, (&w, bias), &targets, Some(99)).unwrap();
+                let expected = plain::losses(&x, (&w, bias), &targets, Some(99)).unwrap();
+                assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
+                let sum = smoothed_cross_entropy(&x, (&w, bias), &targets, Some(99), 0.0, F32).unwrap().sum;
+                let sum = f64::from(sum.to_scalar::<f32>().unwrap());
+                assert!((sum - by_row.iter().sum::<f64>()).abs() < 1e-4);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Trainer;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::models::State;
 use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
@@ -36,6 +37,7 @@ impl Trainer<'_> {
         let skipped = self.state.guard.judge(&self.settings.guard, loss, gradient_norm);
         let step = Step { loss, gradient_norm, rate, skipped };
         if let Some(reason) = skipped {
+            self.carried = State::default(); // it may be no numbers
             self.set_aside(&step, reason)?;
         } else {
             self.state.guard.took(&self.settings.guard, loss);
@@ -47,13 +49,15 @@ impl Trainer<'_> {
 
     /// Mean loss in nats per target over the batches of this step (of each batch alike, whatever its number of targets),
     /// and its gradients.
-    fn gradients(&self) -> Result<(f64, Gradients)> {
+    fn gradients(&mut self) -> Result<(f64, Gradients)> {
         let (mut gradients, mut mean) = (Gradients::default(), 0.0);
         for number in self.batches() {
             let batch = self.sampler.batch(number, self.settings.batch_size);
             let batch = if self.settings.separate_documents { batch } else { batch.joined() };
             let key = Key::new(self.settings.seed).named("dropout").stream(number);
-            let loss = self.model.loss(&batch, key)?;
+            let before = self.carried.only(&batch.continues)?;
+            let (loss, carried) = self.model.loss(&batch, &before, key)?;
+            self.carried = carried;
             let share = 1.0 / (self.settings.accumulation * loss.rows) as f64;
             mean += f64::from(loss.sum.to_scalar::<f32>()?) * share;
             let store = backward(&loss.sum)?;
@@ -74,12 +78,12 @@ impl Trainer<'_> {
 
     /// Tokens in one step.
     pub(super) fn tokens_a_step(&self) -> usize {
-        self.settings.batch_size * self.settings.accumulation * self.config.context_length()
+        self.settings.batch_size * self.settings.accumulation * self.config.window()
     }
 
     /// Keeps what the skipped step was made of in `training/skipped/`, for whoever looks for the cause.
     fn set_aside(&mut self, step: &Step, reason: Reason) -> Result<()> {
-        let (rows, t) = (self.settings.batch_size, self.config.context_length());
+        let (rows, t) = (self.settings.batch_size, self.config.window());
         let (mut windows, mut documents): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
         for number in self.batches() {
             let batch = self.sampler.batch(number, rows);

@@ -5,6 +5,7 @@ use crate::batch::InMemory;
 use crate::generate::text::tests::{invented, vocabulary};
 use crate::models::decoder::DecoderConfig;
 use crate::models::encoder::EncoderConfig;
+use crate::models::recurrent::{RecurrentConfig, RecurrentDropout, RecurrentLayout};
 use crate::optimiser::{OptimiserSettings, Rule};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
@@ -135,20 +136,103 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
 #[test]
 fn an_encoder_resumed_is_uninterrupted_and_learns() {
     for separate_documents in [false, true] {
-        let settings = TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, ..settings() };
+        let recompute = separate_documents;
+        let settings =
+            TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, recompute, ..settings() };
         let folder = resumed_is_uninterrupted_of(&encoder(), &settings, 33);
         let losses: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["masked_loss"].as_f64()).collect();
         assert!(losses.len() == 4 && losses[3] < losses[0] - 0.2, "{losses:?}");
     }
     let ModelConfig::Encoder(config) = encoder() else { unreachable!("made so above") };
-    let refused = |model: EncoderConfig, settings: &TrainSettings| {
-        train_of(&model.into(), settings, tempfile::tempdir().unwrap().path(), 9).unwrap_err().to_string()
-    };
     // Where words begin is not known here.
-    let message = refused(EncoderConfig { whole_words: true, ..config.clone() }, &settings());
+    let (words, folder) = (EncoderConfig { whole_words: true, ..config }, tempfile::tempdir().unwrap());
+    let message = train_of(&words.into(), &settings(), folder.path(), 9).unwrap_err().to_string();
     assert!(message.contains("whole_words"), "{message}");
-    let message = refused(config, &TrainSettings { recompute: true, ..settings() });
-    assert!(message.contains("recompute is true; expected false"), "{message}");
+}
+
+fn recurrent(layout: RecurrentLayout) -> RecurrentConfig {
+    let sizes = RecurrentConfig { layout, embedding_size: 12, hidden_size: 20, layers: 2, ..Default::default() };
+    let dropout = RecurrentDropout { multiplier: 0.3, ..Default::default() };
+    RecurrentConfig { sequence_length: 6, dropout, ..sizes }
+}
+
+#[test]
+fn a_recurrent_model_resumed_is_uninterrupted_with_the_state_it_carried() {
+    for layout in RecurrentLayout::ALL {
+        let model = recurrent(layout).into();
+        let schedule = Schedule { learning_rate: 3e-2, ..settings().schedule };
+        let carried = TrainSettings { schedule, consecutive: Some(8), accumulation: 1, steps: Some(100), ..settings() };
+        let folder = resumed_is_uninterrupted_of(&model, &TrainSettings { evaluate_every: 25, ..carried }, 33);
+        let bits: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["bits_per_byte"].as_f64()).collect();
+        assert!(bits.len() == 5 && bits[4] < bits[0] - 0.2, "{bits:?}");
+        // Step 100 is the fourth of eight windows in succession: its state is there, and it is no zeros.
+        let path = checkpoint::step_folder(folder.path(), 100).join("optimiser.safetensors");
+        let stored = crate::parameters::load(&path, &Device::Cpu).unwrap();
+        let states: Vec<&Tensor> =
+            stored.iter().filter(|(name, _)| name.starts_with("state.")).map(|(_, state)| state).collect();
+        assert_eq!(states.len(), if layout == RecurrentLayout::AwdLstm { 4 } else { 3 });
+        for state in states {
+            assert_eq!(state.dim(0).unwrap(), 4);
+            assert!(state.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() > 0.1);
+        }
+    }
+    let schedule = Schedule { learning_rate: 9.0, warmup_steps: Some(2), ..Default::default() };
+    let optimiser = OptimiserSettings { rule: Rule::NtAsgd, ..Default::default() };
+    let fast = TrainSettings { schedule, optimiser, average_patience: 0, patience: 0, evaluate_every: 1, ..settings() };
+    resumed_is_uninterrupted_of(&recurrent(RecurrentLayout::AwdLstm).into(), &fast, 9);
+}
+
+#[test]
+fn a_state_that_is_carried_is_read_on_from_and_one_that_is_not_is_forgotten() {
+    let losses = |consecutive, fixed: bool| {
+        // Without an update all that differs is what is known of the text before.
+        let schedule = Schedule { learning_rate: 1e-30, warmup_steps: Some(0), ..Default::default() };
+        let dropout = RecurrentDropout::all(0.0);
+        let model = RecurrentConfig { dropout, activation_regularisation: 0.0, ..recurrent(RecurrentLayout::AwdLstm) };
+        let model = RecurrentConfig { temporal_activation_regularisation: 0.0, ..model };
+        let settings = TrainSettings { schedule, consecutive: Some(consecutive), batch_size: 1, ..settings() };
+        let (source, settings) = (source(), TrainSettings { accumulation: 1, steps: Some(4), ..settings });
+        let folder = tempfile::tempdir().unwrap();
+        let config = ModelConfig::from(model).for_vocabulary(source.vocabulary_size).unwrap();
+        let key = (&source as &dyn TokenSource, "these");
+        let mut trainer = Trainer::open(&config, &settings, key, folder.path(), &Device::Cpu).unwrap();
+        let mut losses = Vec::new();
+        for number in 0..4 {
+            let batch = trainer.sampler.batch(number, 1);
+            assert_eq!(batch.continues, [!(number as usize).is_multiple_of(consecutive)]);
+            let before = if fixed { Carried::default() } else { trainer.carried.only(&batch.continues).unwrap() };
+            let alone = trainer.model.loss(&batch, &before, crate::random::Key::new(1)).unwrap().0;
+            let alone = f64::from(alone.sum.to_scalar::<f32>().unwrap()) / alone.rows as f64;
+            losses.push([trainer.step().unwrap().loss, alone]);
+        }
+        losses
+    };
+    for consecutive in [1, 2] {
+        assert!(losses(consecutive, false).iter().all(|[found, expected]| (found - expected).abs() < 1e-6));
+    }
+    let differ: Vec<bool> = losses(2, true).iter().map(|[a, b]| (a - b).abs() > 1e-6).collect();
+    assert_eq!(differ, [false, true, false, true], "the second of two windows knows the first");
+}
+
+#[test]
+fn what_a_recurrent_model_cannot_do_is_refused_by_name() {
+    let refused = |settings: TrainSettings| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = recurrent(RecurrentLayout::Qrnn).into();
+        train_of(&model, &settings, folder.path(), 9).unwrap_err().to_string()
+    };
+    let message = refused(TrainSettings { recompute: true, precision: Precision::Bf16, ..settings() });
+    assert!(message.contains("recompute is true") && message.contains(r#"precision is "bf16""#), "{message}");
+    let message = refused(TrainSettings { separate_documents: true, ..settings() });
+    assert!(message.contains("separate_documents is true; expected false"), "{message}");
+    let message = refused(TrainSettings { consecutive: Some(0), ..settings() });
+    assert!(message.contains("consecutive is 0; expected 1 or more"), "{message}");
+    // A checkpoint of the other layer.
+    let folder = tempfile::tempdir().unwrap();
+    train_of(&recurrent(RecurrentLayout::Qrnn).into(), &settings(), folder.path(), 3).unwrap_err();
+    let other = train_of(&recurrent(RecurrentLayout::AwdLstm).into(), &settings(), folder.path(), 9);
+    let message = other.unwrap_err().to_string();
+    assert!(message.contains(r#"settings.model.layout: found "qrnn"; expected "awd-lstm""#), "{message}");
 }
 
 #[test]

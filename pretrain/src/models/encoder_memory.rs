@@ -100,7 +100,7 @@ impl<'a> Step<'a> {
     fn loss(&self, ledger: &mut Ledger) {
         let v = self.config.vocabulary_size;
         if self.pass.fused {
-            ledger.pass(cross_entropy::numbers_at_once(self.masked, v));
+            ledger.pass(cross_entropy::held(self.masked, v, self.config.hidden_size));
         } else {
             let chunk = self.masked.min((crate::nn::plain::CHUNK / v).max(1)) * v;
             ledger.pass(6 * chunk + 3 * v * self.config.hidden_size);

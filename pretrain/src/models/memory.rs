@@ -132,7 +132,7 @@ impl<'a> Step<'a> {
         let (v, head) = (self.config.vocabulary_size, self.head());
         ledger.hold(self.states + head);
         if self.pass.fused {
-            ledger.pass(cross_entropy::numbers_at_once(self.n, v));
+            ledger.pass(cross_entropy::held(self.n, v, self.config.hidden_size));
             ledger.pass(2 * self.states);
         } else {
             let chunk = self.n.min((crate::nn::plain::CHUNK / v).max(1)) * v;

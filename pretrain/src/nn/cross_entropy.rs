@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::nn::backward::of_weight;
 use crate::nn::kept::Kept;
-use crate::nn::product::{Matrix, MatrixMut, Old, Prepared, multiply_in, multiply_prepared};
+use crate::nn::product::{Matrix, MatrixMut, Old, Prepared, multiply_in, multiply_prepared, prepared_numbers};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
@@ -103,8 +103,14 @@ fn by_row(
 }
 
 /// Logits of as many of `rows` as are held at once, in numbers.
-pub(crate) fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
+fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
     (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
+}
+
+/// Numbers held beside the gradients in a forward pass that makes them: the logits held at once, and the prepared head by
+/// rows and by columns, counted as f32 (in bf16 they are half as large).
+pub(crate) fn held(rows: usize, vocabulary: usize, width: usize) -> usize {
+    numbers_at_once(rows, vocabulary) + 2 * prepared_numbers(vocabulary * width)
 }
 
 /// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.

@@ -206,6 +206,16 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Numbers of f32 that a [`Prepared`] factor of so many holds, up to the filling of its last panel.
+pub(crate) fn prepared_numbers(numbers: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::has_f32() {
+        return numbers;
+    }
+    let _ = numbers;
+    0
+}
+
 /// As [`multiply_in`], in the precision of `right`.
 pub(crate) fn multiply_prepared(out: &mut MatrixMut, left: Matrix, right: &Prepared, old: Old) {
     let sizes = (left.rows, right.right.columns, left.columns);

@@ -112,7 +112,7 @@ impl Step<'_> {
         let v = self.config.vocabulary_size;
         ledger.hold(states + head);
         if self.fused {
-            ledger.pass(cross_entropy::numbers_at_once(self.n, v));
+            ledger.pass(cross_entropy::held(self.n, v, head / v));
         } else {
             let chunk = self.n.min((crate::nn::plain::CHUNK / v).max(1)) * v;
             ledger.pass(6 * chunk + head);

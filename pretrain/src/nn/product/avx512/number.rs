@@ -139,8 +139,8 @@ impl Number for Bf16 {
 
     #[inline(always)]
     unsafe fn multiply_add(sum: __m512, left: __m512i, right: __m512i) -> __m512 {
-        // SAFETY: the caller's word; every pattern of 512 bits is 32 numbers of bf16.
-        unsafe { _mm512_dpbf16_ps(sum, std::mem::transmute(left), std::mem::transmute(right)) }
+        // SAFETY: the caller's word.
+        unsafe { _mm512_dpbf16_ps(sum, as_bf16(left), as_bf16(right)) }
     }
 
     #[inline(always)]
@@ -176,6 +176,13 @@ impl Number for Bf16 {
             _mm512_permutexvar_epi16(_mm512_loadu_si512(PAIRS.as_ptr().cast()), rounded(low, high))
         }
     }
+}
+
+/// The same bits as 32 numbers of bf16.
+#[inline(always)]
+fn as_bf16(lanes: __m512i) -> __m512bh {
+    // SAFETY: both are 512 bits, and every pattern is valid in both.
+    unsafe { std::mem::transmute(lanes) }
 }
 
 /// The numbers of `low`, then those of `high`, rounded.

@@ -97,7 +97,7 @@ pub enum Verb {
         #[command(subcommand)]
         from: From,
     },
-    /// Look at language profiles; train an identifier.
+    /// Look at language profiles, derive them from text; train an identifier.
     Languages {
         /// What about them.
         #[command(subcommand)]
@@ -399,8 +399,48 @@ pub enum From {
 /// About languages.
 #[derive(Debug, Subcommand)]
 pub enum Languages {
-    /// One line a profile: tag, name, own name, family.
+    /// One line a profile: tag, name, own name, family, region.
     List,
+    /// All that a profile says.
+    #[command(after_help = "Example: tongues languages show ltg_Latn")]
+    Show {
+        /// Language, as ltg_Latn.
+        tag: String,
+    },
+    /// Languages near one: by family, then script, then region.
+    #[command(after_help = "Example: tongues languages related ltg_Latn")]
+    Related {
+        /// Language, as ltg_Latn.
+        tag: String,
+        /// Languages shown, nearest first.
+        #[arg(long, default_value_t = 15, value_name = "N")]
+        count: usize,
+    },
+    /// Digits, function words and thresholds from text, into profiles or to stdout.
+    #[command(
+        after_help = "Example: tongues languages derive 'text/{language}.txt' --text 'Our stories' --licence 'CC BY 4.0'"
+    )]
+    Derive {
+        /// Files of one sentence a line; `{language}` stands for the tag in the name.
+        #[arg(required = true)]
+        texts: Vec<String>,
+        /// Name of the text, as the profiles shall give it.
+        #[arg(long, value_name = "NAME")]
+        text: String,
+        /// Licence of the text.
+        #[arg(long, value_name = "LICENCE")]
+        licence: String,
+        /// Folder of profiles to write into [default: print].
+        #[arg(long, value_name = "DIR")]
+        profiles: Option<PathBuf>,
+    },
+    /// The tests that every profile goes through.
+    #[command(after_help = "Example: tongues languages check")]
+    Check {
+        /// The whole table in Markdown, as docs/profiles.md has it, in place of the failures.
+        #[arg(long)]
+        table: bool,
+    },
     /// Train a fastText identifier from labelled text.
     #[command(after_help = "Example: tongues languages train 'text/{language}.txt' --output identifier")]
     Train {

@@ -130,7 +130,7 @@ impl Identifier {
     /// beside the model, else from the language's profile, else 0.5.
     pub fn threshold(&self, tag: Tag) -> f32 {
         let from_card = self.card.as_ref().and_then(|card| card.threshold(tag));
-        let from_profile = || crate::profile::find(tag).map(|profile| profile.thresholds.identification);
+        let from_profile = || crate::profile::find(tag).and_then(|profile| profile.thresholds.identification);
         from_card.or_else(from_profile).unwrap_or(0.5)
     }
 }

@@ -71,9 +71,7 @@ pub enum Verb {
     #[command(after_help = "Example: tongues extract ltgwiki.xml.bz2 --language ltg_Latn --output ltg.jsonl")]
     Extract(ExtractArguments),
     /// The language of every line: `tag<TAB>score`.
-    #[command(
-        after_help = "Example: tongues identify --model runs/latgalian/identifier texts.txt | cut -f1 | sort | uniq -c"
-    )]
+    #[command(after_help = "Example: tongues identify texts.txt | cut -f1 | sort | uniq -c")]
     Identify(IdentifyArguments),
     /// Measure this machine.
     Bench {
@@ -272,9 +270,9 @@ pub enum Templates {
 pub struct IdentifyArguments {
     /// Texts, one a line; `-` is stdin [default: -].
     pub files: Vec<PathBuf>,
-    /// A fastText model with labels as __label__ltg_Latn, or the folder `identifier` of a run.
+    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 205 languages].
     #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Choose among these only.
     #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
     pub candidates: Vec<Tag>,
@@ -284,6 +282,9 @@ pub struct IdentifyArguments {
     /// A line of JSON with the text for each.
     #[arg(long)]
     pub json: bool,
+    /// und_Zzzz for a line whose best language is below that language's threshold.
+    #[arg(long)]
+    pub sure: bool,
 }
 
 fn format(text: &str) -> Result<Format, String> {
@@ -447,6 +448,15 @@ pub enum Languages {
         /// Files of one sentence a line; `{language}` stands for the tag in the name.
         #[arg(required = true)]
         texts: Vec<String>,
+        /// Text of another source to measure by, as NAME=PATTERN.
+        #[arg(long = "test", value_name = "NAME=PATTERN")]
+        tests: Vec<String>,
+        /// What the card says of the training text: name and licence.
+        #[arg(long, value_name = "TEXT")]
+        trained_on: Vec<String>,
+        /// Settings of the identifier that comes with the program: at most 3 MB, with a label for noise and code.
+        #[arg(long)]
+        small: bool,
         /// Folder for identifier.bin and card.json.
         #[arg(long, default_value = "identifier", value_name = "DIR")]
         output: PathBuf,

@@ -4,10 +4,14 @@
 
 pub mod battery;
 pub mod card;
+pub mod confusable;
 pub mod derive;
 pub mod error;
 pub mod identify;
+pub mod labels;
+pub mod noise;
 pub mod normalise;
+pub mod prepare;
 pub mod profile;
 pub mod related;
 pub mod script;

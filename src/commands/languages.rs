@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use tongues_languages::identify::Identifier;
 use tongues_languages::profile::{self, Direction, Profile};
 use tongues_languages::{Tag, battery, derive, identify, related};
 use tongues_pipeline::progress::Progress;
@@ -40,16 +41,26 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
             Ok(())
         }
         Languages::Check { table: false } => check(),
-        Languages::Train { texts, output } => {
-            let mut examples = Vec::new();
-            for (tag, path) in labelled(&texts)? {
-                examples.extend(lines(&path)?.into_iter().map(|line| (tag, line)));
-            }
+        Languages::Train { texts, tests, trained_on, small, output } => {
+            let settings = if small { identify::TrainSettings::shipped() } else { identify::TrainSettings::default() };
+            // Before an hour of training, not after it.
+            let tests: Vec<(&str, Vec<(Tag, String)>)> = tests
+                .iter()
+                .map(|test| {
+                    let named =
+                        test.split_once('=').with_context(|| format!("--test {test}: expected NAME=PATTERN"))?;
+                    Ok((named.0, examples(&[named.1.to_owned()])?))
+                })
+                .collect::<Result<_>>()?;
+            let examples = examples(&texts)?;
             progress.begin("identifier", Some(examples.len() as u64), "lines");
             let mut lines = examples.into_iter().inspect(|_| progress.advance(1));
-            let card = identify::train(&mut lines, &identify::TrainSettings::default(), &output)
-                .context("cannot train the identifier")?;
+            let mut card = identify::train(&mut lines, &settings, &output).context("cannot train the identifier")?;
             progress.end();
+            card.trained_on = trained_on;
+            let trained = Identifier::load(&output.join(identify::MODEL))?;
+            card.tests = tests.into_iter().map(|(name, lines)| trained.measure(name, lines.into_iter())).collect();
+            identify::write_card(&card, &output)?;
             print(&serde_json::to_string_pretty(&card)?);
             Ok(())
         }
@@ -140,6 +151,15 @@ fn check() -> Result<()> {
     }
     print(&format!("{} profiles, {} checks each, {failed} failed", profile::all().count(), battery::ALL.len()));
     if failed > 0 { bail!("{failed} checks of profiles failed") } else { Ok(()) }
+}
+
+/// Labelled lines of all files.
+fn examples(texts: &[String]) -> Result<Vec<(Tag, String)>> {
+    let mut examples = Vec::new();
+    for (tag, path) in labelled(texts)? {
+        examples.extend(lines(&path)?.into_iter().map(|line| (tag, line)));
+    }
+    Ok(examples)
 }
 
 /// Lines of a file; one that is not text would teach the wrong thing, or nothing.

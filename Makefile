@@ -42,7 +42,7 @@ else
 endif
 
 # Training steps a second beside PyTorch's, five times in turns: make compare-torch PYTHON=python3 SIZES="--d 512 --layers 8"
-# or make compare-torch MODEL=awd-lstm (decoder, awd-lstm, qrnn)
+# or make compare-torch MODEL=awd-lstm (decoder, encoder, awd-lstm, qrnn)
 MODEL ?= decoder
 compare-torch: build
 	@$(PYTHON) -c 'import torch' || { echo "missing: PyTorch; give a Python that has it: make compare-torch PYTHON=..."; exit 1; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Forecast and measured peak memory of `tongues bench train` over a grid of sizes; prints a Markdown table.
 
-    benches/memory.py --command "cargo run --release --quiet --" [--few]
+    benches/memory.py --command "cargo run --release --quiet --" [--model encoder] [--few]
 
 Each row is a process of its own. The last lines say how far the forecasts are off.
 """
@@ -35,6 +35,7 @@ def words(point):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--command", default="cargo run --release --quiet --", help="the command `tongues`")
+    parser.add_argument("--model", choices=("decoder", "encoder"), default="decoder")
     parser.add_argument("--steps", type=int, default=1, help="beside three to warm up")
     parser.add_argument("--few", action="store_true", help="a few sizes only")
     o = parser.parse_args()
@@ -43,7 +44,8 @@ def main():
     for number, point in enumerate(GRID):
         if o.few and number not in FEW:
             continue
-        command = [*shlex.split(o.command), "bench", "train", "--device", "cpu", "--json", "--steps", str(o.steps)]
+        command = [*shlex.split(o.command), "bench", "train", "--device", "cpu", "--json", "--steps", str(o.steps),
+                   "--model", o.model]
         found = subprocess.run([*command, *words({**BASE, **point})], check=True, stdout=subprocess.PIPE).stdout
         found = json.loads(found)
         ratios.append(found["forecast_bytes"] / found["peak_bytes"])

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Tokens a second of PyTorch's training steps, and with --against COMMAND those of `tongues bench train` in turns.
 
-The same work: AdamW, next-token loss, random ids, a tied head, and by --model
+The same work: AdamW, random ids, a tied head, the loss of the next token, and by --model
 decoder: pre-norm, causal attention, as many multiplications in its feed-forward part. PyTorch runs its own fused layers:
 LayerNorm, GELU, scaled_dot_product_attention;
+encoder: RoBERTa's layers, a norm after each half, all maps with biases, attention to both sides, and in place of the next
+token 15 % of the tokens, hidden anew in each step (8 of 10 become <mask>, 1 another token); the head multiplies only these.
+Its tokens a second are all that it reads;
 awd-lstm: nn.LSTM layers (on the CPU oneDNN's), the state carried from step to step;
 qrnn: products for all steps at once, then one `lerp` a step.
 With --dtype bf16 under autocast, weights in f32.
@@ -20,6 +23,7 @@ import time
 
 SIZES = dict(
     decoder=dict(vocab=8192, d=256, layers=4, heads=4, seq=256, batch=8, steps=10),
+    encoder=dict(vocab=8192, d=256, layers=4, heads=4, seq=256, batch=8, steps=10),
     awd_lstm=dict(vocab=8192, d=400, hidden=1152, layers=3, seq=70, batch=40, steps=10),
     qrnn=dict(vocab=8192, d=400, hidden=1152, layers=4, seq=70, batch=40, steps=10),
 )
@@ -78,6 +82,57 @@ def decoder(o):
             return F.cross_entropy(F.linear(hidden, self.embedding.weight).flatten(0, 1), targets.flatten())
 
     return Decoder()
+
+
+def encoder(o):
+    """The encoder; called with ids (B, T), whatever the targets, it hides tokens and gives their mean loss."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    d, mask, special = o.d, o.vocab - 1, 4
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.joined, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+            self.up, self.down = nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
+            self.after_attention, self.after_mlp = nn.LayerNorm(d), nn.LayerNorm(d)
+
+        def forward(self, x):  # (B, T, D)
+            shape = (*x.shape[:2], o.heads, d // o.heads)
+            q, k, v = (part.view(shape).transpose(1, 2) for part in self.joined(x).chunk(3, -1))
+            attended = F.scaled_dot_product_attention(q, k, v)
+            x = self.after_attention(x + self.out(attended.transpose(1, 2).flatten(2)))
+            return self.after_mlp(x + self.down(F.gelu(self.up(x))))
+
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.positions = nn.Embedding(o.vocab, d), nn.Embedding(o.seq, d)
+            self.kind = nn.Parameter(torch.zeros(d))  # of segment
+            for table in (self.embedding, self.positions):
+                nn.init.normal_(table.weight, std=0.02)
+            self.norm, self.blocks = nn.LayerNorm(d), nn.Sequential(*(Block() for _ in range(o.layers)))
+            self.head, self.before_logits = nn.Linear(d, d), nn.LayerNorm(d)
+            self.bias = nn.Parameter(torch.zeros(o.vocab))
+
+        def forward(self, ids, _):
+            ordinary = (ids >= special) & (ids != mask)
+            draw = torch.rand(ids.shape, device=ids.device).masked_fill(~ordinary, 2.0)
+            count = (0.15 * ordinary.sum()).round().long()
+            places = draw.flatten().argsort()[:count]
+            tokens = ids.flatten()
+            chance = torch.rand(count, device=ids.device)
+            others = torch.randint(special, mask, (count,), device=ids.device)
+            instead = torch.where(chance < 0.8, mask, torch.where(chance < 0.9, others, tokens[places]))
+            ids = tokens.scatter(0, places, instead).view(ids.shape)
+            x = self.norm(self.embedding(ids) + self.positions.weight + self.kind)
+            states = self.blocks(x).flatten(0, 1)[places]
+            states = self.before_logits(F.gelu(self.head(states)))
+            return F.cross_entropy(F.linear(states, self.embedding.weight, self.bias), tokens[places])
+
+    return Encoder()
 
 
 def recurrent(o):
@@ -141,7 +196,7 @@ def measure(o):
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    model = (decoder(o) if o.model == "decoder" else recurrent(o)).to(o.device)
+    model = dict(decoder=decoder, encoder=encoder).get(o.model, recurrent)(o).to(o.device)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, fused=on_gpu)
     ids = torch.randint(o.vocab, (o.batch, o.seq + 1), device=o.device)
     rows = []

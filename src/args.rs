@@ -179,12 +179,13 @@ pub enum Split {
 pub struct SampleArguments {
     /// Folder `model` of a run, or the run.
     pub model: PathBuf,
-    /// Text to go on with [default: stdin where it is no terminal, else none: a new text].
+    /// Text to go on with, or with `<mask>` in it for an encoder [default: stdin where it is no terminal, else none: a new
+    /// text].
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// How many texts.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub count: u32,
+    /// How many texts; for each `<mask>` how many candidates [default: 1; 5].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: Option<u32>,
     /// Tokens of each at most. Beyond the model's context the window slides by half.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub tokens: u32,
@@ -215,7 +216,7 @@ pub struct SampleArguments {
     /// Power of its tokens that a text's log-probability is divided by; 0 favours the short.
     #[arg(long, default_value_t = 1.0, value_name = "X", requires = "beam", help_heading = "Searching")]
     pub length_power: f64,
-    /// A line of JSON for each: prompt, text, tokens, log-probability, bits per byte.
+    /// A line of JSON for each: prompt, text, tokens, log-probability, bits per byte; or a `<mask>` with its candidates.
     #[arg(long)]
     pub json: bool,
     /// Where tensors live; auto: CUDA where binary and machine have it.
@@ -314,6 +315,8 @@ pub enum BenchModel {
     /// A transformer's decoder.
     #[default]
     Decoder,
+    /// A transformer's encoder that tells hidden tokens, as RoBERTa.
+    Encoder,
     /// LSTMs, as fastai's AWD-LSTM.
     AwdLstm,
     /// Quasi-recurrent layers.
@@ -323,16 +326,16 @@ pub enum BenchModel {
 /// Sizes of what is trained.
 #[derive(Debug, Args)]
 pub struct BenchTrainArguments {
-    /// What is trained; d, layers, seq and batch have the defaults in brackets, those of a decoder first.
+    /// What is trained; d, layers, seq and batch have the defaults in brackets, those of decoder and encoder first.
     #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
     pub model: BenchModel,
     /// Pieces of the vocabulary.
     #[arg(long, default_value_t = 8192, value_name = "V")]
     pub vocab: usize,
-    /// Hidden width of a decoder; of a recurrent model the embedding's [default: 256; 400].
+    /// Hidden width of decoder or encoder; of a recurrent model the embedding's [default: 256; 400].
     #[arg(long, value_name = "D")]
     pub d: Option<usize>,
-    /// Width of the feed-forward part of a decoder [default: 8/3 of D, in eights].
+    /// Width of the feed-forward part [default: 8/3 of D, in eights; of an encoder 4 D].
     #[arg(long, value_name = "F")]
     pub intermediate: Option<usize>,
     /// Width of a recurrent model's layers.
@@ -341,7 +344,7 @@ pub struct BenchTrainArguments {
     /// Layers [default: 4; 3 of awd-lstm].
     #[arg(long)]
     pub layers: Option<usize>,
-    /// Attention heads of a decoder.
+    /// Attention heads of decoder or encoder.
     #[arg(long, default_value_t = 4)]
     pub heads: usize,
     /// Tokens in a window [default: 256; 70].

@@ -120,7 +120,7 @@ impl Plan {
             ("tokens", tokens.check().map_err(|error| text(&error))),
             ("model", pretrain.model.for_vocabulary(vocabulary.size as usize).map(drop).map_err(|error| text(&error))),
             ("training", pretrain.training.check().map_err(|error| text(&error))),
-            ("measurement", pretrain.measurement.check(pretrain.model.context_length()).map_err(|error| text(&error))),
+            ("measurement", pretrain.measurement.check(&pretrain.model).map_err(|error| text(&error))),
             ("finetune", classifier.check().map_err(|error| text(&error))),
         ];
         for (section, check) in checks {
@@ -179,6 +179,7 @@ fn find_model(recipe: &mut Document) -> ModelConfig {
     let layout = recipe.peek("model", "layout").map(str::to_owned);
     match layout.as_deref().map(|name| (name, Kind::of_layout(name))) {
         Some((_, Some(Kind::Encoder))) => ModelConfig::Encoder(recipe.section("model")),
+        Some((_, Some(Kind::Recurrent))) => ModelConfig::Recurrent(recipe.section("model")),
         Some((name, None)) => {
             let layouts = Kind::layouts();
             let hint = nearest(name, layouts.iter().map(String::as_str));

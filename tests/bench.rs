@@ -21,6 +21,17 @@ fn a_step_is_measured_and_impossible_sizes_are_refused() {
     let rounded: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(rounded["precision"], "bf16");
     assert!(rounded["loss"] != figures["loss"], "{rounded}");
+    // Embedding, positions from padding's on, kind of segment and a norm; a layer of four maps, two maps of 64 and two norms,
+    // all with biases; the head's map, norm and bias.
+    let encoder = 50 * 16 + 12 * 16 + 16 + 32 + 4 * (256 + 16) + 64 * 17 + 16 * 65 + 64 + (256 + 16) + 32 + 50;
+    let of = |more: &[&str]| -> Value {
+        let said = run(&[&["--model", "encoder", "--json"], more].concat()).expect(0, &[]);
+        serde_json::from_str(&said.stdout).unwrap()
+    };
+    let (exact, rounded, again) = (of(&[]), of(&["--dtype", "bf16"]), of(&["--recompute"]));
+    assert_eq!(exact["parameters"], encoder);
+    assert!(exact["gflops"].as_f64() > Some(0.0) && exact["forecast_bytes"].as_u64() > Some(0), "{exact}");
+    assert!(rounded["loss"] != exact["loss"] && again["loss"] == exact["loss"], "{exact} {rounded} {again}");
     run(&["--dtype", "f16"]).expect(2, &["`f16`", "`f32` or `bf16`"]);
     run(&[]).expect(0, &["tokens/s", "GFLOP/s of", "peak"]);
     place.run(&["bench", "train", "--d", "10", "--heads", "3"]).expect(1, &["hidden_size 10", "heads"]);
@@ -44,7 +55,20 @@ fn peak_memory_is_what_was_forecast() {
     let near = |[forecast, peak]: [f64; 2]| (forecast - peak).abs() < NEAR * peak + BESIDE;
     let (kept, recomputed, other) = (run(&[]), run(&["--recompute"]), run(&["--optimiser", "sgd", "--average", "0.9"]));
     assert!([kept, recomputed, other].into_iter().all(near), "{kept:?}, {recomputed:?}, {other:?}");
+    let sizes = ["--vocab", "4096", "--d", "256", "--hidden", "768", "--layers", "2", "--seq", "64", "--batch", "32"];
+    for model in ["awd-lstm", "qrnn"] {
+        let step =
+            ["bench", "train", "--device", "cpu", "--steps", "1", "--json", "--threads", "2", "--dropout", "0.1"];
+        let said = place.run(&[&step[..], &["--model", model], &sizes].concat()).expect(0, &[]);
+        let figures: Value = serde_json::from_str(&said.stdout).unwrap();
+        let found = ["forecast_bytes", "peak_bytes"].map(|key| figures[key].as_f64().unwrap());
+        assert!(near(found), "{model}: {found:?}");
+    }
     assert!(recomputed[1] < 0.8 * kept[1], "recomputing: {recomputed:?} against {kept:?}");
+    let [kept, recomputed] =
+        [&["--model", "encoder"][..], &["--model", "encoder", "--recompute", "--dropout", "0.1"]].map(run);
+    assert!(near(kept) && near(recomputed), "an encoder: {kept:?}, {recomputed:?}");
+    assert!(recomputed[1] < 0.8 * kept[1], "recomputing an encoder: {recomputed:?} against {kept:?}");
 }
 
 #[test]

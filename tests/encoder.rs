@@ -57,6 +57,39 @@ fn from_dump_to_prediction_with_an_encoder() {
     let again = place.run(&["evaluate", "run", "--documents", "3", "--json"]).expect(0, &[]);
     assert_eq!(serde_json::from_str::<Value>(&again.stdout).unwrap(), evaluation);
 
+    // While it was trained: words of a held-out sentence, hidden and told.
+    let log = std::fs::read_to_string(place.path("run/model/training/metrics.jsonl")).unwrap();
+    let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let samples: Vec<&Value> = log.iter().filter(|line| line["kind"] == "samples").collect();
+    assert_eq!(samples.iter().map(|line| line["step"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 3, 6]);
+    for line in &samples {
+        let sample = &line["languages"]["glg_Latn"][0];
+        let (prompt, word) = (sample["prompt"].as_str().unwrap(), &sample["masks"][0]);
+        assert!(prompt.contains("<mask>") && !sample["text"].as_str().unwrap().contains("<mask>"), "{sample}");
+        assert!(!word["truth"].as_str().unwrap().is_empty() && word["probability"].as_f64() > Some(0.0), "{sample}");
+    }
+
+    // After: what stands for a mask.
+    let sample = |arguments: &[&str]| place.run(&[&["sample", "run"], arguments].concat());
+    let prompt = ["--prompt", "Unha <mask> de <mask>."];
+    let said = sample(&[&prompt[..], &["--json"]].concat()).expect(0, &[]).stdout;
+    let masks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(masks.iter().map(|mask| mask["mask"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    let candidates = masks[1]["candidates"].as_array().unwrap();
+    let shares: Vec<f64> = candidates.iter().map(|one| one["probability"].as_f64().unwrap()).collect();
+    assert!(shares.len() == 5 && shares.windows(2).all(|pair| pair[0] >= pair[1]) && shares[4] > 0.0, "{said}");
+    assert!(candidates.iter().all(|one| one["text"].as_str().unwrap().starts_with("Unha <mask> de")), "{said}");
+    let said = sample(&[&prompt[..], &["--count", "2"]].concat()).expect(0, &[]).stdout;
+    assert_eq!(said.lines().map(|line| line.split('\t').count()).collect::<Vec<_>>(), [3, 3, 1, 3, 3]);
+    sample(&["--prompt", "Unha"]).expect(1, &["a prompt without <mask>"]);
+    sample(&["--prompt", "<mask>", "--beam", "2"]).expect(1, &["`--beam`", "XLMRobertaForMaskedLM"]);
+
+    // What it would take to train it again.
+    let said = place.run(&["run", &recipe, "--output", "run", "--dry-run"]).expect(0, &[]).stdout;
+    for part in ["model   xlm-roberta", "6 steps of 64 tokens  about 1 min", "MiB at its peak"] {
+        assert!(said.contains(part), "{said}");
+    }
+
     place.write("lines.txt", "Unha frase.\n");
     place.run(&["predict", "run/classifier/topics", "lines.txt"]).expect(0, &["\"text\":\"Unha frase.\"", "label"]);
     assert_eq!(json(&place, "run/classifier/topics/model/classifier.json")["pooling"], "first_mean_max");

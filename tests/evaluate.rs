@@ -15,6 +15,9 @@ fn pretrained() -> Place {
     place.write(&name, &text);
     let parts = ["bits per byte", "Kneser–Ney", "bigram"];
     place.run(&["pretrain", &name, "--output", "run"]).expect(0, &parts);
+    let planned = place.run(&["run", &name, "--output", "run", "--dry-run"]).expect(0, &[]).stdout;
+    let read = planned.lines().find(|line| line.starts_with("read    ")).unwrap_or_else(|| panic!("{planned}"));
+    assert!(read.ends_with(" times") && read.contains("glg_Latn"), "{read}");
     place
 }
 

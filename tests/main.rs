@@ -16,6 +16,7 @@ mod killed;
 mod old_output;
 mod predict;
 mod recipes;
+mod recurrent;
 mod sample;
 mod samples;
 mod selftest;

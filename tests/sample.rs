@@ -96,6 +96,8 @@ fn a_run_is_sampled_and_what_is_wrong_is_named() {
     let long = "kalo ".repeat(40);
     let wanted = ["cannot sample from run/model", "a prompt of ", "expected 1 to 32, the model's context"];
     sample(&["run", "--prompt", &long]).expect(1, &wanted);
+    let wanted = ["`--prompt`: found <mask>", "GPT2LMHeadModel, which goes on with a text; expected an encoder"];
+    sample(&["run", "--prompt", "kalo <mask>"]).expect(1, &wanted);
     sample(&["run", "--beam", "2", "--count", "3"]).expect(1, &["`--count`: found 3; expected at most 2"]);
     sample(&["run", "--temperature=-1", "--top-p", "2"]).expect(1, &["temperature is -1", "top_p is 2"]);
     sample(&["run", "--beam", "2", "--seed", "2"]).expect(2, &["cannot be used with"]);

@@ -46,7 +46,7 @@ pub struct Card {
     pub maximum_tokens: usize,
     /// Seed of the run.
     pub seed: u64,
-    /// SHA-256 of `tokenizer.model`.
+    /// SHA-256 of the vocabulary's file.
     pub vocabulary_sha256: String,
     /// Share of right labels on the validation set, if there was one.
     pub validation_accuracy: Option<f64>,
@@ -87,8 +87,9 @@ impl Classifier {
             return wrong("pooling", format!("`{}`", card.pooling), format!("`{pooling}`"));
         }
         let context = network.config().context_length();
-        if !(3..=context).contains(&card.maximum_tokens) {
-            let expected = format!("3 to {context}, the context of the model");
+        if card.maximum_tokens < 3 || context.is_some_and(|context| card.maximum_tokens > context) {
+            let expected =
+                context.map_or("3 or more".to_owned(), |most| format!("3 to {most}, the context of the model"));
             return wrong("maximum_tokens", card.maximum_tokens.to_string(), expected);
         }
         tokenizer.check(network.config().pieces(), Some(&card.vocabulary_sha256), place)?;
@@ -126,7 +127,7 @@ impl Classifier {
         self.network.probabilities(&encoded)
     }
 
-    /// Writes `config.json`, `model.safetensors`, `tokenizer.model` and the card, which comes last.
+    /// Writes `config.json`, `model.safetensors`, the vocabulary and the card, which comes last.
     pub fn save(&self, folder: &Path) -> Result<()> {
         self.network.save(folder)?;
         self.tokenizer.save(folder)?;

@@ -90,7 +90,7 @@ pub fn run(
             methods.extend(done.methods);
             counts["classifier"] = done.counts;
             outputs.push(PREDICTIONS.to_owned());
-            let files = ["classifier.json", "config.json", "model.safetensors", "tokenizer.model"];
+            let files = ["classifier.json", "config.json", "model.safetensors", pretrained.tokenizer.file_name()];
             outputs.extend(files.map(|name| format!("{MODEL}/{name}")));
         }
     }

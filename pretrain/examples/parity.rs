@@ -1,16 +1,17 @@
 //! What this crate computes with a model folder (`logits`, `loss`, `grad.NAME`), for comparing with another
-//! implementation: `parity MODEL_DIR IDS.json OUT.safetensors [--layout LAYOUT] [--tied] [--shared] [--read]`.
+//! implementation: `parity MODEL_DIR IDS.json OUT.safetensors [--layout LAYOUT] [--tied] [--shared] [--squared] [--read]`.
 //!
 //! The folder is written first, with a small model of `LAYOUT` (`llama`, `qwen3`, `gpt2`, `gpt1`, `roberta`,
 //! `xlm-roberta`); with `--tied` its head is the embedding, with `--shared` two heads of queries share one of keys and heads
-//! are wider than D / H. With `--read` the folder is there already. The label of a place is the next token, or with an
-//! encoder the token itself.
+//! are wider than D / H, with `--squared` the activation is the square of ReLU. With `--read` the folder is there already.
+//! The label of a place is the next token, or with an encoder the token itself.
 
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tongues_pretrain::models::decoder::{Decoder, DecoderConfig, Layout};
 use tongues_pretrain::models::encoder::{Encoder, EncoderConfig};
+use tongues_pretrain::models::layout::Activation;
 use tongues_pretrain::models::{self, ModelConfig};
 use tongues_pretrain::nn::Seen;
 use tongues_pretrain::nn::cross_entropy::Loss;
@@ -39,6 +40,7 @@ fn config(words: &[String]) -> Result<ModelConfig> {
     if layout.is_gpt() {
         config.intermediate_size = 4 * config.hidden_size;
     }
+    config.activation = has("--squared").then_some(Activation::ReluSquared);
     if has("--shared") {
         (config.key_value_heads, config.head_width) = (Some(config.heads / 2), Some(80));
     }
@@ -47,7 +49,7 @@ fn config(words: &[String]) -> Result<ModelConfig> {
 
 /// Logits and loss of `ids` (B, T), whose rows are `rows`.
 fn compute(folder: &Path, ids: &Tensor, rows: &[Vec<u32>]) -> Result<(parameters::Parameters, Tensor, Loss)> {
-    match ModelConfig::from_hugging_face(&folder.join("config.json"))? {
+    match ModelConfig::read(&folder.join("config.json"))? {
         ModelConfig::Decoder(_) => {
             let decoder = Decoder::load(folder, &Device::Cpu)?;
             // The last position has no next token.
@@ -64,13 +66,14 @@ fn compute(folder: &Path, ids: &Tensor, rows: &[Vec<u32>]) -> Result<(parameters
             let logits = encoder.logits(&encoder.hidden(ids, &seen, None)?)?;
             Ok((encoder.parameters.clone(), logits, loss))
         }
+        ModelConfig::Recurrent(_) => Err("`transformers` has no recurrent model to compare with".into()),
     }
 }
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [folder, ids, out] = words.iter().take(3).map(PathBuf::from).collect::<Vec<_>>().try_into().map_err(
-        |_| "usage: parity MODEL_DIR IDS.json OUT.safetensors [--layout LAYOUT] [--tied] [--shared] [--read]",
+        |_| "usage: parity MODEL_DIR IDS.json OUT.safetensors [--layout LAYOUT] [--tied] [--shared] [--squared] [--read]",
     )?;
     if !words.iter().any(|word| word == "--read") {
         let model = models::new(&config(&words[3..])?, 11, &Device::Cpu)?;

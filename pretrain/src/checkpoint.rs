@@ -5,7 +5,7 @@
 use crate::average::{Average, Averaging};
 use crate::error::{Error, Result};
 use crate::guard::Guard;
-use crate::models::Model;
+use crate::models::{Model, State as Carried};
 use crate::optimiser::Optimiser;
 use crate::parameters::{self, Stored};
 use candle_core::Device;
@@ -18,12 +18,14 @@ use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 
 /// Version of what is written.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The weights; with `config.json` beside them, a model.
 const MODEL: &str = "model.safetensors";
-/// What optimiser and average remember.
+/// What optimiser, average and a model that carries a state remember.
 const OPTIMISER: &str = "optimiser.safetensors";
+/// What the names of the model's state begin with there.
+const CARRIED: &str = "state.";
 
 /// What must survive beside tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,11 +87,14 @@ pub fn save(
     model: &dyn Model,
     optimiser: &Optimiser,
     average: &Average,
+    carried: &Carried,
 ) -> Result<()> {
     let here = step_folder(folder, state.step);
     model.save(&here)?;
     let mut remembered = optimiser.state();
     remembered.extend(average.state().into_iter().map(|(name, values)| (name, Stored::Tensor(values))));
+    let named = carried.iter().map(|(name, values)| (format!("{CARRIED}{name}"), Stored::Tensor(values.clone())));
+    remembered.extend(named);
     parameters::write(&remembered, &here.join(OPTIMISER))?;
     state.tensors = [hash(&here.join(MODEL))?, hash(&here.join(OPTIMISER))?];
     state.optimiser_steps = optimiser.steps();
@@ -118,7 +123,7 @@ fn steps(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(named.collect())
 }
 
-/// Restores weights, optimiser and average; `None` where there is no checkpoint. Refuses one of another version, of other
+/// Restores weights, optimiser, average and the model's state; `None` where there is no checkpoint. Refuses one of another version, of other
 /// settings or other shapes, by the name of what differs.
 pub fn load(
     folder: &Path,
@@ -126,6 +131,7 @@ pub fn load(
     model: &dyn Model,
     optimiser: &mut Optimiser,
     average: &mut Average,
+    carried: &mut Carried,
 ) -> Result<Option<State>> {
     let plain = state_file(folder);
     let bytes = match std::fs::read(&plain) {
@@ -160,6 +166,8 @@ pub fn load(
     let mut remembered = parameters::load(&here.join(OPTIMISER), &Device::Cpu)?;
     optimiser.restore(&mut remembered, state.optimiser_steps)?;
     average.restore(&remembered, state.averaging.clone())?;
+    let named = remembered.iter().filter_map(|(name, values)| Some((name.strip_prefix(CARRIED)?.to_owned(), values)));
+    *carried = named.map(|(name, values)| Ok((name, values.to_device(model.device())?))).collect::<Result<_>>()?;
     Ok(Some(state))
 }
 

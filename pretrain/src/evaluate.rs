@@ -1,19 +1,23 @@
-//! How good a model is. Of a decoder: bits per byte by language beside n-gram models, what second halves of sentences cost,
+//! How good a model is. Of one that goes on with a text: bits per byte by language beside n-gram models, what second halves of sentences cost,
 //! and how much of its training text it has by heart. Of an encoder: see [`masked`].
 //!
 //! Bits per byte are comparable whatever the vocabulary: bits of all tokens of a document and of its `</s>`, given `<s>`
-//! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text.
+//! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text. A
+//! decoder reads a long document in windows ([`windows`]), a recurrent model carries its state through it ([`carried`]); both
+//! know nothing before `<s>`.
 
+pub mod carried;
 pub mod masked;
 pub mod measurement;
 pub mod memorisation;
+pub mod scorer;
 pub mod second_half;
 pub mod tables;
 pub mod windows;
 
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
-use crate::models::decoder::Decoder;
+use crate::models::Causal;
 use crate::ngram::text::spread;
 use crate::ngram::{Baselines, Bits, MAXIMUM_TRAINING_TOKENS, ORDER};
 use masked::MaskedEvaluation;
@@ -27,7 +31,7 @@ use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
 use tongues_pipeline::vocabulary::Vocabulary;
-use windows::{Scorer, Stride};
+use windows::Stride;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,11 +75,11 @@ impl Default for Settings {
 pub enum Figures {
     /// Of an encoder.
     Masked(MaskedEvaluation),
-    /// Of a decoder.
+    /// Of a model that goes on with a text.
     Causal(Evaluation),
 }
 
-/// `evaluation.json` of a decoder.
+/// `evaluation.json` of a model that goes on with a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// What was measured.
@@ -102,13 +106,22 @@ pub struct WindowSettings {
     pub beginning: String,
     /// What stands after it.
     pub end: String,
+    /// What a window knows of those before it, where it knows more than its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 impl WindowSettings {
-    fn new(length: usize, stride: Stride) -> Result<WindowSettings> {
-        let stride = stride.tokens(length)?;
+    /// Windows of `length` tokens, `stride` apart, each read alone.
+    pub fn overlapping(length: usize, stride: usize) -> WindowSettings {
         let (beginning, end) = ("<s>, as context, not scored".to_owned(), "</s>, scored".to_owned());
-        Ok(WindowSettings { length, stride, beginning, end })
+        WindowSettings { length, stride, beginning, end, state: None }
+    }
+
+    /// Windows of `length` tokens one after another, with the state carried from each to the next.
+    pub fn carried(length: usize) -> WindowSettings {
+        let state = Some("carried from window to window, zeros before a document".to_owned());
+        WindowSettings { state, ..WindowSettings::overlapping(length, length) }
     }
 }
 
@@ -132,7 +145,7 @@ pub struct LanguageEvaluation {
     pub bytes: u64,
     /// Tokens predicted, `</s>` included.
     pub tokens: u64,
-    /// The decoder.
+    /// The model.
     pub bits_per_byte: f64,
     /// Unigram trained on the same language's training split; nothing where there is no such text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,24 +162,25 @@ pub struct LanguageEvaluation {
     /// What second halves of sentences cost; nothing without a vocabulary or sentences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_half: Option<SecondHalf>,
-    /// What the decoder has by heart; none in a file of an older version.
+    /// What the model has by heart; none in a file of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorisation: Option<Memorisation>,
 }
 
 /// Nats, tokens and bytes of documents of a language.
 fn measure(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
     documents: &[usize],
     stride: Stride,
     progress: &dyn Progress,
 ) -> Result<(f64, u64, u64)> {
-    let (mut scorer, mut tokens, mut bytes) = (Scorer::new(model, stride)?, 0, 0);
+    let (mut scorer, mut tokens, mut bytes) = (model.scorer(stride)?, 0, 0);
+    let (beginning, end) = model.config().special();
     for &document in documents {
         let middle = source.tokens(language, split, document);
-        let ids: Vec<u32> = [model.config.beginning].into_iter().chain(middle).chain([model.config.end]).collect();
+        let ids: Vec<u32> = [beginning].into_iter().chain(middle).chain([end]).collect();
         scorer.add(&ids, 1)?;
         tokens += ids.len() as u64 - 1;
         bytes += u64::from(source.bytes(language, split, document));
@@ -185,17 +199,17 @@ fn chosen(source: &dyn TokenSource, language: Tag, split: Split, limit: Option<u
 /// Bits per byte by language on `split`, of at most `limit` documents each: what training watches. The cheap way,
 /// [`Stride::Window`]; [`evaluate`] gives documents longer than a window less.
 pub fn bits_per_byte(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     split: Split,
     limit: Option<usize>,
     progress: &dyn Progress,
 ) -> Result<Vec<(Tag, f64)>> {
-    let model = model.detached();
+    let model = &*model.detached_causal();
     let mut all = Vec::new();
     for language in source.languages() {
         let documents = chosen(source, language, split, limit);
-        let (nats, _, bytes) = measure(&model, source, (language, split), &documents, Stride::Window, progress)?;
+        let (nats, _, bytes) = measure(model, source, (language, split), &documents, Stride::Window, progress)?;
         if bytes > 0 {
             all.push((language, nats / std::f64::consts::LN_2 / bytes as f64));
         }
@@ -208,17 +222,17 @@ pub fn bits_per_byte(
 /// # Errors
 /// A stride the model's window does not allow, an interruption.
 pub fn document_bits(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Vec<(f64, u64)>> {
-    let model = model.detached();
+    let model = &*model.detached_causal();
     let documents = chosen(source, language, split, settings.documents);
     progress.begin("bits of documents", Some(documents.len() as u64), "documents");
     let bits = documents.iter().map(|&document| {
-        let (nats, _, bytes) = measure(&model, source, (language, split), &[document], settings.stride, progress)?;
+        let (nats, _, bytes) = measure(model, source, (language, split), &[document], settings.stride, progress)?;
         Ok((nats / std::f64::consts::LN_2, bytes))
     });
     let bits = bits.collect();
@@ -226,26 +240,25 @@ pub fn document_bits(
     bits
 }
 
-/// The decoder and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where there
+/// The model and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where there
 /// is a `vocabulary` to cut them.
 ///
 /// # Errors
 /// A stride the model's window does not allow, an interruption.
 pub fn evaluate(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     vocabulary: Option<&Vocabulary>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
-    let windows = WindowSettings::new(model.config.context_length, settings.stride)?;
-    let model = model.detached();
+    let windows = model.window_settings(settings.stride)?;
+    let model = &*model.detached_causal();
     let documents = |language: Tag| chosen(source, language, settings.split, settings.documents);
     let total = source.languages().into_iter().map(|language| documents(language).len() as u64).sum();
     progress.begin("bits per byte", Some(total), "documents");
     let languages = source.languages().into_iter().filter_map(|language| {
-        language_evaluation(&model, source, vocabulary, (language, &documents(language)), settings, progress)
-            .transpose()
+        language_evaluation(model, source, vocabulary, (language, &documents(language)), settings, progress).transpose()
     });
     let languages = languages.collect::<Result<Vec<_>>>();
     progress.end();
@@ -255,7 +268,7 @@ pub fn evaluate(
 
 /// Nothing where there are no documents, or no bytes in them.
 fn language_evaluation(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     vocabulary: Option<&Vocabulary>,
     (language, documents): (Tag, &[usize]),
@@ -267,7 +280,7 @@ fn language_evaluation(
     if bytes == 0 {
         return Ok(None);
     }
-    let special = (model.config.beginning, model.config.end);
+    let special = model.config().special();
     progress.note(&format!("{language}: n-grams"));
     let baselines = Baselines::train(source, language, special, settings.ngram_training_tokens);
     let mut bits = Bits::default();
@@ -326,7 +339,7 @@ mod tests {
     }
 
     use crate::batch::InMemory;
-    use crate::models::decoder::DecoderConfig;
+    use crate::models::decoder::{Decoder, DecoderConfig};
     use candle_core::Device;
     use tongues_pipeline::progress::Silent;
 

@@ -65,13 +65,18 @@ fn scalars(line: &Value) -> Vec<(String, f32)> {
         .collect()
 }
 
-/// The samples of a line as Markdown, the prompts bold: `samples/ltg_Latn`.
+/// The samples of a line as Markdown, the prompts bold, the told words of an encoder after the hidden: `samples/ltg_Latn`.
 fn texts(line: &Value) -> Vec<(String, String)> {
     let languages = line["languages"].as_object().into_iter().flatten().filter(|_| line["kind"] == "samples");
     let markdown = |sample: &Value| {
         let of = |key: &str| sample[key].as_str().unwrap_or_default().to_owned();
-        let prompt = Some(of("prompt")).filter(|prompt| !prompt.is_empty());
-        prompt.map_or(String::new(), |prompt| format!("**{prompt}**")) + &of("text")
+        let Some(masks) = sample["masks"].as_array() else {
+            let prompt = Some(of("prompt")).filter(|prompt| !prompt.is_empty());
+            return prompt.map_or(String::new(), |prompt| format!("**{prompt}**")) + &of("text");
+        };
+        // `<mask>` would be a tag.
+        let words = masks.iter().map(|word| format!("{} (told: **{}**)", word["truth"], word["told"]));
+        format!("{}: {}", of("prompt").replace('<', "&lt;"), words.collect::<Vec<_>>().join(", "))
     };
     let all = |samples: &Value| samples.as_array().into_iter().flatten().map(markdown).collect::<Vec<_>>().join("\n\n");
     languages.map(|(language, samples)| (format!("samples/{language}"), all(samples))).collect()
@@ -164,6 +169,10 @@ mod tests {
             "ltg_Latn": [{ "prompt": "ka", "text": "lo" }, { "prompt": "", "text": "me" }] } });
         assert!(scalars(&samples).is_empty());
         assert_eq!(texts(&samples), [("samples/ltg_Latn".to_owned(), "**ka**lo\n\nme".to_owned())]);
+        let told = json!({ "kind": "samples", "step": 3, "languages": { "ltg_Latn": [
+            { "prompt": "ka <mask>", "text": "ka lo", "masks": [{ "truth": "me", "told": "lo", "probability": 0.5 }] }] } });
+        let words = "ka &lt;mask>: \"me\" (told: **\"lo\"**)";
+        assert_eq!(texts(&told), [("samples/ltg_Latn".to_owned(), words.to_owned())]);
         assert!(texts(&line).is_empty());
         let folder = tempfile::tempdir().unwrap();
         let mut events = Events::create(folder.path(), 3).unwrap();

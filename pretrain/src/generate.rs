@@ -1,5 +1,6 @@
-//! Text from a decoder: one token after another by chance or the likeliest, or by beam search. See [`sampling`],
-//! [`beam`]; [`reader`] keeps what was read, and says what happens when the context is full; [`text`] has words for ids.
+//! Text from a language model: one token after another by chance or the likeliest, or by beam search. See [`sampling`],
+//! [`beam`]; a [`reader`] keeps what was read, a decoder's ([`window_reader`]) says what happens when the context is full;
+//! [`text`] has words for ids.
 //!
 //! A continuation is a function of (model, prompt, settings, its number): not of how many are asked for, and not of
 //! threads.
@@ -8,13 +9,13 @@ pub mod beam;
 pub mod reader;
 pub mod sampling;
 pub mod text;
+pub mod window_reader;
 
 use crate::error::{Error, Result};
-use crate::models::decoder::Decoder;
+use crate::models::Causal;
 use crate::nn::few_rows::FEW;
 use crate::random::Key;
 use beam::BeamSettings;
-use reader::Reader;
 use sampling::Sampling;
 use std::ops::Range;
 use tongues_pipeline::progress::Progress;
@@ -86,17 +87,17 @@ impl Settings {
 /// beam, 0 is the best, and there are never more than it is wide.
 ///
 /// # Errors
-/// No prompt, or one longer than the context; settings that cannot work; an interruption.
+/// No prompt, or one longer than the model takes; settings that cannot work; an interruption.
 pub fn generate(
-    decoder: &Decoder,
+    model: &dyn Causal,
     prompt: &[u32],
     numbers: Range<usize>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Vec<Continuation>> {
     settings.check()?;
-    let decoder = decoder.detached();
-    let (begun, logits) = Reader::begin(&decoder, prompt, settings.tokens)?;
+    let model = model.detached_causal();
+    let (begun, logits) = model.reader(prompt, settings.tokens)?;
     match &settings.strategy {
         Strategy::Beam(beam) => {
             let found = beam::search((begun, logits), prompt, settings, beam, progress)?;
@@ -108,7 +109,7 @@ pub fn generate(
             let mut all = Vec::with_capacity(keys.len());
             // So many at once that each is computed as if it were alone.
             for keys in keys.chunks(FEW) {
-                all.extend(sampling::draw((&begun, &logits, prompt), keys, settings, sampling, progress)?);
+                all.extend(sampling::draw((&*begun, &logits, prompt), keys, settings, sampling, progress)?);
             }
             Ok(all)
         }
@@ -116,7 +117,7 @@ pub fn generate(
 }
 
 /// Logarithms of the softmax, in f64.
-fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+pub(crate) fn log_probabilities(logits: &[f32]) -> Vec<f64> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
     let log_sum = f64::from(most) + sum.ln();

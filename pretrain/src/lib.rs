@@ -12,6 +12,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod fill;
 pub mod generate;
 pub mod guard;
 pub mod memory;

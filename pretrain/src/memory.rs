@@ -2,8 +2,9 @@
 //!
 //! [`Forecast`] adds up what is there all the time (weights, the optimiser's moments, an average, the text) and the most
 //! that one step holds beside: activations, gradients and buffers, which are never all there at once. What a step holds
-//! is told by its architecture ([`Sizes`]; that of the decoder is in `models/memory.rs`), which plays the step through on
-//! a [`Ledger`]. How near this comes is measured by `benches/memory.py`; docs/log.md has its table.
+//! is told by its architecture ([`Sizes`]; see `models/memory.rs`, `models/encoder_memory.rs` and
+//! `models/recurrent/memory.rs`), which plays the step
+//! through on a [`Ledger`]. How near this comes is measured by `benches/memory.py`; docs/log.md has its table.
 
 use crate::average::Policy;
 use crate::models::weights::HEAD;
@@ -11,7 +12,7 @@ use crate::optimiser::Rule;
 use crate::train::TrainSettings;
 use serde::Serialize;
 
-/// Bytes of a number: weights, gradients, moments and activations are f32, tokens u32.
+/// Bytes of a number: weights, gradients, moments and activations are f32.
 const NUMBER: u64 = 4;
 /// Bytes the libraries below take beside, whatever the sizes: packed blocks of OpenBLAS, stacks, a batch's ids.
 const BESIDE: u64 = 12 << 20;
@@ -44,6 +45,10 @@ impl Shape {
 pub trait Sizes {
     /// All trained tensors.
     fn shapes(&self) -> Vec<Shape>;
+    /// Operations of the matrix products for one token, forward and backward: 6 for each number of a matrix that is
+    /// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · H · K for each key that
+    /// a query sees, once for the scores and once for the values.
+    fn products_per_token(&self) -> f64;
     /// Plays one forward and one backward pass over `rows` windows on the ledger, from empty to empty but for the
     /// gradients of all weights.
     fn step(&self, rows: usize, pass: Pass, ledger: &mut Ledger);
@@ -104,10 +109,9 @@ pub struct Text {
 }
 
 impl Text {
-    /// The stream of tokens that batches are cut from with the starts of its documents, and the mapped file that was read
-    /// for it, which has tokens of two bytes.
+    /// The mapped files, which have tokens of two bytes, and of each document its number and where it begins.
     fn bytes(self) -> u64 {
-        (NUMBER + 2) * self.tokens + 16 * self.documents
+        2 * self.tokens + 12 * self.documents
     }
 }
 
@@ -131,7 +135,7 @@ pub struct Forecast {
 impl Forecast {
     /// Of training a model in this process, as it is now. Where the operations are not fused, it is an estimate of the
     /// device's memory, and process and text are not in it.
-    pub fn new(sizes: &impl Sizes, settings: &TrainSettings, text: Text, fused: bool) -> Forecast {
+    pub fn new(sizes: &dyn Sizes, settings: &TrainSettings, text: Text, fused: bool) -> Forecast {
         let shapes = sizes.shapes();
         let count = |wanted: &dyn Fn(&Shape) -> bool| -> u64 {
             shapes.iter().filter(|shape| wanted(shape)).map(Shape::count).sum()
@@ -178,12 +182,12 @@ impl Forecast {
 
 /// Settings that take less memory for the same batches, each changed alone, with their forecasts; in words. A shorter
 /// window is another model, and is named last.
-pub fn remedies<S: Sizes>(
-    sizes: &S,
+pub fn remedies(
+    sizes: &dyn Sizes,
     settings: &TrainSettings,
     text: Text,
     fused: bool,
-    shorter: Option<(S, usize)>,
+    shorter: Option<(&dyn Sizes, String)>,
 ) -> Vec<(String, Forecast)> {
     let of = |settings: &TrainSettings| Forecast::new(sizes, settings, text, fused);
     let mut all = Vec::new();
@@ -195,8 +199,8 @@ pub fn remedies<S: Sizes>(
         let half = TrainSettings { batch_size, accumulation, ..settings.clone() };
         all.push((format!("batch_size = {batch_size} with accumulation = {accumulation}"), of(&half)));
     }
-    if let Some((sizes, length)) = shorter {
-        all.push((format!("context_length = {length}"), Forecast::new(&sizes, settings, text, fused)));
+    if let Some((sizes, way)) = shorter {
+        all.push((way, Forecast::new(sizes, settings, text, fused)));
     }
     // The process itself grows and shrinks from one look at it to the next.
     let before = of(settings).beyond();
@@ -268,6 +272,10 @@ mod tests {
             vec![shape("embedding", &[25, 4], true), shape("map", &[2, 3], false), shape("norm", &[4], false)]
         }
 
+        fn products_per_token(&self) -> f64 {
+            36.0
+        }
+
         fn step(&self, rows: usize, pass: Pass, ledger: &mut Ledger) {
             ledger.hold(110);
             ledger.pass(rows * if pass.recompute { 25 } else { 50 });
@@ -283,9 +291,9 @@ mod tests {
         let settings = TrainSettings { batch_size: 4, ..Default::default() };
         let forecast = of(&settings);
         assert_eq!((forecast.weights, forecast.optimiser, forecast.average), (4 * 110, 8 * 110, 0));
-        assert_eq!(forecast.text, 6 * 1000 + 160);
+        assert_eq!(forecast.text, 2 * 1000 + 120);
         assert_eq!(forecast.step, 4 * (110 + 4 * 50) + BESIDE);
-        assert_eq!(forecast.beyond(), 440 + 880 + 6160 + 1240 + BESIDE);
+        assert_eq!(forecast.beyond(), 440 + 880 + 2120 + 1240 + BESIDE);
         let step = |settings: TrainSettings| of(&settings).step - BESIDE;
         assert_eq!(step(TrainSettings { recompute: true, ..settings.clone() }), 4 * 210);
         // The sum of the passes before; and where a step is small, Muon's update: all gradients, eight times the matrix.
@@ -323,7 +331,7 @@ mod tests {
         }
         // What does not help is not named.
         let least = TrainSettings { batch_size: 1, recompute: true, ..settings };
-        assert!(remedies(&Toy, &least, Text::default(), true, Some((Toy, 4))).is_empty());
+        assert!(remedies(&Toy, &least, Text::default(), true, Some((&Toy, "context_length = 4".into()))).is_empty());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::evaluate::measurement::Measurement;
 use crate::memory::{self, Forecast, Text};
 use crate::models::ModelConfig;
-use crate::models::decoder::DecoderConfig;
 use crate::text_source::TextSource;
 use crate::tokenizer_files::{self, TOKENIZER_CONFIG};
 use crate::train::{self, TrainSettings};
@@ -148,13 +147,12 @@ pub fn text(source: &dyn TokenSource) -> Text {
 
 /// Says so where training is forecast to take more memory than there is, and what takes less.
 fn warn_of_memory(settings: &Settings, text: Text, bytes: u64) {
-    // What an encoder takes is not forecast.
-    let ModelConfig::Decoder(model) = &settings.model else { return };
-    let training = &settings.training.for_corpus(bytes, model.context_length);
-    let half = model.context_length / 2;
-    let shorter = (half > 0).then(|| (DecoderConfig { context_length: half, ..model.clone() }, half));
-    let remedies = memory::remedies(model, training, text, true, shorter);
-    let forecast = Forecast::new(model, training, text, true);
+    let model = &settings.model;
+    let training = &settings.training.for_corpus(bytes, model.window());
+    let half = model.with_half_the_window();
+    let shorter = half.as_ref().map(|(half, way)| (half.sizes(), way.clone()));
+    let remedies = memory::remedies(model.sizes(), training, text, true, shorter);
+    let forecast = Forecast::new(model.sizes(), training, text, true);
     if let Some(warning) = memory::free().and_then(|free| memory::warning(&forecast, free, &remedies)) {
         tracing::warn!("{warning}");
     }

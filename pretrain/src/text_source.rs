@@ -1,6 +1,7 @@
 //! Token files together with the vocabulary they were made with.
 
 use crate::batch::TokenSource;
+use std::ops::Range;
 use tongues_languages::Tag;
 use tongues_pipeline::tokens::Split;
 use tongues_pipeline::vocabulary::Vocabulary;
@@ -20,8 +21,11 @@ impl TokenSource for TextSource<'_> {
     fn documents(&self, language: Tag, split: Split) -> usize {
         self.tokens.documents(language, split)
     }
-    fn tokens(&self, language: Tag, split: Split, document: usize) -> Vec<u32> {
-        self.tokens.tokens(language, split, document)
+    fn length(&self, language: Tag, split: Split, document: usize) -> usize {
+        self.tokens.length(language, split, document)
+    }
+    fn read(&self, language: Tag, split: Split, document: usize, range: Range<usize>, ids: &mut Vec<u32>) {
+        self.tokens.read(language, split, document, range, ids);
     }
     fn bytes(&self, language: Tag, split: Split, document: usize) -> u32 {
         self.tokens.bytes(language, split, document)

@@ -3,12 +3,14 @@
 use crate::average::Average;
 use crate::device;
 use crate::error::Result;
-use crate::memory::{self, Forecast, Text};
+use crate::memory::{self, Forecast, Sizes, Text};
+use crate::models::State;
 use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::models::encoder::{Encoder, EncoderConfig};
 use crate::models::recurrent::{Recurrent, RecurrentConfig};
-use crate::models::weights::{HEAD, weights};
-use crate::nn::backward;
+use crate::nn::cross_entropy::Loss;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
+use crate::nn::{Seen, backward};
 use crate::optimiser::{Gradients, Optimiser};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -39,7 +41,7 @@ pub struct Figures {
     pub backward_ms: f64,
     /// Milliseconds of gradient norm, clipping and update.
     pub optimiser_ms: f64,
-    /// Operations of the matrix products of a step over its seconds, in 10⁹; see [`products_per_token`].
+    /// Operations of the matrix products of a step over its seconds, in 10⁹; see [`Sizes::products_per_token`].
     pub gflops: f64,
     /// The same of one large product alone, in the same precision, measured before and after: what the machine gives
     /// (CPU only).
@@ -50,12 +52,12 @@ pub struct Figures {
     pub device_peak_bytes: Option<u64>,
     /// The same as it was forecast before the first step, where the architecture tells; see [`crate::memory`].
     pub forecast_bytes: Option<u64>,
-    /// Loss after the last step, nats a token.
+    /// Loss after the last step, nats a token that counts: of an encoder a hidden one.
     pub loss: f64,
 }
 
-/// Ids (rows, T), the tokens after them and the key of the step's dropout to a summed loss.
-pub type LossOfStep<'a> = &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Tensor>;
+/// Ids (rows, T), the tokens after them and the key of all that is random in the step to a summed loss.
+pub type LossOfStep<'a> = &'a mut dyn FnMut(&Tensor, &[u32], Key) -> Result<Loss>;
 
 /// What is measured: a new model and its steps.
 pub struct Work<'a> {
@@ -69,7 +71,7 @@ pub struct Work<'a> {
     pub products_per_token: f64,
     /// Peak of memory as forecast, where the architecture tells.
     pub forecast: Option<Forecast>,
-    /// The summed loss of ids (rows, T) and the tokens after them (rows · T), with the key of the step's dropout.
+    /// The summed loss of ids (rows, T) and the tokens after them (rows · T), with the step's key.
     pub loss: LossOfStep<'a>,
 }
 
@@ -92,9 +94,37 @@ pub fn measure_decoder(
         parameters: &decoder.parameters,
         vocabulary_size: config.vocabulary_size,
         window: config.context_length,
-        products_per_token: products_per_token(config),
+        products_per_token: config.products_per_token(),
         forecast,
-        loss: &mut |ids, targets, key| Ok(decoder.loss(ids, targets, None, Some(key))?.sum),
+        loss: &mut |ids, targets, key| decoder.loss(ids, targets, None, Some(key)),
+    };
+    measure(work, settings, steps, device)
+}
+
+/// As [`measure_decoder`] for an encoder, whose hidden tokens are drawn anew in each step.
+pub fn measure_encoder(
+    config: &EncoderConfig,
+    settings: &TrainSettings,
+    steps: usize,
+    device: &Device,
+) -> Result<Figures> {
+    config.check()?;
+    let forecast = Some(Forecast::new(config, settings, Text::default(), device.is_cpu()));
+    let mut encoder = Encoder::new(config, 1, device)?.in_precision(settings.precision);
+    encoder.recompute = settings.recompute;
+    let masking = config.masking();
+    let work = Work {
+        parameters: &encoder.parameters,
+        vocabulary_size: config.vocabulary_size,
+        window: config.context_length,
+        products_per_token: config.products_per_token(),
+        forecast,
+        loss: &mut |ids, _, key| {
+            let tokens: Vec<u32> = ids.flatten_all()?.to_vec1()?;
+            let hidden = masking.hide(&tokens, ids.dim(1)?, None, key.named("masks"));
+            let ids = Tensor::from_vec(hidden.ids, ids.shape(), device)?;
+            encoder.loss(&ids, &Seen::bidirectional(), (&hidden.places, &hidden.targets), Some(key))
+        },
     };
     measure(work, settings, steps, device)
 }
@@ -106,20 +136,19 @@ pub fn measure_recurrent(
     steps: usize,
     device: &Device,
 ) -> Result<Figures> {
-    let (model, mut state) = (Recurrent::new(config, 1, device)?, None);
-    let head = config.vocabulary_size * config.embedding_size;
-    let maps = model.parameters.iter().filter(|(name, _)| model.parameters.is_map(name));
-    let maps: usize = maps.map(|(_, var)| var.elem_count()).sum();
+    config.check()?;
+    let forecast = Some(Forecast::new(config, settings, Text::default(), device.is_cpu()));
+    let (model, mut state) = (Recurrent::new(config, 1, device)?, State::default());
     let work = Work {
         parameters: &model.parameters,
         vocabulary_size: config.vocabulary_size,
         window: config.sequence_length,
-        products_per_token: 6.0 * (maps + head) as f64,
-        forecast: None,
+        products_per_token: config.products_per_token(),
+        forecast,
         loss: &mut |ids, targets, key| {
-            let (loss, after) = model.loss_from(state.as_ref(), ids, targets, None, Some(key))?;
-            state = Some(after);
-            Ok(loss.sum)
+            let (loss, after) = model.loss(ids, targets, None, &state, Some(key))?;
+            state = after;
+            Ok(loss)
         },
     };
     measure(work, settings, steps, device)
@@ -143,15 +172,15 @@ pub fn measure(work: Work, settings: &TrainSettings, steps: usize, device: &Devi
     let (mut times, mut loss) = (Vec::new(), 0.0);
     for step in 0..WARM_UP + steps {
         let began = Instant::now();
-        let sum = of_step(&ids, &tokens[1..], Key::new(3).stream(step as u64))?;
-        loss = f64::from(sum.to_scalar::<f32>()?) / count as f64;
+        let Loss { sum, rows } = of_step(&ids, &tokens[1..], Key::new(3).stream(step as u64))?;
+        loss = f64::from(sum.to_scalar::<f32>()?) / rows as f64;
         let forward = began.elapsed().as_secs_f64();
         let store = backward(&sum)?;
         device.synchronize()?;
         let backward = began.elapsed().as_secs_f64() - forward;
         let mut gradients = Gradients::default();
         drop(sum); // and with it what the forward pass kept
-        gradients.add(parameters, store, 1.0 / count as f64)?;
+        gradients.add(parameters, store, 1.0 / rows as f64)?;
         gradients.clip(Some(1.0))?;
         optimiser.step(parameters, &gradients, 3e-4)?;
         average.step(parameters)?;
@@ -178,22 +207,10 @@ pub fn measure(work: Work, settings: &TrainSettings, steps: usize, device: &Devi
     })
 }
 
-/// Operations of the matrix products for one token, forward and backward: 6 for each number of a matrix that is
-/// multiplied with (Kaplan et al. 2020, §2.1; the embedding counts once, as the head), and 6 · H · K for each of the
-/// (T + 1) / 2 keys a query sees on average, once for the scores and once for the values.
-pub fn products_per_token(config: &DecoderConfig) -> f64 {
-    let head = config.vocabulary_size * config.hidden_size;
-    let maps = weights(config).into_iter().filter(|weight| weight.shape.len() > 1 && !weight.is_embedding);
-    let matrices: usize =
-        maps.filter(|weight| weight.name != HEAD).map(|weight| weight.shape.iter().product::<usize>()).sum();
-    let keys = (config.context_length + 1) as f64 / 2.0;
-    6.0 * (matrices + head) as f64 + (12 * config.layers * config.heads * config.width_of_head()) as f64 * keys
-}
-
 /// Seconds of a step of so many `tokens` on this machine's CPU, from its products' limit, measured now, and the share of
 /// it that training reaches (docs/log.md). Forward and backward pass are one and two parts of it; recomputing adds one.
-pub fn seconds_of_step(config: &DecoderConfig, tokens: usize, settings: &TrainSettings) -> f64 {
-    let work = products_per_token(config) * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
+pub fn seconds_of_step(sizes: &dyn Sizes, tokens: usize, settings: &TrainSettings) -> f64 {
+    let work = sizes.products_per_token() * tokens as f64 * if settings.recompute { 4.0 / 3.0 } else { 1.0 };
     work / (1e9 * SHARE * product_limit(settings.precision))
 }
 
@@ -240,22 +257,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::layout::Layout;
-    use crate::models::recurrent::Architecture;
+    use crate::models::recurrent::RecurrentLayout;
 
     fn config() -> DecoderConfig {
         let sizes = DecoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
         DecoderConfig { vocabulary_size: 10, context_length: 5, ..sizes }
-    }
-
-    #[test]
-    fn the_products_of_a_token_by_hand() {
-        // A layer: 4 · 8 · 8 of attention, 3 · 8 · 12 of the feed-forward part; the head 80; on average 3 keys.
-        let expected = 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0;
-        assert_eq!(products_per_token(&config()), expected);
-        // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
-        let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..config() };
-        assert_eq!(products_per_token(&other), expected - 6.0 * 2.0 * 96.0);
     }
 
     #[test]
@@ -271,8 +277,16 @@ mod tests {
         let measured = |precision| sound(measure_decoder(&config(), &settings(precision), 5, &Device::Cpu).unwrap());
         let (exact, rounded) = (measured(Precision::F32), measured(Precision::Bf16));
         assert!(exact != rounded && (exact - rounded).abs() < 1e-2, "{exact} in f32, {rounded} in bf16");
-        for architecture in [Architecture::AwdLstm, Architecture::Qrnn] {
-            let sizes = RecurrentConfig { architecture, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
+        let sizes = EncoderConfig { hidden_size: 8, layers: 2, heads: 2, intermediate_size: 12, ..Default::default() };
+        let encoder = EncoderConfig { context_length: 5, ..sizes }.for_vocabulary(10).unwrap();
+        let measured = |recompute| {
+            let settings = TrainSettings { recompute, ..settings(Precision::F32) };
+            sound(measure_encoder(&encoder, &settings, 5, &Device::Cpu).unwrap())
+        };
+        // Untrained, a model pays the logarithm of its vocabulary for each hidden token.
+        assert!(measured(true) == measured(false) && (measured(true) - 11f64.ln()).abs() < 0.1);
+        for layout in RecurrentLayout::ALL {
+            let sizes = RecurrentConfig { layout, vocabulary_size: 10, embedding_size: 4, ..Default::default() };
             let config = RecurrentConfig { hidden_size: 6, sequence_length: 5, ..sizes };
             sound(measure_recurrent(&config, &settings(Precision::F32), 5, &Device::Cpu).unwrap());
         }

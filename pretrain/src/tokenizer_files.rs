@@ -20,7 +20,7 @@ pub fn write(vocabulary: &Vocabulary, model: &ModelConfig, output: &Path) -> Res
     let bytes = std::fs::read(from).map_err(FileError::io("read", from))?;
     atomic::write(&output.join(encoder::MODEL), &bytes)?;
     let mask = match model {
-        ModelConfig::Decoder(_) => None,
+        ModelConfig::Decoder(_) | ModelConfig::Recurrent(_) => None,
         ModelConfig::Encoder(config) => Some(config.mask),
     };
     let fast = serde_json::to_vec(&hugging_face::tokenizer_json(vocabulary, mask)).expect("plain data");

@@ -14,7 +14,7 @@ use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::metrics::{self, Clock};
-use crate::models::{self, Model, ModelConfig};
+use crate::models::{self, Model, ModelConfig, State as Carried};
 use crate::optimiser::Optimiser;
 use crate::tokenizer_files;
 use candle_core::Device;
@@ -73,12 +73,14 @@ struct Trainer<'a> {
     settings: TrainSettings,
     source: &'a dyn TokenSource,
     folder: &'a Path,
-    sampler: Sampler,
+    sampler: Sampler<'a>,
     steps: u64,
     model: Box<dyn Model>,
     config: ModelConfig,
     optimiser: Optimiser,
     average: Average,
+    /// What the model remembers of the rows of the last batch.
+    carried: Carried,
     state: State,
     events: Events,
 }
@@ -97,7 +99,7 @@ impl<'a> Trainer<'a> {
         if config.needs_words() && source.vocabulary().is_none() {
             return Err(Error::Settings("whole_words: it is not known which tokens begin a word".to_owned()));
         }
-        let window = config.context_length();
+        let window = config.window();
         let settings = settings.for_corpus(batch::training_bytes(source), window);
         let model = models::new(&config, settings.seed, device)?;
         let model = model.for_training(settings.precision, settings.recompute)?;
@@ -105,13 +107,34 @@ impl<'a> Trainer<'a> {
         let mut average = Average::new(settings.averaging(), model.parameters())?;
         let sampler = Sampler::new(source, config.special(), window, settings.alpha, settings.seed)?;
         let sampler = sampler.with(settings.language_per);
+        let sampler = sampler.consecutive(settings.consecutive_windows(config.carries_state()));
         let steps = settings.steps_over(sampler.tokens(), window);
         let asked = json!({ "model": config, "training": settings.of_result(), "tokens": tokens_key });
-        let stored = checkpoint::load(folder, &asked, &*model, &mut optimiser, &mut average)?;
+        if config.carries_state() && settings.separate_documents {
+            return Err(Error::Settings(
+                "separate_documents is true; expected false: a recurrent model reads on from one document to the next"
+                    .to_owned(),
+            ));
+        }
+        let mut carried = Carried::default();
+        let stored = checkpoint::load(folder, &asked, &*model, &mut optimiser, &mut average, &mut carried)?;
         let state = stored.unwrap_or_else(|| State::new(asked));
         metrics::cut_after(folder, state.step)?;
         let events = Events::create(folder, state.step + 1)?;
-        Ok(Trainer { settings, source, folder, sampler, steps, model, config, optimiser, average, state, events })
+        Ok(Trainer {
+            settings,
+            source,
+            folder,
+            sampler,
+            steps,
+            model,
+            config,
+            optimiser,
+            average,
+            carried,
+            state,
+            events,
+        })
     }
 
     /// Whether something that is done every so many steps, and at the end, is to be done now.
@@ -142,7 +165,7 @@ impl<'a> Trainer<'a> {
             tokenizer_files::write(vocabulary, &self.config, &checkpoint::step_folder(self.folder, state.step))?;
         }
         let keep_every = self.settings.keep_every;
-        checkpoint::save(self.folder, state, keep_every, &*self.model, &self.optimiser, &self.average)
+        checkpoint::save(self.folder, state, keep_every, &*self.model, &self.optimiser, &self.average, &self.carried)
     }
 }
 

@@ -5,7 +5,8 @@ use super::run::open;
 use crate::args::{BenchModel, BenchTrainArguments};
 use anyhow::{Context, Result, bail};
 use tongues_pretrain::models::decoder::DecoderConfig;
-use tongues_pretrain::models::recurrent::{Architecture, RecurrentConfig, RecurrentDropout};
+use tongues_pretrain::models::encoder::EncoderConfig;
+use tongues_pretrain::models::recurrent::{RecurrentConfig, RecurrentDropout, RecurrentLayout};
 use tongues_pretrain::optimiser::OptimiserSettings;
 use tongues_pretrain::precision::Precision;
 use tongues_pretrain::throughput::{self, Figures};
@@ -14,14 +15,15 @@ use tongues_pretrain::train::TrainSettings;
 /// Measures and prints one line.
 pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
     let (device, steps) = (open(arguments.device)?, arguments.steps.max(1));
-    if arguments.model != BenchModel::Decoder && arguments.precision != Precision::F32 {
+    let is_recurrent = matches!(arguments.model, BenchModel::AwdLstm | BenchModel::Qrnn);
+    if is_recurrent && arguments.precision != Precision::F32 {
         bail!("--dtype bf16: a recurrent model multiplies in f32");
     }
-    if arguments.model != BenchModel::Decoder && arguments.recompute {
+    if is_recurrent && arguments.recompute {
         bail!("--recompute: a recurrent model has no blocks that could run again");
     }
     let settings = TrainSettings {
-        batch_size: arguments.batch.unwrap_or(if arguments.model == BenchModel::Decoder { 8 } else { 40 }),
+        batch_size: arguments.batch.unwrap_or(if is_recurrent { 40 } else { 8 }),
         precision: arguments.precision,
         recompute: arguments.recompute,
         average: arguments.average,
@@ -31,11 +33,12 @@ pub fn train(arguments: &BenchTrainArguments) -> Result<()> {
     settings.check().context("cannot measure")?;
     let figures = match arguments.model {
         BenchModel::Decoder => throughput::measure_decoder(&decoder(arguments), &settings, steps, &device),
+        BenchModel::Encoder => throughput::measure_encoder(&encoder(arguments), &settings, steps, &device),
         BenchModel::AwdLstm => {
-            throughput::measure_recurrent(&recurrent(arguments, Architecture::AwdLstm), &settings, steps, &device)
+            throughput::measure_recurrent(&recurrent(arguments, RecurrentLayout::AwdLstm), &settings, steps, &device)
         }
         BenchModel::Qrnn => {
-            throughput::measure_recurrent(&recurrent(arguments, Architecture::Qrnn), &settings, steps, &device)
+            throughput::measure_recurrent(&recurrent(arguments, RecurrentLayout::Qrnn), &settings, steps, &device)
         }
     };
     let figures = figures.context("cannot measure")?;
@@ -62,14 +65,31 @@ fn decoder(arguments: &BenchTrainArguments) -> DecoderConfig {
     }
 }
 
+/// 15 % of the tokens are hidden; `<mask>` is the last of the vocabulary.
+fn encoder(arguments: &BenchTrainArguments) -> EncoderConfig {
+    let d = arguments.d.unwrap_or(256);
+    EncoderConfig {
+        vocabulary_size: arguments.vocab,
+        mask: arguments.vocab.saturating_sub(1) as u32,
+        hidden_size: d,
+        intermediate_size: arguments.intermediate.unwrap_or(4 * d),
+        layers: arguments.layers.unwrap_or(4),
+        heads: arguments.heads,
+        context_length: arguments.seq.unwrap_or(256),
+        dropout: arguments.dropout,
+        masked_share: 0.15,
+        ..EncoderConfig::default()
+    }
+}
+
 /// All five dropouts are the one that was given; the activations are not regularised.
-fn recurrent(arguments: &BenchTrainArguments, architecture: Architecture) -> RecurrentConfig {
+fn recurrent(arguments: &BenchTrainArguments, layout: RecurrentLayout) -> RecurrentConfig {
     RecurrentConfig {
-        architecture,
+        layout,
         vocabulary_size: arguments.vocab,
         embedding_size: arguments.d.unwrap_or(400),
         hidden_size: arguments.hidden,
-        layers: arguments.layers.unwrap_or(if architecture == Architecture::Qrnn { 4 } else { 3 }),
+        layers: arguments.layers.unwrap_or(layout.usual_layers()),
         sequence_length: arguments.seq.unwrap_or(70),
         dropout: RecurrentDropout::all(arguments.dropout),
         activation_regularisation: 0.0,

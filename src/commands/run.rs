@@ -16,11 +16,13 @@ use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
+use tongues_pretrain::batch::{Read, Sampler};
 use tongues_pretrain::comparison::{self, Comparison};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::memory::Forecast;
 use tongues_pretrain::models::ModelConfig;
+use tongues_pretrain::train::TrainSettings;
 use tongues_pretrain::{batch, stage, throughput};
 
 /// The last stage to run.
@@ -226,17 +228,10 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let files = plan.documents.sources.iter().flat_map(|source| &source.files);
     let bytes = || files.filter_map(|file| Some(std::fs::metadata(&file.path).ok()?.len())).sum();
     let bytes = corpus.as_ref().map_or_else(bytes, |corpus| batch::training_bytes(corpus));
-    let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.context_length());
+    let training = &plan.pretrain.training.for_corpus(bytes, plan.pretrain.model.window());
     let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
-    let model = match model {
-        ModelConfig::Decoder(model) => model,
-        // Neither its time nor its memory is forecast.
-        ModelConfig::Encoder(model) => {
-            return vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
-        }
-    };
-    let mut lines = vec![format!("model   {}  {} parameters", model.layout.model_type(), model.parameters())];
-    let window = model.context_length;
+    let mut lines = vec![format!("model   {}  {} parameters", model.layout(), model.parameters())];
+    let window = model.window();
     let at_once = training.batch_size * training.accumulation * window;
     let text = corpus.as_ref().map(|corpus| stage::text(corpus));
     let steps = match text {
@@ -246,7 +241,7 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     let tokens = text.map_or("tokens not counted yet".to_owned(), |text| format!("{} tokens", text.tokens));
     let steps_in_words = steps.map_or("steps".to_owned(), |steps| format!("{steps} steps"));
     let time = device.is_cpu().then(|| {
-        let each = throughput::seconds_of_step(&model, at_once, training);
+        let each = throughput::seconds_of_step(model.sizes(), at_once, training);
         match steps {
             Some(steps) => format!("  about {} min", (steps as f64 * each / 60.0).ceil()),
             None => format!("  about {each:.2} s a step"),
@@ -254,7 +249,8 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
     });
     let time = time.unwrap_or_default();
     lines.push(format!("train   {tokens}  {steps_in_words} of {at_once} tokens{time}"));
-    let forecast = Forecast::new(&model, training, text.unwrap_or_default(), device.is_cpu());
+    lines.extend(corpus.as_ref().zip(steps).and_then(|(corpus, steps)| passes(corpus, &model, training, steps)));
+    let forecast = Forecast::new(model.sizes(), training, text.unwrap_or_default(), device.is_cpu());
     let estimated = if device.is_cpu() { "at its peak" } else { "of the device, estimated" };
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     lines.push(format!(
@@ -268,6 +264,19 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
         mib(forecast.step)
     ));
     lines
+}
+
+/// How often the text of the language that is read least and of the one that is read most is read in training.
+fn passes(corpus: &Corpus, model: &ModelConfig, training: &TrainSettings, steps: u64) -> Option<String> {
+    let sampler = Sampler::new(corpus, model.special(), model.window(), training.alpha, training.seed).ok()?;
+    let sampler = sampler.consecutive(training.consecutive_windows(model.carries_state()));
+    let batches = steps * training.accumulation as u64;
+    let mut read = sampler.with(training.language_per).read(batches, training.batch_size);
+    read.sort_by(|a, b| a.epochs.total_cmp(&b.epochs));
+    let told = |read: &Read| format!("{} {:.1} times", read.language, read.epochs);
+    let (least, most) = (read.first()?, read.last()?);
+    let to = if read.len() > 1 { format!(" to {}", told(most)) } else { String::new() };
+    Some(format!("read    {}{to}", told(least)))
 }
 
 /// One line a language: in, kept, and why not.

@@ -1,4 +1,4 @@
-//! `tongues sample`: texts by a language model, from a prompt or from nothing.
+//! `tongues sample`: texts by a language model, from a prompt or from nothing; of an encoder what stands for `<mask>`.
 
 use super::evaluate;
 use super::run::open;
@@ -9,6 +9,8 @@ use std::io::{ErrorKind, IsTerminal, Read, Write};
 use tongues_finetune::classifier::Pretrained;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::vocabulary::Vocabulary;
+use tongues_pipeline::vocabulary::hugging_face::MASK;
+use tongues_pretrain::fill::{Filled, fill};
 use tongues_pretrain::generate::beam::BeamSettings;
 use tongues_pretrain::generate::sampling::Sampling;
 use tongues_pretrain::generate::text::{Sample, samples, settings};
@@ -16,6 +18,9 @@ use tongues_pretrain::generate::{Settings, Strategy};
 
 /// Texts made and printed at once.
 const AT_ONCE: usize = 8;
+
+/// For each `<mask>`, where `--count` does not say.
+const CANDIDATES: u32 = 5;
 
 /// Samples and prints.
 pub fn run(arguments: &SampleArguments) -> Result<()> {
@@ -27,8 +32,8 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
             folder.display()
         );
     }
-    let (count, tokens) = (arguments.count as usize, arguments.tokens as usize);
-    if let Some(width) = arguments.beam.filter(|width| *width < arguments.count) {
+    let (count, tokens) = (arguments.count.unwrap_or(1) as usize, arguments.tokens as usize);
+    if let Some(width) = arguments.beam.filter(|width| (*width as usize) < count) {
         bail!("`--count`: found {count}; expected at most {width}, as many texts as the beam is wide");
     }
     let strategy = match arguments.beam {
@@ -44,11 +49,26 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
         None => from_stdin()?,
     };
     let model = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.model;
-    let Some(decoder) = model.as_decoder() else {
-        let architecture = model.config().architecture();
+    let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
+    let architecture = model.config().architecture();
+    if let Some(encoder) = model.as_encoder() {
+        if arguments.beam.is_some() {
+            bail!("`--beam`: {} is a {architecture}, which tells hidden tokens and writes no text", folder.display());
+        }
+        let candidates = arguments.count.unwrap_or(CANDIDATES) as usize;
+        let found = fill(encoder, &vocabulary, &prompt, candidates).with_context(doing)?;
+        return print_filled(&found, arguments.json).or_else(unless_nobody_reads);
+    }
+    let Some(model) = model.as_causal() else {
         bail!("{}: found a {architecture}; expected a model that goes on with a text", folder.display());
     };
-    let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
+    if prompt.contains(MASK) {
+        bail!(
+            "`--prompt`: found {MASK}, and {} is a {architecture}, which goes on with a text; expected an encoder, \
+             which tells hidden tokens",
+            folder.display()
+        );
+    }
     let no_repeat = arguments.no_repeat as usize;
     let settings = Settings { no_repeat, ..settings(&vocabulary, strategy, tokens, arguments.seed) };
     let bars = Bars::new();
@@ -58,15 +78,19 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     let at_once = if arguments.beam.is_some() { count } else { AT_ONCE };
     for first in (0..count).step_by(at_once) {
         let numbers = first..count.min(first + at_once);
-        let found = samples((decoder, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
-        match print(&found, first > 0, arguments.json) {
-            // Who reads no further (`| head`) has what they wanted.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            other => other.context("cannot write to stdout")?,
+        let found = samples((model, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
+        if let Err(error) = print(&found, first > 0, arguments.json) {
+            unless_nobody_reads(error)?;
+            break;
         }
     }
     bars.end();
     Ok(())
+}
+
+/// Who reads no further (`| head`) has what they wanted.
+fn unless_nobody_reads(error: std::io::Error) -> Result<()> {
+    if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error).context("cannot write to stdout") }
 }
 
 /// What is piped in, without the end of its last line; nothing from a terminal.
@@ -90,6 +114,24 @@ fn print(found: &[Sample], some_before: bool, json: bool) -> std::io::Result<()>
         } else {
             let between = if some_before || number > 0 { "\n" } else { "" };
             writeln!(out, "{between}{}{}", sample.prompt, sample.text)?;
+        }
+    }
+    out.flush()
+}
+
+/// Lines of JSON, one a mask; or a line a candidate: its probability and the prompt with it, an empty line between masks.
+fn print_filled(found: &[Filled], json: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (number, filled) in found.iter().enumerate() {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(filled)?)?;
+            continue;
+        }
+        if number > 0 {
+            writeln!(out)?;
+        }
+        for candidate in &filled.candidates {
+            writeln!(out, "{:.3}\t{}\t{}", candidate.probability, candidate.piece, candidate.text)?;
         }
     }
     out.flush()

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use std::path::Path;
+use tongues_pretrain::models::recurrent::weights::HEAD_BIAS;
 use tongues_pretrain::models::{self, Model, ModelConfig};
 use tongues_pretrain::nn::cross_entropy::Loss;
 use tongues_pretrain::nn::{dropout, linear};
@@ -17,8 +18,8 @@ use tongues_pretrain::random::Key;
 const WEIGHT: &str = "classifier.weight";
 /// (C).
 const BIAS: &str = "classifier.bias";
-/// What the names of a head for tokens begin with: without the auxiliary loss, nothing leads to it.
-const TOKEN_HEAD: &str = "lm_head.";
+/// What the names of heads for tokens begin with: without the auxiliary loss, nothing leads to them.
+const TOKEN_HEADS: [&str; 2] = ["lm_head.", HEAD_BIAS];
 /// Deviation of the head's initial values, that of the model's (Radford et al. 2019).
 const DEVIATION: f64 = 0.02;
 /// Texts scored side by side.
@@ -47,7 +48,7 @@ impl Network {
 
     /// Reads `config.json` and `model.safetensors` as [`Network::save`] wrote them.
     pub fn load(folder: &Path, labels: usize, device: &Device) -> Result<Network> {
-        let config = ModelConfig::from_hugging_face(&folder.join("config.json"))?;
+        let config = ModelConfig::read(&folder.join("config.json"))?;
         let network = Network::new(&*models::new(&config, 0, device)?, labels, config.dropout(), 0)?;
         network.parameters().load_values(&folder.join("model.safetensors"), device)?;
         Ok(network)
@@ -130,7 +131,8 @@ impl Network {
     pub fn check_gradients(&self, gradients: &GradStore, predicts_tokens: bool) -> Result<()> {
         match self.parameters().check_gradients(gradients) {
             Err(tongues_pretrain::Error::NoGradient(names))
-                if !predicts_tokens && names.iter().all(|name| name.starts_with(TOKEN_HEAD)) =>
+                if !predicts_tokens
+                    && names.iter().all(|name| TOKEN_HEADS.iter().any(|head| name.starts_with(head))) =>
             {
                 Ok(())
             }
@@ -146,11 +148,18 @@ pub(crate) mod tests {
     use tongues_pretrain::models::decoder::{Decoder, DecoderConfig};
     use tongues_pretrain::models::encoder::{Encoder, EncoderConfig};
     use tongues_pretrain::models::layout::Layout;
+    use tongues_pretrain::models::recurrent::{Recurrent, RecurrentConfig};
 
     pub(crate) fn tiny_encoder() -> Encoder {
         let sizes = EncoderConfig { hidden_size: 16, layers: 2, heads: 2, intermediate_size: 64, ..Default::default() };
         let config = EncoderConfig { context_length: 16, ..sizes }.for_vocabulary(50).unwrap();
         Encoder::new(&config, 3, &Device::Cpu).unwrap()
+    }
+
+    fn tiny_recurrent() -> Recurrent {
+        let sizes = RecurrentConfig { embedding_size: 16, hidden_size: 24, layers: 2, ..Default::default() };
+        let config = RecurrentConfig { sequence_length: 4, vocabulary_size: 50, ..sizes };
+        Recurrent::new(&config, 3, &Device::Cpu).unwrap()
     }
 
     pub(crate) fn tiny(tied: bool) -> Decoder {
@@ -179,7 +188,7 @@ pub(crate) mod tests {
 
     #[test]
     fn padding_and_company_change_no_probability() {
-        for model in [&tiny(true) as &dyn Model, &tiny_encoder()] {
+        for model in [&tiny(true) as &dyn Model, &tiny_encoder(), &tiny_recurrent()] {
             padding_and_company_change_no_probability_of(model);
         }
     }
@@ -225,6 +234,25 @@ pub(crate) mod tests {
         assert!(network.check_gradients(&store, true).is_err());
         let message = network.next_token_loss(&hidden, &[1; 8], 9).unwrap_err().to_string();
         assert!(message.contains("RobertaForMaskedLM does not tell the next token"), "{message}");
+    }
+
+    #[test]
+    fn every_parameter_of_a_recurrent_model_but_its_heads_bias_gets_a_gradient() {
+        let network = Network::new(&tiny_recurrent(), 3, 0.1, 1).unwrap();
+        assert!((network.config().dropout() - 0.1).abs() < 1e-12);
+        let batch = Batch::new(&[vec![1, 7, 2], vec![1, 9, 8, 2]], &[0, 1], 2, &Device::Cpu).unwrap();
+        let pass = || {
+            let hidden = network.hidden(&batch, Some(Key::new(1))).unwrap();
+            (network.logits(&hidden, &batch, Some(Key::new(1))).unwrap(), hidden)
+        };
+        let store = cross_entropy(&pass().0, &[0, 2], 0.0).unwrap().backward().unwrap();
+        network.check_gradients(&store, false).unwrap();
+        assert!(network.check_gradients(&store, true).is_err());
+        let (logits, hidden) = pass();
+        let tokens = network.next_token_loss(&hidden.flatten(0, 1).unwrap(), &[7, 2, 9, 9, 9, 8, 2, 9], 9).unwrap();
+        assert_eq!(tokens.rows, 4);
+        let store = (cross_entropy(&logits, &[0, 2], 0.0).unwrap() + tokens.sum).unwrap().backward().unwrap();
+        network.check_gradients(&store, true).unwrap();
     }
 
     #[test]

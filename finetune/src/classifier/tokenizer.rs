@@ -1,29 +1,33 @@
 //! The vocabulary of a model: texts to ids, and the file itself, which goes with every model made from this one.
 
 use crate::error::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tongues_pipeline::io::atomic;
-use tongues_pipeline::vocabulary::{Vocabulary, encoder};
+use tongues_pipeline::vocabulary::Vocabulary;
+use tongues_pipeline::vocabulary::encoder::VocabularyFile;
 
-/// A vocabulary and the bytes it came from.
+/// A vocabulary and the file it came from.
 #[derive(Debug)]
 pub struct Tokenizer {
     vocabulary: Vocabulary,
-    bytes: Vec<u8>,
-    path: PathBuf,
+    file: VocabularyFile,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.model` in `folder`.
+    /// Reads the vocabulary in `folder`.
     pub fn load(folder: &Path) -> Result<Tokenizer> {
-        let path = folder.join(encoder::MODEL);
-        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        Ok(Tokenizer { vocabulary: Vocabulary::from_bytes(&bytes, &path)?, bytes, path })
+        let file = VocabularyFile::find(folder)?;
+        Ok(Tokenizer { vocabulary: file.open()?, file })
     }
 
-    /// Writes `tokenizer.model` into `folder`, the same bytes.
+    /// Writes it into `folder`, the same bytes under the same name.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        Ok(atomic::write(&folder.join(encoder::MODEL), &self.bytes)?)
+        Ok(atomic::write(&folder.join(self.file.name), &self.file.bytes)?)
+    }
+
+    /// Name of its file: `tokenizer.model`, or that of XLM-R.
+    pub fn file_name(&self) -> &'static str {
+        self.file.name
     }
 
     /// SHA-256 of the file, lower-case hexadecimal.
@@ -36,7 +40,7 @@ impl Tokenizer {
     pub fn check(&self, size: usize, sha256: Option<&str>, place: &Path) -> Result<()> {
         if self.vocabulary.size() != size {
             return Err(Error::Mismatch {
-                place: self.path.display().to_string(),
+                place: self.file.path.display().to_string(),
                 found: format!("{} pieces", self.vocabulary.size()),
                 expected: format!("{size}, the vocabulary size in config.json"),
             });
@@ -44,7 +48,7 @@ impl Tokenizer {
         match sha256.filter(|expected| *expected != self.sha256()) {
             None => Ok(()),
             Some(expected) => Err(Error::Mismatch {
-                place: self.path.display().to_string(),
+                place: self.file.path.display().to_string(),
                 found: format!("the vocabulary {}", self.sha256()),
                 expected: format!("{expected}, the one in {}", place.display()),
             }),

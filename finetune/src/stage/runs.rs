@@ -80,7 +80,8 @@ impl<'a> Runs<'a> {
         folder: &'a Path,
         key: &'a str,
     ) -> Runs<'a> {
-        let maximum_tokens = settings.maximum_tokens.min(pretrained.model.config().context_length());
+        let context = pretrained.model.config().context_length();
+        let maximum_tokens = context.map_or(settings.maximum_tokens, |context| settings.maximum_tokens.min(context));
         let [validation, test] =
             [&task.validation, &task.test].map(|examples| labelled(examples, pretrained, maximum_tokens));
         Runs { task, settings, pretrained, folder, key, maximum_tokens, validation, test }

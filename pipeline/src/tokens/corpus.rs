@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::io::ipc;
 use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt16Array, UInt32Array};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tongues_languages::Tag;
 
@@ -45,11 +46,25 @@ impl Documents {
         self.length == 0
     }
 
+    /// Number of tokens of document `i`. Panics when there is no such document.
+    pub fn length(&self, i: usize) -> usize {
+        let (batch, row) = self.place(i);
+        batch.lists.value_length(row) as usize
+    }
+
     /// Tokens of document `i`, read from the file on demand. Panics when there is no such document.
     pub fn tokens(&self, i: usize) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.part(i, 0..self.length(i))
+    }
+
+    /// A range of the tokens of document `i`, read from the file on demand. Panics when there is no such document, or it is
+    /// shorter.
+    pub fn part(&self, i: usize, range: Range<usize>) -> impl ExactSizeIterator<Item = u32> + '_ {
         let (batch, row) = self.place(i);
-        let offsets = batch.lists.value_offsets();
-        (offsets[row] as usize..offsets[row + 1] as usize).map(|at| match &batch.values {
+        let length = batch.lists.value_length(row) as usize;
+        assert!(range.end <= length, "tokens up to {} of {length}", range.end);
+        let first = batch.lists.value_offsets()[row] as usize;
+        (first + range.start..first + range.end).map(|at| match &batch.values {
             Values::Narrow(values) => u32::from(values.values()[at]),
             Values::Wide(values) => values.values()[at],
         })

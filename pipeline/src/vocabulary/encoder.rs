@@ -1,6 +1,7 @@
 //! A trained vocabulary: text to ids and back.
 
 use super::model::{self, Kind, Piece};
+use super::{fairseq, hugging_face};
 use crate::error::{Error, Result};
 use crate::io::manifest::FileRecord;
 use sentencepiece::SentencePieceProcessor;
@@ -10,9 +11,47 @@ use std::path::{Path, PathBuf};
 /// Name of the model in the folder of a vocabulary.
 pub const MODEL: &str = "tokenizer.model";
 
+/// The file of a vocabulary.
+#[derive(Debug, Clone)]
+pub struct VocabularyFile {
+    /// What was read.
+    pub path: PathBuf,
+    /// What it is called, which says how its pieces are numbered: [`MODEL`] or [`fairseq::MODEL`].
+    pub name: &'static str,
+    /// A SentencePiece model.
+    pub bytes: Vec<u8>,
+}
+
+impl VocabularyFile {
+    /// That of a folder: [`MODEL`]; or XLM-R's, [`fairseq::MODEL`], or made of its `tokenizer.json`.
+    ///
+    /// # Errors
+    /// None of them, or a `tokenizer.json` of another kind.
+    pub fn find(folder: &Path) -> Result<VocabularyFile> {
+        let read = |path: &Path| std::fs::read(path).map_err(Error::io("read", path));
+        let json = folder.join(hugging_face::FILE);
+        for name in [MODEL, fairseq::MODEL] {
+            let path = folder.join(name);
+            // Without any, the first is the one to miss.
+            if path.is_file() || name == MODEL && !folder.join(fairseq::MODEL).is_file() && !json.is_file() {
+                return Ok(VocabularyFile { bytes: read(&path)?, path, name });
+            }
+        }
+        let bytes = fairseq::of_tokenizer_json(&read(&json)?, &json)?;
+        Ok(VocabularyFile { path: json, name: fairseq::MODEL, bytes })
+    }
+
+    /// Opens it.
+    pub fn open(&self) -> Result<Vocabulary> {
+        Vocabulary::from_bytes(&self.bytes, &self.path.with_file_name(self.name))
+    }
+}
+
 /// A SentencePiece model. Threads may share it.
 pub struct Vocabulary {
     processor: SentencePieceProcessor,
+    /// Whether ids are fairseq's.
+    is_fairseq: bool,
     pieces: Vec<Piece>,
     sha256: String,
     bytes: u64,
@@ -26,17 +65,19 @@ impl std::fmt::Debug for Vocabulary {
 }
 
 impl Vocabulary {
-    /// Loads a `.model` file, or the `tokenizer.model` in a folder.
+    /// Loads a `.model` file, or that of a folder, see [`VocabularyFile::find`].
     ///
     /// # Errors
     /// A file that cannot be read, is no SentencePiece model, or lacks one of the four special pieces.
     pub fn load(path: &Path) -> Result<Vocabulary> {
-        let path = if path.is_dir() { path.join(MODEL) } else { path.to_owned() };
-        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        Vocabulary::from_bytes(&bytes, &path)
+        if path.is_dir() {
+            return VocabularyFile::find(path)?.open();
+        }
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Vocabulary::from_bytes(&bytes, path)
     }
 
-    /// From the bytes of a `.model` file; `path` is for messages.
+    /// From the bytes of a `.model` file; `path` is for messages, and its name says how pieces are numbered.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Vocabulary> {
         let wrong = |found: &str, expected: &str| Error::Input {
             path: path.to_owned(),
@@ -54,23 +95,38 @@ impl Vocabulary {
                 "a SentencePiece model",
             ));
         }
-        if processor.bos_id().is_none() || processor.eos_id().is_none() || processor.pad_id().is_none() {
-            return Err(wrong("a model without <s>, </s> or <pad>", "a vocabulary of `tongues vocabulary`"));
-        }
+        let is_fairseq = path.file_name().is_some_and(|name| name == fairseq::MODEL);
+        let complete = processor.bos_id().is_some() && processor.eos_id().is_some();
+        let pieces = match is_fairseq {
+            true => fairseq::numbered(&pieces)
+                .ok_or_else(|| wrong("other pieces first", "<unk>, <s> and </s>, as XLM-R's file has them"))?,
+            false if complete && processor.pad_id().is_some() => pieces,
+            false => return Err(wrong("a model without <s>, </s> or <pad>", "a vocabulary of `tongues vocabulary`")),
+        };
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Vocabulary { processor, pieces, sha256, bytes: bytes.len() as u64, path: path.to_owned() })
+        Ok(Vocabulary { processor, is_fairseq, pieces, sha256, bytes: bytes.len() as u64, path: path.to_owned() })
     }
 
     /// Ids of the pieces of `text`, without beginning and end. Characters without a piece become bytes.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let pieces = self.processor.encode(text).expect("a loaded model encodes every UTF-8 text");
-        pieces.into_iter().map(|piece| piece.id).collect()
+        let id = |place: u32| if self.is_fairseq { fairseq::id(place) } else { place };
+        pieces.into_iter().map(|piece| id(piece.id)).collect()
+    }
+
+    /// The same for text that stands after something: no space is put before it, so that a full stop after a word, or
+    /// what is left of it, is cut as it would be there.
+    pub fn encode_after(&self, text: &str) -> Vec<u32> {
+        // No piece reaches across a character for private use.
+        const BEFORE: &str = "\u{e000}";
+        let (before, mut whole) = (self.encode(BEFORE), self.encode(&format!("{BEFORE}{text}")));
+        if whole.starts_with(&before) { whole.split_off(before.len()) } else { self.encode(text) }
     }
 
     /// The text of ids; special ones leave nothing, ids outside the vocabulary count as unknown.
     pub fn decode(&self, ids: &[u32]) -> String {
-        let known: Vec<u32> =
-            ids.iter().map(|&id| if (id as usize) < self.pieces.len() { id } else { self.unknown() }).collect();
+        let known = ids.iter().map(|&id| if (id as usize) < self.pieces.len() { id } else { self.unknown() });
+        let known: Vec<u32> = known.map(|id| if self.is_fairseq { fairseq::place(id) } else { id }).collect();
         self.processor.decode_piece_ids(&known).expect("every id is in the vocabulary")
     }
 
@@ -81,22 +137,22 @@ impl Vocabulary {
 
     /// Id of `<s>`.
     pub fn beginning(&self) -> u32 {
-        self.processor.bos_id().expect("checked on loading")
+        if self.is_fairseq { fairseq::BEGINNING } else { self.processor.bos_id().expect("checked on loading") }
     }
 
     /// Id of `</s>`.
     pub fn end(&self) -> u32 {
-        self.processor.eos_id().expect("checked on loading")
+        if self.is_fairseq { fairseq::END } else { self.processor.eos_id().expect("checked on loading") }
     }
 
     /// Id of `<pad>`.
     pub fn padding(&self) -> u32 {
-        self.processor.pad_id().expect("checked on loading")
+        if self.is_fairseq { fairseq::PADDING } else { self.processor.pad_id().expect("checked on loading") }
     }
 
     /// Id of `<unk>`.
     pub fn unknown(&self) -> u32 {
-        self.processor.unk_id()
+        if self.is_fairseq { fairseq::UNKNOWN } else { self.processor.unk_id() }
     }
 
     /// Of the model file, lower-case hexadecimal: which vocabulary this is.

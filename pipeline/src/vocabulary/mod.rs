@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`source`] gives the texts, [`sample`] decides which sentences the trainer sees, [`coverage`] which
 //! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result, [`fertility`] measures it, [`halves`] cuts
-//! sentences with it and [`hugging_face`] writes it for others.
+//! sentences with it and [`hugging_face`] writes it for others; [`fairseq`] reads that of XLM-R.
 
 pub mod coverage;
 pub mod encoder;
+pub mod fairseq;
 pub mod fertility;
 pub mod halves;
 pub mod hugging_face;

@@ -1,6 +1,7 @@
-//! The pieces inside a SentencePiece `.model` file (a protocol buffer), which the encoder does not tell.
+//! The pieces inside a SentencePiece `.model` file (a protocol buffer, `sentencepiece_model.proto`), which the encoder does
+//! not tell.
 
-/// What a piece is for; the numbers of the file format.
+/// What a piece is for; in the order of the file format's numbers, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A string of text.
@@ -15,6 +16,19 @@ pub enum Kind {
     Unused,
     /// One byte of a character without a piece.
     Byte,
+}
+
+impl Kind {
+    /// In the file.
+    const ALL: [Kind; 6] = [Kind::Normal, Kind::Unknown, Kind::Control, Kind::UserDefined, Kind::Unused, Kind::Byte];
+
+    fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    fn of_number(number: u64) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| u64::from(kind.number()) == number)
+    }
 }
 
 /// One entry; its id is its place.
@@ -48,20 +62,45 @@ fn piece(bytes: &[u8]) -> Option<Piece> {
             (1, Value::Bytes(text)) => piece.text = std::str::from_utf8(text).ok()?.to_owned(),
             (2, Value::Fixed32(bits)) => piece.score = f32::from_bits(bits),
             (3, Value::Number(kind)) => {
-                piece.kind = match kind {
-                    1 => Kind::Normal,
-                    2 => Kind::Unknown,
-                    3 => Kind::Control,
-                    4 => Kind::UserDefined,
-                    5 => Kind::Unused,
-                    6 => Kind::Byte,
-                    _ => return None,
-                }
+                piece.kind = Kind::of_number(kind)?;
             }
             _ => {}
         }
     }
     Some(piece)
+}
+
+/// A file of a unigram model with these pieces, which puts a space before a text and makes one of several, and whose
+/// characters are replaced by a compiled `character_map` first; empty: none are.
+pub fn write(pieces: &[Piece], character_map: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for piece in pieces {
+        let mut message = Vec::new();
+        bytes_field(1, piece.text.as_bytes(), &mut message);
+        message.push(2 << 3 | 5); // four bytes
+        message.extend(piece.score.to_le_bytes());
+        message.extend([3 << 3, piece.kind.number()]);
+        bytes_field(1, &message, &mut file);
+    }
+    bytes_field(2, &[3 << 3, 1], &mut file); // TrainerSpec { model_type = 3: UNIGRAM }
+    let mut normalizer = Vec::new();
+    bytes_field(2, character_map, &mut normalizer);
+    for number in [3, 4, 5] {
+        normalizer.extend([number << 3, 1]); // add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces
+    }
+    bytes_field(3, &normalizer, &mut file);
+    file
+}
+
+fn bytes_field(number: u8, content: &[u8], to: &mut Vec<u8>) {
+    to.push(number << 3 | 2);
+    let mut length = content.len();
+    while length >= 0x80 {
+        to.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    to.push(length as u8);
+    to.extend(content);
 }
 
 enum Value<'a> {
@@ -132,5 +171,6 @@ mod tests {
         assert_eq!(read[1], Piece { text: "<s>".into(), score: 0.0, kind: Kind::Control });
         assert_eq!(read.len(), 2);
         assert_eq!(pieces(&bytes[..8]), None);
+        assert_eq!(pieces(&write(&read, &[7; 300])).unwrap(), read);
     }
 }

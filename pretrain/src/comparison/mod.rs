@@ -17,8 +17,7 @@ pub use results::Results;
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Figures};
-use crate::models::decoder::Decoder;
-use crate::models::model_config::ModelConfig;
+use crate::models;
 use crate::stage::{self, Origin};
 use candle_core::Device;
 use mixture::Mixed;
@@ -88,7 +87,7 @@ fn told(origin: &Origin, condition: &Condition, seed: u64) -> Origin {
 }
 
 fn no_decoder() -> Error {
-    Error::Settings("comparison: the model is an encoder; expected a decoder, which has bits per byte".to_owned())
+    Error::Settings("comparison: the model is an encoder; expected one that has bits per byte".to_owned())
 }
 
 /// Trains and measures every condition with every seed, `output/CONDITION/seed-N` each, and writes `results.json`, anew
@@ -105,7 +104,7 @@ pub fn run(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Results> {
-    if matches!(settings.model, ModelConfig::Encoder(_)) {
+    if settings.model.is_bidirectional() {
         return Err(no_decoder());
     }
     let corpus = Corpus::open(tokens)?;
@@ -124,7 +123,7 @@ pub fn run(
         return Err(Error::Settings(format!("{language}: no document in the test split; expected some to measure")));
     }
     let (own_tokens, own_bytes) = comparison.own_text(&corpus)?;
-    let window = settings.model.context_length();
+    let window = settings.model.window();
     // The batch that suits the studied language's text, in all conditions.
     let settings = stage::Settings { training: settings.training.for_corpus(own_bytes, window), ..settings.clone() };
     let own_steps = settings.training.steps_over(own_tokens, window);
@@ -146,10 +145,11 @@ pub fn run(
             let found = evaluation.languages.into_iter().find(|found| found.language == language);
             let figures =
                 found.ok_or_else(|| Error::Settings(format!("{language}: held-out documents without text")))?;
-            let decoder = Decoder::load(&folder, device)?;
+            let model = models::load(&folder, device)?;
+            let model = model.as_causal().ok_or_else(no_decoder)?;
             let measured = settings.measurement.settings();
             let at = (language, measured.split);
-            let documents = evaluate::document_bits(&decoder, &corpus, at, &measured, progress)?;
+            let documents = evaluate::document_bits(model, &corpus, at, &measured, progress)?;
             runs.push(Run { condition: number, seed, figures, documents });
             Results::new(language, own_tokens, tokens_a_step, &conditions, &runs).write(output)?;
         }

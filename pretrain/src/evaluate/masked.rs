@@ -5,16 +5,16 @@
 //! pseudo-log-likelihood (Salazar et al. 2020) is the sum over a sentence's tokens of the log-probability of each when it
 //! alone is hidden; no probabilities of sentences that add up to one are behind it.
 
+mod score;
+
 use super::Settings;
 use crate::batch::TokenSource;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::encoder::Encoder;
-use crate::models::masking::Masking;
+use crate::models::masking::{Masked, Masking};
 use crate::ngram::text::spread;
-use crate::nn::Seen;
 use crate::random::Key;
-use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
+use score::{Told, score};
 use serde::{Deserialize, Serialize};
 use tongues_languages::Tag;
 use tongues_pipeline::progress::Progress;
@@ -23,10 +23,6 @@ use tongues_pipeline::vocabulary::{Vocabulary, halves};
 
 /// Share of the tokens that is hidden, whatever share the model was trained with: that of BERT.
 const SHARE: f64 = 0.15;
-/// Tokens in one forward pass, padding included.
-const TOKENS_AT_ONCE: usize = 2048;
-/// Logits held at once, in numbers.
-const LOGITS_AT_ONCE: usize = 1 << 22;
 
 /// `evaluation.json` of an encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,21 +77,6 @@ pub struct PseudoLikelihood {
     pub tokens: u64,
     /// Bits of all tokens over the bytes. No bits per byte: each token is told with those after it seen.
     pub pseudo_bits_per_byte: f64,
-}
-
-/// One window: ids, where tokens were hidden, and which.
-struct Window {
-    ids: Vec<u32>,
-    places: Vec<u32>,
-    targets: Vec<u32>,
-}
-
-/// Hidden tokens, their nats, and how many are the likeliest.
-#[derive(Debug, Clone, Copy, Default)]
-struct Told {
-    tokens: u64,
-    nats: f64,
-    right: u64,
 }
 
 /// Masked loss by language on `split`, of at most `limit` documents each, nats per hidden token: what training watches.
@@ -172,17 +153,15 @@ fn windows(
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
     documents: &[usize],
-) -> Vec<Window> {
+) -> Vec<Masked> {
     let (config, key) = (&model.config, Key::new(0).named("held-out masks").named(language.as_str()));
     let masking = Masking { share: SHARE, whole_words: false, always: true, ..config.masking() };
     let of = |&document: &usize| {
         let middle = source.tokens(language, split, document);
         let ids: Vec<u32> = [config.beginning].into_iter().chain(middle).chain([config.end]).collect();
         let key = key.stream(document as u64);
-        let cut = ids.chunks(config.context_length).enumerate().map(|(number, ids)| {
-            let masked = masking.hide(ids, ids.len(), None, key.stream(number as u64));
-            Window { ids: masked.ids, places: masked.places, targets: masked.targets }
-        });
+        let cut = ids.chunks(config.context_length).enumerate();
+        let cut = cut.map(|(number, ids)| masking.hide(ids, ids.len(), None, key.stream(number as u64)));
         cut.filter(|window| !window.places.is_empty()).collect::<Vec<_>>()
     };
     documents.iter().flat_map(of).collect()
@@ -213,70 +192,25 @@ fn pseudo_likelihood(
 }
 
 /// A sentence as often as it has tokens, each time with another one hidden.
-fn one_by_one(model: &Encoder, sentence: &[u32]) -> Vec<Window> {
+fn one_by_one(model: &Encoder, sentence: &[u32]) -> Vec<Masked> {
     let config = &model.config;
     let whole: Vec<u32> = [config.beginning].into_iter().chain(sentence.iter().copied()).chain([config.end]).collect();
     let hidden = |place: usize| {
         let mut ids = whole.clone();
         ids[place] = config.mask;
-        Window { ids, places: vec![place as u32], targets: vec![whole[place]] }
+        Masked { ids, places: vec![place as u32], targets: vec![whole[place]] }
     };
     (1..=sentence.len()).map(hidden).collect()
 }
 
-/// Windows of like length go together, filled up at the end; what is filled up is not seen.
-fn score(model: &Encoder, mut windows: Vec<Window>, progress: &dyn Progress) -> Result<Told> {
-    let (mut told, device) = (Told::default(), model.device().clone());
-    windows.sort_by_key(|window| window.ids.len());
-    while let Some(longest) = windows.last().map(|window| window.ids.len()) {
-        if progress.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let rows = (TOKENS_AT_ONCE / longest).clamp(1, windows.len());
-        let group = windows.split_off(windows.len() - rows);
-        let (mut ids, mut places, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, window) in group.iter().enumerate() {
-            let filled = window.ids.iter().copied().chain(std::iter::repeat(model.config.padding)).take(longest);
-            ids.extend(filled);
-            places.extend(window.places.iter().map(|place| (row * longest) as u32 + place));
-            targets.extend(&window.targets);
-        }
-        let lengths: Vec<usize> = group.iter().map(|window| window.ids.len()).collect();
-        let seen = Seen::bidirectional().padded(&lengths, longest)?;
-        let states = model.hidden(&Tensor::from_vec(ids, (rows, longest), &device)?, &seen, None)?.flatten(0, 1)?;
-        let at_once = (LOGITS_AT_ONCE / model.config.vocabulary_size).max(1);
-        for (places, targets) in places.chunks(at_once).zip(targets.chunks(at_once)) {
-            let states = states.index_select(&Tensor::new(places, &device)?, 0)?;
-            let logits = model.logits(&states)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
-            let rows: Vec<(f64, bool)> = logits
-                .to_vec2::<f32>()?
-                .par_iter()
-                .zip(targets)
-                .map(|(logits, target)| tell(logits, *target))
-                .collect();
-            told.tokens += rows.len() as u64;
-            told.nats += rows.iter().map(|(nats, _)| nats).sum::<f64>();
-            told.right += rows.iter().filter(|(_, right)| *right).count() as u64;
-        }
-    }
-    Ok(told)
-}
-
-/// Nats of the target, and whether no other token is as likely.
-fn tell(logits: &[f32], target: u32) -> (f64, bool) {
-    let right = logits[target as usize];
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
-    let rivals = logits.iter().filter(|logit| **logit >= right).count();
-    (f64::from(most) - f64::from(right) + sum.ln(), rivals == 1)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::score::tell;
     use super::*;
     use crate::batch::InMemory;
     use crate::models::encoder::EncoderConfig;
     use crate::models::encoder_weights::EMBEDDING;
+    use candle_core::Device;
     use tongues_pipeline::progress::Silent;
 
     fn encoder() -> Encoder {

@@ -3,6 +3,7 @@
 use super::Settings;
 use super::windows::Stride;
 use crate::error::{Error, Result};
+use crate::models::ModelConfig;
 use serde::{Deserialize, Serialize};
 use tongues_pipeline::tokens::Split;
 
@@ -33,12 +34,14 @@ impl Default for Measurement {
 }
 
 impl Measurement {
-    /// Refuses what cannot work with a model whose windows have `context_length` tokens.
-    pub fn check(&self, context_length: usize) -> Result<()> {
-        self.settings()
-            .stride
-            .tokens(context_length)
-            .map_err(|error| Error::Settings(format!("measurement: {error}")))?;
+    /// Refuses what cannot work with such a model.
+    pub fn check(&self, model: &ModelConfig) -> Result<()> {
+        let stride = self.settings().stride;
+        let fits = match model.context_length() {
+            Some(context) => stride.tokens(context).map(drop),
+            None => stride.of_carried_state(),
+        };
+        fits.map_err(|error| Error::Settings(format!("measurement: {error}")))?;
         if self.ngram_training_tokens == 0 {
             return Err(Error::Settings("measurement: ngram_training_tokens is 0; expected 1 or more".to_owned()));
         }
@@ -62,6 +65,8 @@ impl Measurement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::decoder::DecoderConfig;
+    use crate::models::recurrent::RecurrentConfig;
 
     #[test]
     fn nothing_is_all_or_half_and_too_much_is_refused() {
@@ -69,8 +74,13 @@ mod tests {
         assert_eq!(usual, Settings { documents: Some(500), ..Settings::default() });
         let all = Measurement { documents: 0, stride: 7, ..Default::default() };
         assert_eq!((all.settings().documents, all.settings().stride), (None, Stride::Tokens(7)));
-        all.check(7).unwrap();
-        let message = all.check(6).unwrap_err().to_string();
+        let of = |context_length| DecoderConfig { context_length, ..Default::default() }.into();
+        all.check(&of(7)).unwrap();
+        let message = all.check(&of(6)).unwrap_err().to_string();
         assert_eq!(message, "measurement: stride is 7; expected 1 to 6, the model's window");
+        let recurrent = RecurrentConfig::default().into();
+        let message = all.check(&recurrent).unwrap_err().to_string();
+        assert!(message.starts_with("measurement: stride is 7; expected none"), "{message}");
+        Measurement::default().check(&recurrent).unwrap();
     }
 }

@@ -8,10 +8,8 @@
 
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
-use crate::models::decoder::Decoder;
+use crate::models::Causal;
 use crate::ngram::text::spread;
-use crate::nn::linear;
-use crate::precision::Precision;
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 use tongues_languages::Tag;
@@ -51,20 +49,20 @@ pub struct Share {
 
 /// Probes at most `limit` training documents and as many of `split`.
 pub fn measure(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
     limit: usize,
     progress: &dyn Progress,
 ) -> Result<Memorisation> {
-    let tokens = TOKENS.min(model.config.context_length / 2).max(1);
+    let tokens = model.config().context_length().map_or(TOKENS, |context| TOKENS.min(context / 2).max(1));
     let of = |split| share(model, source, (language, split), tokens, limit, progress);
     let held_out = if split == Split::Train { None } else { of(split)? };
     Ok(Memorisation { prompt_tokens: tokens, continuation_tokens: tokens, training: of(Split::Train)?, held_out })
 }
 
 fn share(
-    model: &Decoder,
+    model: &dyn Causal,
     source: &dyn TokenSource,
     (language, split): (Tag, Split),
     tokens: usize,
@@ -96,15 +94,14 @@ fn share(
 }
 
 /// How many of the `tokens` tokens after the first `tokens` of each text the greedy continuation gets right in a row.
-fn agreeing(model: &Decoder, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<usize>> {
-    let device = model.head().device();
-    let ids: Vec<u32> = texts
-        .iter()
-        .flat_map(|text| [model.config.beginning].into_iter().chain(text[..2 * tokens - 1].iter().copied()))
-        .collect();
-    let ids = Tensor::from_vec(ids, (texts.len(), 2 * tokens), device)?;
-    let hidden = model.hidden(&ids, None)?.narrow(1, tokens, tokens)?.contiguous()?;
-    let likeliest: Vec<Vec<u32>> = linear(&hidden, model.head(), Precision::F32)?.argmax(D::Minus1)?.to_vec2()?;
+fn agreeing(model: &dyn Causal, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<usize>> {
+    let (beginning, _) = model.config().special();
+    let ids: Vec<u32> =
+        texts.iter().flat_map(|text| [beginning].into_iter().chain(text[..2 * tokens - 1].iter().copied())).collect();
+    let ids = Tensor::from_vec(ids, (texts.len(), 2 * tokens), model.device())?;
+    let lengths = vec![2 * tokens; texts.len()];
+    let states = model.states(&ids, &lengths, None)?.narrow(1, tokens, tokens)?.contiguous()?;
+    let likeliest: Vec<Vec<u32>> = model.logits_of(&states)?.argmax(D::Minus1)?.to_vec2()?;
     let agreed = |(text, likeliest): (&Vec<u32>, &Vec<u32>)| {
         text[tokens..].iter().zip(likeliest).take_while(|(token, likeliest)| token == likeliest).count()
     };
@@ -114,7 +111,7 @@ fn agreeing(model: &Decoder, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::decoder::DecoderConfig;
+    use crate::models::decoder::{Decoder, DecoderConfig};
     use candle_core::Device;
 
     fn model() -> Decoder {

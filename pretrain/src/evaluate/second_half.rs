@@ -7,10 +7,10 @@
 //! scored; `</s>` is not. The figure is the mean over sentences of the summed bits. Where they take the sentences of
 //! FLORES, we take those of held-out documents, so figures compare across models and not across corpora.
 
-use super::windows::{Scorer, Stride};
+use super::windows::Stride;
 use crate::batch::TokenSource;
 use crate::error::{Error, Result};
-use crate::models::decoder::Decoder;
+use crate::models::Causal;
 use crate::ngram::KneserNey;
 use crate::ngram::text::spread;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub fn sentences(
 
 /// Scores `sentences`; nothing where there are none.
 pub fn measure(
-    model: &Decoder,
+    model: &dyn Causal,
     sentences: &[Halves],
     kneser_ney: Option<&KneserNey>,
     progress: &dyn Progress,
@@ -57,9 +57,10 @@ pub fn measure(
     if sentences.is_empty() {
         return Ok(None);
     }
-    let (mut scorer, mut simple) = (Scorer::new(model, Stride::HalfWindow)?, 0.0);
+    let (mut scorer, mut simple) = (model.scorer(Stride::HalfWindow)?, 0.0);
+    let (beginning, _) = model.config().special();
     for sentence in sentences {
-        let ids: Vec<u32> = [model.config.beginning].into_iter().chain(sentence.ids.iter().copied()).collect();
+        let ids: Vec<u32> = [beginning].into_iter().chain(sentence.ids.iter().copied()).collect();
         scorer.add(&ids, 1 + sentence.first)?;
         if let Some(kneser_ney) = kneser_ney {
             simple += kneser_ney.bits(&sentence.ids)[sentence.first..].iter().sum::<f64>();
@@ -80,7 +81,7 @@ pub fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::decoder::DecoderConfig;
+    use crate::models::decoder::{Decoder, DecoderConfig};
     use crate::ngram::Text;
     use candle_core::Device;
     use tongues_pipeline::progress::Silent;

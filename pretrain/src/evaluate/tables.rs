@@ -1,4 +1,4 @@
-//! What the model card says beside bits per byte: second halves of sentences, and what is known by heart.
+//! Tables of the model card; here those beside bits per byte: second halves of sentences, and what is known by heart.
 
 use super::Evaluation;
 use super::memorisation::Share;
@@ -43,8 +43,8 @@ fn memorisation(evaluation: &Evaluation) -> String {
     section("Known by heart", &about, heading, rows)
 }
 
-/// Nothing without rows.
-fn section(title: &str, about: &str, heading: &str, rows: impl Iterator<Item = String>) -> String {
+/// A section of Markdown: what the figures are, a head and the rows, each with its end of line. Nothing without rows.
+pub fn section(title: &str, about: &str, heading: &str, rows: impl Iterator<Item = String>) -> String {
     let rows: String = rows.collect();
     let mut text = String::new();
     if !rows.is_empty() {

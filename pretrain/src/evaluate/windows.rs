@@ -1,5 +1,6 @@
 //! Text cut into the windows a model reads, and what it pays for their tokens.
 
+use super::scorer::Scorer;
 use crate::error::{Error, Result};
 use crate::models::decoder::Decoder;
 use crate::nn::cross_entropy::losses;
@@ -33,6 +34,20 @@ impl Stride {
             }
         }
     }
+
+    /// Refuses a number of tokens for a model that carries its state, which reads each token once whatever is usual
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// [`Stride::Tokens`].
+    pub fn of_carried_state(self) -> Result<()> {
+        match self {
+            Stride::Window | Stride::HalfWindow => Ok(()),
+            Stride::Tokens(tokens) => Err(Error::Settings(format!(
+                "stride is {tokens}; expected none: a recurrent model carries its state, and reads each token once"
+            ))),
+        }
+    }
 }
 
 /// Target of a place that is not scored.
@@ -51,33 +66,18 @@ struct Window {
 
 /// Gathers windows of texts and scores them in batches of like length.
 #[derive(Debug)]
-pub struct Scorer<'model> {
+pub struct WindowScorer<'model> {
     model: &'model Decoder,
     stride: usize,
     waiting: Vec<Window>,
     nats: f64,
 }
 
-impl<'model> Scorer<'model> {
+impl<'model> WindowScorer<'model> {
     /// `model` is best detached: no gradient is wanted.
-    pub fn new(model: &'model Decoder, stride: Stride) -> Result<Scorer<'model>> {
+    pub fn new(model: &'model Decoder, stride: Stride) -> Result<WindowScorer<'model>> {
         let stride = stride.tokens(model.config.context_length)?;
-        Ok(Scorer { model, stride, waiting: Vec::new(), nats: 0.0 })
-    }
-
-    /// Adds a text that begins with `<s>`; its tokens from place `first` on (1 or more) are scored.
-    pub fn add(&mut self, ids: &[u32], first: usize) -> Result<()> {
-        windows(ids, first, self.model.config.context_length, self.stride, &mut self.waiting);
-        if self.waiting.len() >= ROWS {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Nats of all that was added.
-    pub fn finish(mut self) -> Result<f64> {
-        self.flush()?;
-        Ok(self.nats)
+        Ok(WindowScorer { model, stride, waiting: Vec::new(), nats: 0.0 })
     }
 
     /// Windows of like length go together; they are filled up at the end, where a causal model does not look. The head
@@ -104,9 +104,21 @@ impl<'model> Scorer<'model> {
                 true => hidden,
                 false => hidden.index_select(&Tensor::from_vec(places, count, &device)?, 0)?,
             };
-            self.nats += losses(&hidden, self.model.head(), &targets, None)?.iter().sum::<f64>();
+            self.nats += losses(&hidden, (self.model.head(), None), &targets, None)?.iter().sum::<f64>();
         }
         Ok(())
+    }
+}
+
+impl Scorer for WindowScorer<'_> {
+    fn add(&mut self, ids: &[u32], first: usize) -> Result<()> {
+        windows(ids, first, self.model.config.context_length, self.stride, &mut self.waiting);
+        if self.waiting.len() >= ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<f64> {
+        self.flush()?;
+        Ok(self.nats)
     }
 }
 
@@ -127,6 +139,7 @@ fn windows(ids: &[u32], first: usize, length: usize, stride: usize, out: &mut Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::Causal;
     use crate::models::decoder::DecoderConfig;
 
     fn cut(ids: &[u32], first: usize, stride: usize) -> Vec<Window> {
@@ -186,13 +199,13 @@ mod tests {
         let model = model.detached();
         let texts: Vec<Vec<u32>> = (1..30).map(|n| (0..n).map(|i| (7 * i + n) % 40).collect()).collect();
         let nats = |stride: Stride, at_once: bool| {
-            let mut together = Scorer::new(&model, stride).unwrap();
+            let mut together = model.scorer(stride).unwrap();
             let mut sum = 0.0;
             for text in &texts {
                 if at_once {
                     together.add(text, 1).unwrap();
                 } else {
-                    let mut alone = Scorer::new(&model, stride).unwrap();
+                    let mut alone = model.scorer(stride).unwrap();
                     alone.add(text, 1).unwrap();
                     sum += alone.finish().unwrap();
                 }

@@ -70,7 +70,7 @@ fn best(beam: &[Continuation], logits: &[Vec<f32>], prompt: &[u32], settings: &S
 
 /// Continuations of `prompt`, which was read and has these logits; best first, at most as many as the beam is wide.
 pub(super) fn search(
-    (mut reader, logits): (Reader, Vec<f32>),
+    (mut reader, logits): (Box<dyn Reader + '_>, Vec<f32>),
     prompt: &[u32],
     settings: &Settings,
     beam_settings: &BeamSettings,

@@ -82,7 +82,7 @@ fn chosen(candidates: &[(u32, f64)], uniform: f64) -> Option<u32> {
 
 /// A continuation for each key, all of one `prompt`, which was read and has these logits.
 pub(super) fn draw(
-    (begun, logits, prompt): (&Reader, &[f32], &[u32]),
+    (begun, logits, prompt): (&dyn Reader, &[f32], &[u32]),
     keys: &[Key],
     settings: &Settings,
     sampling: &Sampling,

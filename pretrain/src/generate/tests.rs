@@ -1,7 +1,9 @@
 //! What was kept gives the same as reading the whole window again; the strategies find what they should.
 
 use super::*;
-use crate::models::decoder::{DecoderConfig, Layout};
+use crate::models::State;
+use crate::models::decoder::{Decoder, DecoderConfig, Layout};
+use crate::models::recurrent::{Recurrent, RecurrentConfig, RecurrentLayout};
 use candle_core::{DType, Device, Tensor};
 use tongues_pipeline::progress::Silent;
 
@@ -58,7 +60,7 @@ fn logits_are_those_of_the_whole_window_at_every_place_and_after_it_is_full() {
         for (decoder, prompts) in [(&decoder, &[1, 5, 77, 80][..]), (&plain, &[5, 80])] {
             for prompt in prompts {
                 let what = |place| format!("{:?}, prompt of {prompt}, place {place}", decoder.config.layout);
-                let (one, logits) = Reader::begin(decoder, &a[..*prompt], 200).unwrap();
+                let (one, logits) = decoder.reader(&a[..*prompt], 200).unwrap();
                 assert_near(&logits, &at_once(decoder, &a[..*prompt]), &what(0));
                 // Two texts from here on, the other one's copy first; a third is dropped on the way.
                 let mut reader = one.select(&[0, 0, 0]).unwrap();
@@ -83,6 +85,61 @@ fn logits_are_those_of_the_whole_window_at_every_place_and_after_it_is_full() {
                 }
             }
         }
+    }
+}
+
+fn recurrent(vocabulary_size: usize) -> Vec<Recurrent> {
+    let of = |layout| {
+        let sizes = RecurrentConfig { layout, embedding_size: 9, hidden_size: 14, layers: 3, ..Default::default() };
+        let config = RecurrentConfig { vocabulary_size, sequence_length: 5, ..sizes };
+        let model = Recurrent::new(&config, 3, &Device::Cpu).unwrap();
+        for (name, var) in model.parameters.iter() {
+            let moved = Key::new(5).named(name).normals(var.elem_count(), 0.4);
+            let moved = Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap();
+            var.set(&(var.as_detached_tensor() + moved).unwrap()).unwrap();
+        }
+        model.detached()
+    };
+    RecurrentLayout::ALL.map(of).into()
+}
+
+#[test]
+fn a_recurrent_model_reads_token_by_token_as_at_once_each_text_as_if_it_were_alone() {
+    for model in recurrent(13) {
+        let plain = model.to_dtype(DType::F64).unwrap().detached();
+        let (a, b) = (tokens(40, 13), tokens(80, 13)[40..].to_vec());
+        let of_both = |text: &[u32]| -> Vec<f32> {
+            let ids = Tensor::from_slice(text, (1, text.len()), &Device::Cpu).unwrap();
+            let logits = plain.logits(&ids, &State::default()).unwrap().0.to_dtype(DType::F32).unwrap();
+            logits.to_vec3::<f32>().unwrap().pop().unwrap().pop().unwrap()
+        };
+        for prompt in [1, 5, 17] {
+            let (one, logits) = model.reader(&a[..prompt], 9).unwrap();
+            assert_near(&logits, &of_both(&a[..prompt]), "prompt");
+            let (mut both, mut alone) = (one.select(&[0, 0, 0]).unwrap(), one.select(&[0]).unwrap());
+            for place in prompt..40 {
+                if place == prompt + 3 {
+                    both = both.select(&[2, 1]).unwrap();
+                }
+                let rows: &[u32] =
+                    if place < prompt + 3 { &[a[place], a[place], b[place]] } else { &[b[place], a[place]] };
+                let logits = both.read(rows).unwrap();
+                let of_b: Vec<u32> = a[..prompt].iter().chain(&b[prompt..=place]).copied().collect();
+                assert_near(&logits[1], &of_both(&a[..=place]), "beside another");
+                assert_near(&logits[if place < prompt + 3 { 2 } else { 0 }], &of_both(&of_b), "the other");
+                assert_eq!(logits[1], alone.read(&[a[place]]).unwrap()[0], "to the bit");
+            }
+        }
+        let asked = settings(Strategy::Sample(Sampling { temperature: 1.5, ..Sampling::default() }), 20);
+        let made = |count| generate(&model, &[1, 4, 3], 0..count, &asked, &Silent).unwrap();
+        let many = made(11);
+        assert!(many[..1] == made(1) && many[..3] == made(3) && many[0] != many[1]);
+        let beam = settings(Strategy::Beam(BeamSettings { width: 1, length_power: 1.0 }), 20);
+        let greedy = settings(Strategy::Sample(Sampling::GREEDY), 20);
+        let of = |wanted| generate(&model, &[1; 30], 0..1, wanted, &Silent).unwrap().remove(0);
+        assert_same(&of(&beam), &of(&greedy));
+        let message = generate(&model, &[], 0..1, &greedy, &Silent).unwrap_err().to_string();
+        assert!(message.contains("a prompt of 0 tokens; expected 1 or more"), "{message}");
     }
 }
 

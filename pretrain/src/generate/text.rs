@@ -2,7 +2,7 @@
 
 use super::{Continuation, Settings, Strategy, generate};
 use crate::error::Result;
-use crate::models::decoder::Decoder;
+use crate::models::Causal;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tongues_pipeline::progress::Progress;
@@ -36,15 +36,15 @@ pub fn settings(vocabulary: &Vocabulary, strategy: Strategy, tokens: usize, seed
 /// # Errors
 /// Those of [`generate`].
 pub fn samples(
-    (decoder, vocabulary): (&Decoder, &Vocabulary),
+    (model, vocabulary): (&dyn Causal, &Vocabulary),
     prompt: &str,
     numbers: Range<usize>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Vec<Sample>> {
     let pieces = vocabulary.encode(prompt);
-    let ids: Vec<u32> = [decoder.config.beginning].into_iter().chain(pieces.iter().copied()).collect();
-    let found = generate(decoder, &ids, numbers, settings, progress)?;
+    let ids: Vec<u32> = [model.config().special().0].into_iter().chain(pieces.iter().copied()).collect();
+    let found = generate(model, &ids, numbers, settings, progress)?;
     Ok(found.into_iter().map(|continuation| sample(vocabulary, prompt, &pieces, continuation)).collect())
 }
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::models::decoder::{Decoder, Layout};
 use crate::nn::few_rows::{affine, linear};
 use crate::nn::key_values::KeyValues;
-use crate::nn::{add_positions, embedding, gelu, layer_norm, rms_norm, swiglu};
+use crate::nn::{add_positions, embedding, layer_norm, rms_norm, swiglu};
 use candle_core::Tensor;
 
 impl Decoder {
@@ -63,7 +63,7 @@ impl Decoder {
             let [weight, bias] = pair(name);
             layer_norm(x, weight, bias, self.config.norm_epsilon)
         };
-        let feed = |x: &Tensor| map(&gelu(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
+        let feed = |x: &Tensor| map(&self.config.activation().of(&map(x, "mlp.c_fc")?)?, "mlp.c_proj");
         let mut attend = |x: &Tensor| -> Result<Tensor> {
             let (joined, d) = (map(x, "attn.c_attn")?, self.config.hidden_size);
             let part = |number: usize| joined.narrow(2, number * d, d)?.contiguous();

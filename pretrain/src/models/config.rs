@@ -1,7 +1,7 @@
 //! Size and constants of a decoder: the section `[model]` of a recipe.
 
 use crate::error::{Error, Result};
-use crate::models::layout::Layout;
+use crate::models::layout::{Activation, Layout};
 use crate::models::presets;
 use crate::models::weights::weights;
 use serde::de::Error as _;
@@ -31,6 +31,8 @@ pub struct DecoderConfig {
     pub head_width: Option<usize>,
     /// F.
     pub intermediate_size: usize,
+    /// Of the feed-forward map, one of [`Layout::activations`]; the published model's where not given.
+    pub activation: Option<Activation>,
     /// T at most, tokens.
     pub context_length: usize,
     /// Base of the rotary angles; without meaning where positions are learned.
@@ -60,6 +62,7 @@ impl Default for DecoderConfig {
             key_value_heads: None,
             head_width: None,
             intermediate_size: 688, // 8/3 D, as in Llama, rounded to 16
+            activation: None,
             context_length: 256,
             rope_theta: 10_000.0,
             norm_epsilon: 1e-5,
@@ -99,6 +102,11 @@ impl DecoderConfig {
         self.head_width.unwrap_or(self.hidden_size / self.heads)
     }
 
+    /// That of the feed-forward map.
+    pub fn activation(&self) -> Activation {
+        self.activation.unwrap_or(self.layout.activations()[0])
+    }
+
     /// How many numbers are trained.
     pub fn parameters(&self) -> usize {
         weights(self).iter().map(|weight| weight.shape.iter().product::<usize>()).sum()
@@ -127,6 +135,15 @@ impl DecoderConfig {
         if self.layout == Layout::Gpt1 && self.intermediate_size != 4 * self.hidden_size {
             let four = 4 * self.hidden_size;
             faults.push(format!("intermediate_size is {}; gpt1 has 4 · hidden_size = {four}", self.intermediate_size));
+        }
+        let known = self.layout.activations();
+        if let Some(activation) = self.activation.filter(|activation| !known.contains(activation)) {
+            let [found, layout] = [word(activation), word(self.layout)];
+            let known: Vec<String> = known.iter().map(word).collect();
+            faults.push(format!(
+                "activation is {found}; {layout} has {} (`transformers` has no other)",
+                known.join(" or ")
+            ));
         }
         if !(0.0..1.0).contains(&self.dropout) {
             faults.push(format!("dropout is {}; expected 0 or more, below 1", self.dropout));
@@ -175,6 +192,11 @@ impl DecoderConfig {
     }
 }
 
+/// As it is written in a recipe.
+fn word(value: impl Serialize) -> String {
+    serde_json::to_string(&value).expect("a name is plain data")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +217,12 @@ mod tests {
         let message = faults(gpt1);
         assert!(message.contains("intermediate_size is 688; gpt1 has 4 · hidden_size = 32"), "{message}");
         assert!(message.contains("key_value_heads is 2; openai-gpt has as many as heads = 4"), "{message}");
+        let squared =
+            |layout| DecoderConfig { layout, activation: Some(Activation::ReluSquared), ..Default::default() };
+        let message = faults(squared(Layout::Llama));
+        assert!(message.contains(r#"activation is "relu_squared"; "llama" has "silu" ("#), "{message}");
+        let message = faults(DecoderConfig { intermediate_size: 32, ..squared(Layout::Gpt1) });
+        assert!(message.contains(r#""gpt1" has "gelu" (`transformers` has no other)"#), "{message}");
     }
 
     #[test]

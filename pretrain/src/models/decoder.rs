@@ -5,7 +5,7 @@ use crate::models::{blocks, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
     AttentionSettings, Heads, Rope, Seen, add_positions, cross_entropy, dropout, embedding, layer_norm, linear,
-    recompute, rms_norm,
+    rms_norm,
 };
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -105,13 +105,6 @@ impl Decoder {
         self.value(if self.config.tied_embeddings { self.config.layout.embedding() } else { weights::HEAD })
     }
 
-    /// The tensors of a block with their names in it.
-    fn block(&self, layer: usize) -> (Vec<String>, Vec<&Tensor>) {
-        let prefix = self.config.layout.block(layer);
-        let from = self.values.range(prefix.clone()..);
-        from.map_while(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor))).unzip()
-    }
-
     /// Final states (B, T, D) of `ids` (B, T) u32, normed as the layout has it, T at most the context length. With a key,
     /// dropout is on.
     pub fn hidden(&self, ids: &Tensor, key: Option<Key>) -> Result<Tensor> {
@@ -128,7 +121,7 @@ impl Decoder {
             )));
         }
         let DecoderConfig { layout, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
-        let (heads, precision) = (self.heads.clone(), self.precision);
+        let (heads, precision, activation) = (self.heads.clone(), self.precision, self.config.activation());
         let settings = AttentionSettings { heads, seen: seen.clone(), epsilon, rate, precision };
         let key = |place: u64| key.map(|key| key.stream(place));
         let mut x = embedding(ids, self.value(layout.embedding()))?;
@@ -143,12 +136,9 @@ impl Decoder {
         for layer in 0..self.config.layers {
             let place = 1 + 2 * layer as u64;
             let (keys, settings) = ([key(place), key(place + 1)], settings.clone());
-            let (names, tensors) = self.block(layer);
-            let block = move |x: &Tensor, tensors: &[&Tensor]| {
-                let at = |name: &str| tensors[names.iter().position(|one| one == name).expect("a name of the block")];
-                blocks::block(x, layout, at, &settings, keys)
-            };
-            x = if self.recompute { recompute(&x, &tensors, block)? } else { block(&x, &tensors)? };
+            x = blocks::run(&x, (&self.values, &layout.block(layer)), self.recompute, move |x, at| {
+                blocks::block(x, (layout, activation), at, &settings, keys)
+            })?;
         }
         self.final_norm(x)
     }
@@ -187,6 +177,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::layout::Activation;
     use crate::nn::backward;
     use crate::nn::check::gradients;
     use crate::optimiser::{AdamW, AdamWSettings, Gradients};
@@ -209,7 +200,12 @@ mod tests {
             let intermediate_size = if layout == Layout::Gpt1 { 32 } else { 12 };
             let own = DecoderConfig { layout, intermediate_size, ..sizes.clone() };
             let shared = DecoderConfig { key_value_heads: Some(1), head_width: Some(6), ..own.clone() };
-            if layout.is_gpt() { vec![own] } else { vec![own, shared] }
+            let squared = DecoderConfig { activation: Some(Activation::ReluSquared), ..own.clone() };
+            match layout {
+                Layout::Gpt1 => vec![own],
+                Layout::Gpt2 => vec![own, squared],
+                Layout::Llama | Layout::Qwen3 => vec![own, shared],
+            }
         };
         let all = Layout::ALL.into_iter().flat_map(of);
         all.flat_map(|own| [true, false].map(|tied_embeddings| DecoderConfig { tied_embeddings, ..own.clone() }))

@@ -4,10 +4,10 @@
 
 use crate::error::{Error, Result};
 use crate::models::encoder_weights::{self, BIAS, EMBEDDING, EMBEDDING_NORM, POSITIONS, TOKEN_TYPE};
-use crate::models::weights;
+use crate::models::{blocks, encoder_block, weights};
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
-    Heads, Seen, attention, dropout, embedding, exact_gelu, layer_norm, linear_with_bias, residual,
+    AttentionSettings, Heads, Seen, dropout, embedding, exact_gelu, layer_norm, linear_with_bias,
     smoothed_cross_entropy,
 };
 use crate::parameters::Parameters;
@@ -27,6 +27,9 @@ pub struct Encoder {
     pub config: EncoderConfig,
     /// Weights, by Hugging Face's names.
     pub parameters: Parameters,
+    /// Whether each block keeps its input alone for the backward pass, and runs again there: the same to the bit with
+    /// less memory and more work.
+    pub recompute: bool,
     values: BTreeMap<String, Tensor>,
     precision: Precision,
 }
@@ -44,8 +47,8 @@ impl Encoder {
         for weight in encoder_weights::weights(config) {
             parameters.get(&weight.name)?;
         }
-        let precision = Precision::F32;
-        Ok(Encoder { config: config.clone(), values: parameters.attached(), parameters, precision })
+        let (values, precision) = (parameters.attached(), Precision::F32);
+        Ok(Encoder { config: config.clone(), recompute: false, values, parameters, precision })
     }
 
     /// The same with products in this precision. New and read models have them in f32.
@@ -77,7 +80,8 @@ impl Encoder {
 
     /// Copy in another type, for gradient checks in f64.
     pub fn to_dtype(&self, dtype: DType) -> Result<Encoder> {
-        Encoder::with_parameters(&self.config, self.parameters.to_dtype(dtype)?)
+        let encoder = Encoder::with_parameters(&self.config, self.parameters.to_dtype(dtype)?)?;
+        Ok(Encoder { recompute: self.recompute, ..encoder })
     }
 
     /// Where the parameters are.
@@ -107,7 +111,7 @@ impl Encoder {
     /// and positions count from the beginning of its text. With a key, dropout is on.
     pub fn hidden(&self, ids: &Tensor, seen: &Seen, key: Option<Key>) -> Result<Tensor> {
         let (b, t) = ids.dims2()?;
-        let EncoderConfig { context_length, dropout: rate, .. } = self.config;
+        let EncoderConfig { context_length, heads, dropout: rate, norm_epsilon: epsilon, .. } = self.config;
         if t > context_length {
             return Err(Error::Settings(format!("a window of {t} tokens; the model takes {context_length}")));
         }
@@ -119,28 +123,17 @@ impl Encoder {
         let x = (embedding(ids, self.value(EMBEDDING))? + embedding(&places, self.value(POSITIONS))?)?;
         let x = self.norm(&x.broadcast_add(self.value(TOKEN_TYPE))?, EMBEDDING_NORM)?;
         let mut x = dropout(&x, rate, key(0))?;
+        let heads = Heads { queries: heads, keys: heads, rope: None };
+        let settings = AttentionSettings { heads, seen: seen.clone(), epsilon, rate, precision: self.precision };
         for layer in 0..self.config.layers {
             let place = 1 + 2 * layer as u64;
-            x = self.block(&x, layer, seen, [key(place), key(place + 1)])?;
+            let (keys, settings) = ([key(place), key(place + 1)], settings.clone());
+            let own = encoder_weights::block(layer);
+            x = blocks::run(&x, (&self.values, &own), self.recompute, move |x, at| {
+                encoder_block::block(x, at, &settings, keys)
+            })?;
         }
         Ok(x)
-    }
-
-    /// Block number `layer` of `x` (B, T, D); `keys` are those of the dropout after attention and after the feed-forward
-    /// map.
-    fn block(&self, x: &Tensor, layer: usize, seen: &Seen, keys: [Option<Key>; 2]) -> Result<Tensor> {
-        let at = |name: &str| encoder_weights::block(layer) + name;
-        let heads = Heads { queries: self.config.heads, keys: self.config.heads, rope: None };
-        let three = ["query", "key", "value"].map(|name| self.pair(&at(&format!("attention.self.{name}"))));
-        let weight = Tensor::cat(&three.map(|[weight, _]| weight), 0)?;
-        let bias = Tensor::cat(&three.map(|[_, bias]| bias), 0)?;
-        let joined = linear_with_bias(x, &weight, &bias, self.precision)?;
-        let attended = attention(&joined, &heads, seen, self.precision)?;
-        let branch = self.map(&attended, &at("attention.output.dense"))?;
-        let x = residual(x, &branch, self.config.dropout, keys[0])?;
-        let x = self.norm(&x, &at("attention.output.LayerNorm"))?;
-        let branch = self.map(&exact_gelu(&self.map(&x, &at("intermediate.dense"))?)?, &at("output.dense"))?;
-        self.norm(&residual(&x, &branch, self.config.dropout, keys[1])?, &at("output.LayerNorm"))
     }
 
     /// What the head makes of states (…, D) before the embedding.
@@ -171,8 +164,10 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::backward;
     use crate::nn::check::gradients;
     use crate::parameters;
+    use candle_core::backprop::GradStore;
 
     fn tiny() -> EncoderConfig {
         EncoderConfig {
@@ -219,11 +214,13 @@ mod tests {
 
     #[test]
     fn every_gradient_matches_finite_differences_with_dropout() {
-        let encoder = new(&tiny(), 3).to_dtype(DType::F64).unwrap();
-        // A constant on all keys of a query is none of the softmax's business: the gradient of keys' biases is 0.
-        let vars: Vec<_> =
-            encoder.parameters.iter().filter(|(name, _)| !name.ends_with("key.bias")).map(|(_, var)| var).collect();
-        gradients(&vars, || loss(&encoder, Some(Key::new(5))));
+        for recompute in [false, true] {
+            let encoder = Encoder { recompute, ..new(&tiny(), 3) }.to_dtype(DType::F64).unwrap();
+            // A constant on all keys of a query is none of the softmax's business: the gradient of keys' biases is 0.
+            let vars: Vec<_> =
+                encoder.parameters.iter().filter(|(name, _)| !name.ends_with("key.bias")).map(|(_, var)| var).collect();
+            gradients(&vars, || loss(&encoder, Some(Key::new(5))));
+        }
     }
 
     #[test]
@@ -259,24 +256,37 @@ mod tests {
         assert_eq!(numbers(&detached), numbers(&loss(&encoder, None)));
     }
 
-    #[test]
-    fn threads_change_no_bit() {
+    /// Of a few hundred tokens.
+    fn larger() -> Encoder {
         let sizes = EncoderConfig { vocabulary_size: 300, hidden_size: 48, intermediate_size: 192, ..tiny() };
-        let encoder = new(&EncoderConfig { context_length: 100, mask: 299, ..sizes }, 3);
+        new(&EncoderConfig { context_length: 100, mask: 299, ..sizes }, 3)
+    }
+
+    /// Bits of the loss and of every gradient of one training step, by candle's backward pass or ours, on so many threads.
+    fn step_bits(encoder: &Encoder, backward: fn(&Tensor) -> Result<GradStore>, threads: usize) -> Vec<u32> {
         let tokens: Vec<u32> = (0..300).map(|i| Key::new(8).below(i, 300) as u32).collect();
         let ids = Tensor::from_vec(tokens, (3, 100), &Device::Cpu).unwrap();
         let (places, targets): (Vec<u32>, Vec<u32>) = (0..60).map(|i| (5 * i, 7 * i % 300)).unzip();
-        let bits = |threads| -> Vec<u32> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let seen = Seen::bidirectional();
-                let loss = encoder.loss(&ids, &seen, (&places, &targets), Some(Key::new(5))).unwrap().sum;
-                let store = loss.backward().unwrap();
-                let gradients = encoder.parameters.iter().map(|(_, var)| numbers(store.get(var).unwrap()));
-                gradients.flatten().chain(numbers(&loss)).map(f32::to_bits).collect()
-            })
-        };
-        assert!(bits(1) == bits(2), "one thread and two");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let seen = Seen::bidirectional().apart(&[vec![0, 37], vec![0], vec![0, 90]], 100).unwrap();
+            let loss = encoder.loss(&ids, &seen, (&places, &targets), Some(Key::new(5))).unwrap().sum;
+            let store = backward(&loss).unwrap();
+            let gradients = encoder.parameters.iter().map(|(_, var)| numbers(store.get(var).unwrap()));
+            gradients.flatten().chain(numbers(&loss)).map(f32::to_bits).collect()
+        })
+    }
+
+    #[test]
+    fn neither_threads_nor_recomputing_change_a_bit() {
+        for encoder in [larger().in_precision(Precision::Bf16), larger()] {
+            let recomputed = Encoder { recompute: true, ..encoder.clone() };
+            for way in [backward, |loss: &Tensor| Ok(loss.backward()?)] {
+                let once = step_bits(&encoder, way, 1);
+                assert!(once == step_bits(&encoder, way, 2), "one thread and two");
+                assert!(once == step_bits(&recomputed, way, 2), "kept and computed again");
+            }
+        }
     }
 
     #[test]

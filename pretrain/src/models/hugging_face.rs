@@ -2,10 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::models::config::DecoderConfig;
-use crate::models::layout::Layout;
+use crate::models::layout::{Activation, Layout};
 use serde_json::{Value, json};
 use std::path::Path;
 use tongues_pipeline::error::Error as FileError;
+
+/// `transformers`' name of [`Activation::ReluSquared`].
+const RELU_SQUARED: &str = "relu2";
 
 impl DecoderConfig {
     /// `config.json` as `transformers` reads it.
@@ -42,7 +45,8 @@ impl DecoderConfig {
         if self.layout == Layout::Gpt1 {
             config["afn"] = json!("gelu");
         } else {
-            config["activation_function"] = json!("gelu_new");
+            let squared = self.activation() == Activation::ReluSquared;
+            config["activation_function"] = json!(if squared { RELU_SQUARED } else { "gelu_new" });
             config["n_inner"] = json!(self.intermediate_size);
         }
         config
@@ -116,7 +120,8 @@ impl Stored<'_> {
         if layout == Layout::Gpt1 {
             self.only("afn", &[json!("gelu")])?; // the same function under its older name
         } else {
-            self.only("activation_function", &[json!("gelu_new"), json!("gelu_pytorch_tanh")])?;
+            let known = ["gelu_new", "gelu_pytorch_tanh", RELU_SQUARED].map(Value::from);
+            self.only("activation_function", &known)?;
             self.only("scale_attn_weights", &[json!(true)])?;
             self.only("scale_attn_by_inverse_layer_idx", &[json!(false)])?;
             self.only("add_cross_attention", &[json!(false)])?;
@@ -127,6 +132,7 @@ impl Stored<'_> {
             heads: self.whole("n_head")?,
             layers: self.whole("n_layer")?,
             intermediate_size: self.whole_or("n_inner", 4 * hidden_size)?,
+            activation: (self.value["activation_function"] == RELU_SQUARED).then_some(Activation::ReluSquared),
             context_length: self.whole("n_positions")?,
             norm_epsilon: self.number("layer_norm_epsilon")?,
             dropout: self.value["resid_pdrop"].as_f64().unwrap_or(0.0),
@@ -232,6 +238,10 @@ mod tests {
         for layout in Layout::ALL {
             let mut config =
                 DecoderConfig { layout, vocabulary_size: 9, intermediate_size: 1024, ..Default::default() };
+            if layout == Layout::Gpt2 {
+                config.activation = Some(Activation::ReluSquared);
+                assert_eq!(config.to_hugging_face()["activation_function"], "relu2");
+            }
             if !layout.is_gpt() {
                 config = DecoderConfig { key_value_heads: Some(2), head_width: Some(32), ..config };
             }
@@ -243,7 +253,7 @@ mod tests {
     fn other_arithmetic_is_refused_by_its_key() {
         let cases = [
             (gpt2(), "model_type", json!("bert"), "one of \"llama\", \"qwen3\", \"gpt2\", \"openai-gpt\""),
-            (gpt2(), "activation_function", json!("relu"), "\"gelu_new\" or \"gelu_pytorch_tanh\""),
+            (gpt2(), "activation_function", json!("relu"), "\"gelu_new\" or \"gelu_pytorch_tanh\" or \"relu2\""),
             (gpt2(), "scale_attn_by_inverse_layer_idx", json!(true), "false"),
             (gpt2(), "n_embd", json!("8"), "a whole number"),
             (qwen3(), "attention_bias", json!(true), "false"),

@@ -1,5 +1,8 @@
 //! Whose decoder it is: what decides norms, positions, maps and names.
 
+use crate::error::Result;
+use crate::nn::{gelu, relu_squared};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The published model whose names and arithmetic a decoder has.
@@ -26,6 +29,29 @@ pub enum Layout {
     Gpt1,
 }
 
+/// What a feed-forward map does between its two products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// GELU by the hyperbolic tangent, of GPT and GPT-2.
+    Gelu,
+    /// SiLU of the gate, of Llama and Qwen3.
+    Silu,
+    /// The square of the rectified linear unit (Primer, So et al. 2021).
+    ReluSquared,
+}
+
+impl Activation {
+    /// Of every element of `x`, for a map without a gate.
+    pub(crate) fn of(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Activation::Gelu => gelu(x),
+            Activation::Silu => Ok(x.silu()?),
+            Activation::ReluSquared => relu_squared(x),
+        }
+    }
+}
+
 impl Layout {
     /// All.
     pub const ALL: [Layout; 4] = [Layout::Llama, Layout::Qwen3, Layout::Gpt2, Layout::Gpt1];
@@ -33,6 +59,16 @@ impl Layout {
     /// Whether it is GPT or GPT-2: layer norms, learned positions, biases, GELU.
     pub fn is_gpt(self) -> bool {
         matches!(self, Layout::Gpt2 | Layout::Gpt1)
+    }
+
+    /// The activations a decoder of this layout can have, that of the published model first; a folder of
+    /// `transformers` has a name for each.
+    pub fn activations(self) -> &'static [Activation] {
+        match self {
+            Layout::Llama | Layout::Qwen3 => &[Activation::Silu],
+            Layout::Gpt2 => &[Activation::Gelu, Activation::ReluSquared],
+            Layout::Gpt1 => &[Activation::Gelu],
+        }
     }
 
     /// `model_type` in Hugging Face's `config.json`.
@@ -88,7 +124,7 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::models::decoder::{Decoder, DecoderConfig};
-    use candle_core::{DType, Device, Tensor};
+    use candle_core::{DType, Device};
 
     /// The logits after the last of five tokens and the summed loss, in `transformers` 5.24 in f64, which pin the order of
     /// norms, maps, heads and positions to a program that is not ours:

@@ -6,20 +6,31 @@
 use crate::memory::{Ledger, Pass, Shape, Sizes};
 use crate::models::config::DecoderConfig;
 use crate::models::layout::Layout;
-use crate::models::weights::weights;
+use crate::models::weights::{HEAD, Weight, weights};
 use crate::nn::cross_entropy;
 
 /// Queries that attention handles at once; see `nn/attention.rs`.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
+
+/// Tensors as a forecast knows them.
+pub(super) fn shapes(weights: Vec<Weight>) -> Vec<Shape> {
+    let shape = |weight: Weight| Shape { name: weight.name, axes: weight.shape, is_embedding: weight.is_embedding };
+    weights.into_iter().map(shape).collect()
+}
 
 impl Sizes for DecoderConfig {
     fn shapes(&self) -> Vec<Shape> {
-        let shape = |weight: crate::models::weights::Weight| Shape {
-            name: weight.name,
-            axes: weight.shape,
-            is_embedding: weight.is_embedding,
-        };
-        weights(self).into_iter().map(shape).collect()
+        shapes(weights(self))
+    }
+
+    /// A query sees (T + 1) / 2 keys on average.
+    fn products_per_token(&self) -> f64 {
+        let head = self.vocabulary_size * self.hidden_size;
+        let maps = weights(self).into_iter().filter(|weight| weight.shape.len() > 1 && !weight.is_embedding);
+        let matrices: usize =
+            maps.filter(|weight| weight.name != HEAD).map(|weight| weight.shape.iter().product::<usize>()).sum();
+        let keys = (self.context_length + 1) as f64 / 2.0;
+        6.0 * (matrices + head) as f64 + (12 * self.layers * self.heads * self.width_of_head()) as f64 * keys
     }
 
     fn step(&self, rows: usize, pass: Pass, ledger: &mut Ledger) {
@@ -121,7 +132,7 @@ impl<'a> Step<'a> {
         let (v, head) = (self.config.vocabulary_size, self.head());
         ledger.hold(self.states + head);
         if self.pass.fused {
-            ledger.pass(cross_entropy::numbers_at_once(self.n, v));
+            ledger.pass(cross_entropy::held(self.n, v, self.config.hidden_size));
             ledger.pass(2 * self.states);
         } else {
             let chunk = self.n.min((crate::nn::plain::CHUNK / v).max(1)) * v;
@@ -211,6 +222,17 @@ mod tests {
         let mut ledger = Ledger::default();
         pool.install(|| config.step(1, Pass { recompute, fused: true }, &mut ledger));
         ledger
+    }
+
+    #[test]
+    fn the_products_of_a_token_by_hand() {
+        // A layer: 4 · 8 · 8 of attention, 3 · 8 · 12 of the feed-forward part; the head 80; on average 3 keys.
+        let two = DecoderConfig { layers: 2, ..tiny() };
+        let expected = 6.0 * (2.0 * (256.0 + 288.0) + 80.0) + 12.0 * 2.0 * 8.0 * 3.0;
+        assert_eq!(two.products_per_token(), expected);
+        // A head of its own takes part once, too; learned positions are not multiplied with. 2 · 8 · 12 without a gate.
+        let other = DecoderConfig { layout: Layout::Gpt2, tied_embeddings: false, ..two };
+        assert_eq!(other.products_per_token(), expected - 6.0 * 2.0 * 96.0);
     }
 
     #[test]

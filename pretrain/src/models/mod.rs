@@ -3,12 +3,15 @@
 
 mod blocks;
 mod cached;
+pub mod causal;
 pub mod char_cnn;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
+mod encoder_block;
 pub mod encoder_config;
 mod encoder_hugging_face;
+mod encoder_memory;
 pub mod encoder_weights;
 pub mod hugging_face;
 pub mod layout;
@@ -18,7 +21,10 @@ pub mod model;
 pub mod model_config;
 pub mod presets;
 pub mod recurrent;
+pub mod state;
 pub mod weights;
 
+pub use causal::Causal;
 pub use model::{Model, load, new};
 pub use model_config::ModelConfig;
+pub use state::State;

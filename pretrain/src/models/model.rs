@@ -4,11 +4,14 @@
 //! kind it has.
 
 use crate::batch::{Batch, IGNORED, TokenSource};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{self, Figures};
+use crate::models::causal::Causal;
 use crate::models::decoder::Decoder;
 use crate::models::encoder::Encoder;
 use crate::models::model_config::ModelConfig;
+use crate::models::recurrent::Recurrent;
+use crate::models::state::State;
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{Seen, cross_entropy};
 use crate::parameters::Parameters;
@@ -46,20 +49,28 @@ pub trait Model: Debug + Send + Sync {
     /// A model whose blocks cannot be computed again.
     fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>>;
 
-    /// The decoder, if it is one: what can go on with a text.
-    fn as_decoder(&self) -> Option<&Decoder> {
+    /// The same as what can go on with a text, if it can.
+    fn as_causal(&self) -> Option<&dyn Causal> {
         None
     }
 
-    /// Writes `config.json` and `model.safetensors`, a folder that [`load`] and `transformers` read.
+    /// The encoder, if it is one: what can tell hidden tokens.
+    fn as_encoder(&self) -> Option<&Encoder> {
+        None
+    }
+
+    /// Writes `config.json` and `model.safetensors`, a folder that [`load`] reads, and `transformers` where it has such a
+    /// model.
     fn save(&self, folder: &Path) -> Result<()>;
 
     /// Final states (B, T, D) of texts, `ids` (B, T) u32, of which the first `lengths` (B) of each row are real. With a
     /// key, dropout is on.
     fn states(&self, ids: &Tensor, lengths: &[usize], key: Option<Key>) -> Result<Tensor>;
 
-    /// Summed loss in nats of a batch and the number of targets in it; everything random in it is a function of `key`.
-    fn loss(&self, batch: &Batch, key: Key) -> Result<Loss>;
+    /// Summed loss in nats of a batch and the number of targets in it, and what is carried to the batch that goes on with
+    /// its rows; `before` is what the batch before left, if this one goes on with it, and empty otherwise. Everything
+    /// random in it is a function of `key`.
+    fn loss(&self, batch: &Batch, before: &State, key: Key) -> Result<(Loss, State)>;
 
     /// Summed loss in nats of the token after each place, given the final states (N, D); targets equal to `ignore` do not
     /// count. Nothing where the states are not made to tell it.
@@ -84,14 +95,16 @@ pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Result<Box<dyn M
     Ok(match config {
         ModelConfig::Decoder(config) => Box::new(Decoder::new(config, seed, device)?),
         ModelConfig::Encoder(config) => Box::new(Encoder::new(config, seed, device)?),
+        ModelConfig::Recurrent(config) => Box::new(Recurrent::new(config, seed, device)?),
     })
 }
 
 /// Reads `config.json` and `model.safetensors`, written by [`Model::save`] or by `transformers`.
 pub fn load(folder: &Path, device: &Device) -> Result<Box<dyn Model>> {
-    Ok(match ModelConfig::from_hugging_face(&folder.join("config.json"))? {
+    Ok(match ModelConfig::read(&folder.join("config.json"))? {
         ModelConfig::Decoder(_) => Box::new(Decoder::load(folder, device)?),
         ModelConfig::Encoder(_) => Box::new(Encoder::load(folder, device)?),
+        ModelConfig::Recurrent(_) => Box::new(Recurrent::load(folder, device)?),
     })
 }
 
@@ -123,7 +136,7 @@ impl Model for Decoder {
         Ok(Box::new(decoder))
     }
 
-    fn as_decoder(&self) -> Option<&Decoder> {
+    fn as_causal(&self) -> Option<&dyn Causal> {
         Some(self)
     }
 
@@ -136,9 +149,11 @@ impl Model for Decoder {
         self.hidden(ids, key)
     }
 
-    fn loss(&self, batch: &Batch, key: Key) -> Result<Loss> {
+    fn loss(&self, batch: &Batch, _: &State, key: Key) -> Result<(Loss, State)> {
         let hidden = self.hidden_seeing(&batch.ids(self.device())?, &batch.seen(Seen::causal())?, Some(key))?;
-        cross_entropy(&hidden.flatten(0, 1)?, self.head(), &batch.targets, Some(IGNORED), self.precision())
+        let hidden = hidden.flatten(0, 1)?;
+        let loss = cross_entropy(&hidden, self.head(), &batch.targets, Some(IGNORED), self.precision())?;
+        Ok((loss, State::default()))
     }
 
     fn next_token_loss(&self, states: &Tensor, targets: &[u32], ignore: u32) -> Result<Option<Loss>> {
@@ -183,12 +198,13 @@ impl Model for Encoder {
     }
 
     fn for_training(self: Box<Self>, precision: Precision, recompute: bool) -> Result<Box<dyn Model>> {
-        if recompute {
-            return Err(Error::Settings(
-                "recompute is true; expected false: an encoder keeps what it computed".to_owned(),
-            ));
-        }
-        Ok(Box::new(self.in_precision(precision)))
+        let mut encoder = self.in_precision(precision);
+        encoder.recompute = recompute;
+        Ok(Box::new(encoder))
+    }
+
+    fn as_encoder(&self) -> Option<&Encoder> {
+        Some(self)
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
@@ -200,11 +216,16 @@ impl Model for Encoder {
     }
 
     /// Which tokens are hidden is drawn anew for each key.
-    fn loss(&self, batch: &Batch, key: Key) -> Result<Loss> {
-        let hidden = self.config.masking().hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
+    fn loss(&self, batch: &Batch, _: &State, key: Key) -> Result<(Loss, State)> {
+        let mut hidden =
+            self.config.masking().hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
+        if hidden.places.is_empty() {
+            // Special tokens alone, the end of an epoch: it is asked for the first, which it sees.
+            (hidden.places, hidden.targets) = (vec![0], vec![batch.ids[0]]);
+        }
         let ids = Tensor::from_vec(hidden.ids, (batch.rows(), batch.window()), Encoder::device(self))?;
         let seen = batch.seen(Seen::bidirectional())?;
-        Encoder::loss(self, &ids, &seen, (&hidden.places, &hidden.targets), Some(key))
+        Ok((Encoder::loss(self, &ids, &seen, (&hidden.places, &hidden.targets), Some(key))?, State::default()))
     }
 
     fn next_token_loss(&self, _: &Tensor, _: &[u32], _: u32) -> Result<Option<Loss>> {

@@ -1,35 +1,32 @@
 //! Recurrent language models: AWD-LSTM (Merity et al. 2018) and its quasi-recurrent sister, with the arithmetic of
-//! fastai, in f32. The head is the embedding, with a bias of its own. The state is carried from window to window, and leads back
-//! to nothing.
+//! fastai, in f32. The head is the embedding, with a bias of its own. The state is carried from window to window, and leads
+//! back to nothing.
 //!
-//! Tensors have the names of fastai's checkpoints: `0.encoder.weight` (V, D); of each layer
-//! `0.rnns.N.weight_hh_l0_raw` and `0.rnns.N.module.{weight_ih_l0,bias_ih_l0,bias_hh_l0}`, or in a `qrnn`
-//! `0.rnns.N.layers.0.linear.weight_raw` and `0.rnns.N.layers.0.linear.module.bias`; and `1.decoder.bias`. Its copies
-//! of a tensor under a second name (the tied head, weights after their dropout) are not stored, and passed over when read.
+//! [`weights`] has the names of the tensors, [`model`] what training and evaluation know, [`reading`] what generation does.
 
 mod config;
+mod memory;
+mod model;
+pub mod reading;
+pub mod weights;
 
-pub use config::{Architecture, RecurrentConfig, RecurrentDropout};
+pub use config::{RecurrentConfig, RecurrentDropout, RecurrentLayout};
 
 use crate::error::Result;
+use crate::models::state::State;
 use crate::nn::cross_entropy::Loss;
 use crate::nn::{
     LstmSettings, LstmState, LstmWeights, QrnnState, dropout, embedding, embedding_dropout, linear, lstm, qrnn,
     smoothed_cross_entropy, variational_dropout,
 };
-use crate::parameters::{self, Parameters};
+use crate::parameters::Parameters;
 use crate::precision::Precision::F32;
 use crate::random::Key;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
-use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
-
-const EMBEDDING: &str = "0.encoder.weight";
-const HEAD_BIAS: &str = "1.decoder.bias";
-/// Bound of new embeddings.
-const EMBEDDING_BOUND: f64 = 0.1;
+use weights::{EMBEDDING, HEAD_BIAS, lstm_names, qrnn_names};
 
 /// A recurrent language model: configuration and parameters.
 #[derive(Debug, Clone)]
@@ -41,16 +38,6 @@ pub struct Recurrent {
     values: BTreeMap<String, Tensor>,
 }
 
-/// What the layers remember of what they have read, by layer.
-#[derive(Debug, Clone)]
-pub struct RecurrentState(Vec<LayerState>);
-
-#[derive(Debug, Clone)]
-enum LayerState {
-    Lstm(LstmState),
-    Qrnn(QrnnState),
-}
-
 /// What a forward pass gives.
 pub struct Hidden {
     /// The last layer's output (T, B, D).
@@ -58,7 +45,7 @@ pub struct Hidden {
     /// The same after its dropout.
     pub dropped: Tensor,
     /// After the last token.
-    pub state: RecurrentState,
+    pub state: State,
 }
 
 impl Recurrent {
@@ -66,33 +53,15 @@ impl Recurrent {
     /// inputs in place of H), the head's bias 0, as in fastai and PyTorch.
     pub fn new(config: &RecurrentConfig, seed: u64, device: &Device) -> Result<Recurrent> {
         config.check()?;
-        let (key, mut parameters) = (Key::new(seed).named("initial values"), Parameters::new());
-        let (v, d) = (config.vocabulary_size, config.embedding_size);
-        parameters.uniform(EMBEDDING, &[v, d], EMBEDDING_BOUND, key, device)?;
-        parameters.mark_embedding(EMBEDDING);
-        parameters.zeros(HEAD_BIAS, &[v], device)?;
-        for layer in 0..config.layers {
-            let ((inputs, h), window) = (config.widths(layer), config.window(layer));
-            let (shapes, fan): (Vec<(String, Vec<usize>)>, usize) = match config.architecture {
-                Architecture::AwdLstm => {
-                    let shapes = [vec![4 * h, inputs], vec![4 * h, h], vec![4 * h], vec![4 * h]];
-                    (lstm_names(layer).into_iter().zip(shapes).collect(), h)
-                }
-                Architecture::Qrnn => {
-                    let shapes = [vec![3 * h, window * inputs], vec![3 * h]];
-                    (qrnn_names(layer).into_iter().zip(shapes).collect(), window * inputs)
-                }
-            };
-            for (name, shape) in shapes {
-                parameters.uniform(&name, &shape, (fan as f64).powf(-0.5), key, device)?;
-            }
-        }
+        let parameters = weights::new(config, Key::new(seed).named("initial values"), device)?;
         Recurrent::with_parameters(config, parameters)
     }
 
     /// A model over given parameters (of one type, on one device).
     pub fn with_parameters(config: &RecurrentConfig, parameters: Parameters) -> Result<Recurrent> {
-        parameters.get(EMBEDDING)?;
+        for weight in weights::weights(config) {
+            parameters.get(&weight.name)?;
+        }
         Ok(Recurrent { config: config.clone(), values: parameters.attached(), parameters })
     }
 
@@ -106,20 +75,16 @@ impl Recurrent {
     /// # Errors
     /// A file that cannot be read, an unknown key, a tensor that is missing, unknown or of another shape.
     pub fn load(folder: &Path, device: &Device) -> Result<Recurrent> {
-        let path = folder.join("config.json");
-        let bytes = std::fs::read(&path).map_err(FileError::io("read", &path))?;
-        let config: RecurrentConfig = serde_json::from_slice(&bytes).map_err(FileError::format(&path))?;
+        let config = RecurrentConfig::read(&folder.join("config.json"))?;
         let model = Recurrent::new(&config, 0, device)?;
         let path = folder.join("model.safetensors");
-        let mut stored = parameters::load(&path, device)?;
-        stored.retain(|name, _| !is_copy(name));
-        model.parameters.take_values(stored, &path)?;
+        model.parameters.take_values(weights::stored(&path, device)?, &path)?;
         Ok(model)
     }
 
     /// Writes `config.json` and `model.safetensors`.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let config = serde_json::to_vec_pretty(&self.config).expect("a configuration is plain data");
+        let config = serde_json::to_vec_pretty(&self.config.to_json()).expect("a configuration is plain data");
         self.parameters.save(&folder.join("model.safetensors"))?;
         Ok(atomic::write(&folder.join("config.json"), &config)?)
     }
@@ -133,64 +98,61 @@ impl Recurrent {
         (self.value(EMBEDDING), self.value(HEAD_BIAS))
     }
 
-    /// Reads `ids` (B, T) u32 on from `state`, or from nothing. With a key, dropout is on.
+    /// Reads `ids` (B, T) u32 on from `state`. With a key, dropout is on.
     ///
     /// # Errors
     /// A state of other sizes.
-    pub fn hidden(&self, ids: &Tensor, state: Option<&RecurrentState>, key: Option<Key>) -> Result<Hidden> {
+    pub fn hidden(&self, ids: &Tensor, state: &State, key: Option<Key>) -> Result<Hidden> {
         let [output, hidden, input, rows, weight] = self.config.dropout.rates();
         let key = |place: u64| key.map(|key| key.stream(place));
         let ids = ids.t()?.contiguous()?;
         let x = embedding(&ids, self.value(EMBEDDING))?;
         let x = embedding_dropout(&x, &ids.flatten_all()?.to_vec1()?, rows, key(0))?;
         let mut x = variational_dropout(&x, input, key(1))?;
-        let mut states = Vec::with_capacity(self.config.layers);
+        let mut after = State::default();
         for layer in 0..self.config.layers {
             let places = 3 + 2 * layer as u64;
             if layer > 0 {
                 x = variational_dropout(&x, hidden, key(places))?;
             }
-            let before = state.and_then(|state| state.0.get(layer));
-            let (out, after) = self.layer(&x, layer, before, weight, key(places + 1))?;
-            x = out;
-            states.push(after);
+            x = self.layer(&x, layer, (state, &mut after), weight, key(places + 1))?;
         }
         let dropped = variational_dropout(&x, output, key(2))?;
-        Ok(Hidden { raw: x, dropped, state: RecurrentState(states) })
+        Ok(Hidden { raw: x, dropped, state: after })
     }
 
+    /// A layer of `x` (T, B, I), read on from the state before; its own goes into that after.
     fn layer(
         &self,
         x: &Tensor,
         layer: usize,
-        state: Option<&LayerState>,
+        (before, after): (&State, &mut State),
         rate: f64,
         key: Option<Key>,
-    ) -> Result<(Tensor, LayerState)> {
-        match self.config.architecture {
-            Architecture::AwdLstm => {
+    ) -> Result<Tensor> {
+        match self.config.layout {
+            RecurrentLayout::AwdLstm => {
                 let names = lstm_names(layer);
                 let [weight_ih, weight_hh, bias_ih, bias_hh] = names.each_ref().map(|name| self.value(name));
                 let weight_hh = &dropout(weight_hh, rate, key)?;
                 let weights = LstmWeights { weight_ih, weight_hh, bias_ih, bias_hh, weight_hr: None };
-                let state =
-                    state.and_then(|state| if let LayerState::Lstm(state) = state { Some(state) } else { None });
-                let (out, state) = lstm(x, &weights, state, LstmSettings::default())?;
-                Ok((out, LayerState::Lstm(state)))
+                let (out, state) = lstm(x, &weights, lstm_state(before, layer).as_ref(), LstmSettings::default())?;
+                keep_lstm_state(after, layer, state);
+                Ok(out)
             }
-            Architecture::Qrnn => {
+            RecurrentLayout::Qrnn => {
                 let names = qrnn_names(layer);
                 let [weight, bias] = names.each_ref().map(|name| self.value(name));
-                let state =
-                    state.and_then(|state| if let LayerState::Qrnn(state) = state { Some(state) } else { None });
-                let (out, state) = qrnn(x, &dropout(weight, rate, key)?, bias, state)?;
-                Ok((out, LayerState::Qrnn(state)))
+                let weight = dropout(weight, rate, key)?;
+                let (out, state) = qrnn(x, &weight, bias, qrnn_state(before, layer).as_ref())?;
+                keep_qrnn_state(after, layer, state);
+                Ok(out)
             }
         }
     }
 
     /// Logits (B, T, V) of `ids` (B, T) on from `state`, and the state after them.
-    pub fn logits(&self, ids: &Tensor, state: Option<&RecurrentState>) -> Result<(Tensor, RecurrentState)> {
+    pub fn logits(&self, ids: &Tensor, state: &State) -> Result<(Tensor, State)> {
         let Hidden { raw, state, .. } = self.hidden(ids, state, None)?;
         let (weight, bias) = self.head();
         Ok((linear(&raw.transpose(0, 1)?.contiguous()?, weight, F32)?.broadcast_add(bias)?, state))
@@ -199,14 +161,14 @@ impl Recurrent {
     /// Summed cross-entropy of `targets` (B·T, row by row) after `ids` (B, T), read on from `state`, and the state after
     /// them; targets equal to `ignore` do not count. With a key, dropout is on and the regularisation of the activations
     /// is part of the loss, once for each target that counts.
-    pub fn loss_from(
+    pub fn loss(
         &self,
-        state: Option<&RecurrentState>,
         ids: &Tensor,
         targets: &[u32],
         ignore: Option<u32>,
+        state: &State,
         key: Option<Key>,
-    ) -> Result<(Loss, RecurrentState)> {
+    ) -> Result<(Loss, State)> {
         let (b, t) = ids.dims2()?;
         let Hidden { raw, dropped, state } = self.hidden(ids, state, key)?;
         // Time first, as the states are.
@@ -220,11 +182,6 @@ impl Recurrent {
             }
         }
         Ok((loss, state))
-    }
-
-    /// As [`Recurrent::loss_from`], from no state: every window begins anew.
-    pub fn loss(&self, ids: &Tensor, targets: &[u32], ignore: Option<u32>, key: Option<Key>) -> Result<Loss> {
-        Ok(self.loss_from(None, ids, targets, ignore, key)?.0)
     }
 
     /// What is to be small, each with the weight of its mean square.
@@ -247,22 +204,31 @@ impl Recurrent {
     }
 }
 
-/// Of the input, of the state, biases.
-fn lstm_names(layer: usize) -> [String; 4] {
-    let module = |name: &str| format!("0.rnns.{layer}.module.{name}_l0");
-    let state = format!("0.rnns.{layer}.weight_hh_l0_raw");
-    [module("weight_ih"), state, module("bias_ih"), module("bias_hh")]
+/// Name of a part of a layer's state.
+fn part(layer: usize, name: &str) -> String {
+    format!("{layer}.{name}")
 }
 
-/// Weight and bias of the gates.
-fn qrnn_names(layer: usize) -> [String; 2] {
-    ["weight_raw", "module.bias"].map(|name| format!("0.rnns.{layer}.layers.0.linear.{name}"))
+fn lstm_state(state: &State, layer: usize) -> Option<LstmState> {
+    let get = |name| state.get(&part(layer, name)).cloned();
+    Some(LstmState { hidden: get("hidden")?, cell: get("cell")? })
 }
 
-/// Whether fastai stores under this name what another name holds too.
-fn is_copy(name: &str) -> bool {
-    let dropped = [".module.weight_hh_l0", ".linear.module.weight"].iter().any(|ending| name.ends_with(ending));
-    dropped || ["0.encoder_dp.emb.weight", "1.decoder.weight"].contains(&name)
+fn keep_lstm_state(to: &mut State, layer: usize, LstmState { hidden, cell }: LstmState) {
+    to.insert(part(layer, "hidden"), hidden);
+    to.insert(part(layer, "cell"), cell);
+}
+
+fn qrnn_state(state: &State, layer: usize) -> Option<QrnnState> {
+    let get = |name| state.get(&part(layer, name)).cloned();
+    Some(QrnnState { cell: get("cell")?, input: get("input") })
+}
+
+fn keep_qrnn_state(to: &mut State, layer: usize, QrnnState { cell, input }: QrnnState) {
+    to.insert(part(layer, "cell"), cell);
+    if let Some(input) = input {
+        to.insert(part(layer, "input"), input);
+    }
 }
 
 #[cfg(test)]

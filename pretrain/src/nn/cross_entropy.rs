@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::nn::backward::of_weight;
 use crate::nn::kept::Kept;
-use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
+use crate::nn::product::{Matrix, MatrixMut, Old, Prepared, multiply_in, multiply_prepared, prepared_numbers};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
@@ -66,14 +66,20 @@ pub fn smoothed_cross_entropy(
     Ok(Loss { sum: hidden.contiguous()?.apply_op3(&weight.contiguous()?, &bias, op)?, rows })
 }
 
-/// Losses by row, nats; 0 for ignored rows. Multiplied in f32; no gradient.
-pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
+/// Losses by row, nats; 0 for ignored rows. The head has a bias (V), if there is one. Multiplied in f32; no gradient.
+pub fn losses(
+    hidden: &Tensor,
+    (weight, bias): (&Tensor, Option<&Tensor>),
+    targets: &[u32],
+    ignore: Option<u32>,
+) -> Result<Vec<f64>> {
     if !slices::are_f32_on_cpu(&[hidden, weight]) {
-        return plain::losses(hidden, weight, targets, ignore);
+        return plain::losses(hidden, (weight, bias), targets, ignore);
     }
     let width = hidden.dim(1)?;
-    Ok(slices::read([hidden, weight], |[hidden, weight]| {
-        by_row(hidden, (weight, &[]), width, targets, Precision::F32, |row, target| {
+    let bias = bias.map_or_else(|| Tensor::zeros(0, weight.dtype(), weight.device()), Tensor::contiguous)?;
+    Ok(slices::read([hidden, weight, &bias], |[hidden, weight, bias]| {
+        by_row(hidden, (weight, bias), width, targets, Precision::F32, |row, target| {
             if Some(target) == ignore { 0.0 } else { log_sum(row) - f64::from(row[target as usize]) }
         })
     })?)
@@ -97,8 +103,14 @@ fn by_row(
 }
 
 /// Logits of as many of `rows` as are held at once, in numbers.
-pub(crate) fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
+fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
     (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
+}
+
+/// Numbers held beside the gradients in a forward pass that makes them: the logits held at once, and the prepared head by
+/// rows and by columns, counted as f32 (in bf16 they are half as large).
+pub(crate) fn held(rows: usize, vocabulary: usize, width: usize) -> usize {
+    numbers_at_once(rows, vocabulary) + 2 * prepared_numbers(vocabulary * width)
 }
 
 /// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.
@@ -113,16 +125,16 @@ fn chunks(
     let vocabulary = weight.len() / width;
     let mut logits = vec![0.0; numbers_at_once(targets.len(), vocabulary)];
     let rows_at_once = logits.len() / vocabulary;
+    let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), precision);
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
         let logits = &mut logits[..chunk.len() * vocabulary];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
-        let weight = Matrix::new(weight, vocabulary).transposed();
         let old = if bias.is_empty() { Old::Replace } else { Old::Add };
         if old == Old::Add {
             logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
         }
-        multiply_in(&mut MatrixMut::new(logits, chunk.len()), x, weight, old, precision);
+        multiply_prepared(&mut MatrixMut::new(logits, chunk.len()), x, &prepared, old);
         work(logits, chunk);
     }
 }
@@ -179,6 +191,7 @@ impl CrossEntropy {
         let [of_hidden, of_weight, of_bias] = to;
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
+        let prepared = Prepared::new(Matrix::new(weight, vocabulary), self.precision);
         let mut total = 0.0;
         chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
@@ -192,7 +205,7 @@ impl CrossEntropy {
             let of_logits = Matrix::new(logits, chunk.len());
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
-            multiply_in(out, of_logits, Matrix::new(weight, vocabulary), Old::Replace, self.precision);
+            multiply_prepared(out, of_logits, &prepared, Old::Replace);
             let old = if chunk.start == 0 { Old::Replace } else { Old::Add };
             let out = &mut MatrixMut::new(of_weight, vocabulary);
             multiply_in(out, of_logits.transposed(), x, old, self.precision);
@@ -290,11 +303,14 @@ mod tests {
                 smoothed([&x, &w, &normal(&[v], 3)]).unwrap().to_scalar::<f32>().unwrap()
             });
             assert!((of_variables - of_constants).abs() < 1e-4, "{of_variables} {of_constants}");
-            let by_row = losses(&x, &w, &targets, Some(99)).unwrap();
-            let expected = plain::losses(&x, &w, &targets, Some(99)).unwrap();
-            assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
-            let sum = cross_entropy(&x, &w, &targets, Some(99), F32).unwrap().sum.to_scalar::<f32>().unwrap();
-            assert!((f64::from(sum) - by_row.iter().sum::<f64>()).abs() < 1e-4);
+            for bias in [None, Some(&normal(&[v], 3))] {
+                let by_row = losses(&x, (&w, bias), &targets, Some(99)).unwrap();
+                let expected = plain::losses(&x, (&w, bias), &targets, Some(99)).unwrap();
+                assert!(by_row.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{by_row:?} {expected:?}");
+                let sum = smoothed_cross_entropy(&x, (&w, bias), &targets, Some(99), 0.0, F32).unwrap().sum;
+                let sum = f64::from(sum.to_scalar::<f32>().unwrap());
+                assert!((sum - by_row.iter().sum::<f64>()).abs() < 1e-4);
+            }
         }
     }
 

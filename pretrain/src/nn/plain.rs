@@ -86,6 +86,11 @@ pub fn exact_gelu(x: &Tensor) -> Result<Tensor> {
     Ok((x * (((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?)?)
 }
 
+/// The square of the rectified linear unit.
+pub fn relu_squared(x: &Tensor) -> Result<Tensor> {
+    Ok(x.relu()?.sqr()?)
+}
+
 /// `silu(gate) · up` of `x` (…, 2F), gate before up.
 pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)? / 2;
@@ -212,13 +217,18 @@ fn logits(x: &Tensor, (weight, bias): (&Tensor, Option<&Tensor>), precision: Pre
 }
 
 /// Losses by row, nats; 0 for ignored rows. No gradient.
-pub fn losses(hidden: &Tensor, weight: &Tensor, targets: &[u32], ignore: Option<u32>) -> Result<Vec<f64>> {
+pub fn losses(
+    hidden: &Tensor,
+    head: (&Tensor, Option<&Tensor>),
+    targets: &[u32],
+    ignore: Option<u32>,
+) -> Result<Vec<f64>> {
     let hidden = hidden.detach();
-    let rows_at_once = (CHUNK / weight.dim(0)?).max(1);
+    let rows_at_once = (CHUNK / head.0.dim(0)?).max(1);
     let mut all = Vec::with_capacity(targets.len());
     for (number, targets) in targets.chunks(rows_at_once).enumerate() {
         let x = hidden.narrow(0, number * rows_at_once, targets.len())?.contiguous()?;
-        all.extend(with_gradient(&logits(&x, (weight, None), Precision::F32)?, targets, ignore, 0.0)?.0);
+        all.extend(with_gradient(&logits(&x, head, Precision::F32)?, targets, ignore, 0.0)?.0);
     }
     Ok(all)
 }

@@ -1,6 +1,10 @@
-//! Matrix products on slices, with strides, sums and scales: in f32 by OpenBLAS where it was found (see `build.rs`), else
-//! by the crate `gemm`, which candle multiplies with; in bf16 by kernels of our own.
+//! Matrix products on slices, with strides, sums and scales: by kernels of our own where the processor has AVX-512, in f32
+//! and in bf16; elsewhere in f32 by OpenBLAS where it was found (see `build.rs`), else by the crate `gemm`, which candle
+//! multiplies with. Products whose left factor is transposed (the gradients of weights) go to OpenBLAS even then: it packs
+//! such a factor faster (docs/log.md has the figures).
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod bf16;
 #[cfg(openblas)]
 mod openblas;
@@ -157,6 +161,10 @@ pub(crate) enum Threads {
 pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
     let (m, n, k) = (left.rows, right.columns, left.columns);
     assert_eq!((out.rows, out.columns, right.rows), (m, n, k), "shapes of a product");
+    #[cfg(target_arch = "x86_64")]
+    if avx512::has_f32() && (left.strides.1 == 1 || cfg!(not(openblas))) {
+        return avx512::multiply(out, left, right, scale, old, threads);
+    }
     #[cfg(openblas)]
     openblas::multiply(out, left, right, scale, old, threads);
     #[cfg(not(openblas))]
@@ -173,6 +181,50 @@ pub(crate) fn multiply_in(out: &mut MatrixMut, left: Matrix, right: Matrix, old:
             bf16::multiply(out, left, right, old);
         }
     }
+}
+
+/// A right factor of many products, brought once into the order in which the kernels read it; where there are no kernels
+/// of ours, the matrix as it is.
+pub(crate) struct Prepared<'a> {
+    right: Matrix<'a>,
+    precision: Precision,
+    #[cfg(target_arch = "x86_64")]
+    ready: Option<avx512::Ready>,
+}
+
+impl<'a> Prepared<'a> {
+    /// A copy of `right`, where that helps.
+    pub fn new(right: Matrix<'a>, precision: Precision) -> Prepared<'a> {
+        #[cfg(target_arch = "x86_64")]
+        let ready = avx512::ready(right, precision);
+        Prepared {
+            right,
+            precision,
+            #[cfg(target_arch = "x86_64")]
+            ready,
+        }
+    }
+}
+
+/// Numbers of f32 that a [`Prepared`] factor of so many holds, up to the filling of its last panel.
+pub(crate) fn prepared_numbers(numbers: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::has_f32() {
+        return numbers;
+    }
+    let _ = numbers;
+    0
+}
+
+/// As [`multiply_in`], in the precision of `right`.
+pub(crate) fn multiply_prepared(out: &mut MatrixMut, left: Matrix, right: &Prepared, old: Old) {
+    let sizes = (left.rows, right.right.columns, left.columns);
+    assert_eq!((out.rows, out.columns, right.right.rows), sizes, "shapes of a product");
+    #[cfg(target_arch = "x86_64")]
+    if let Some(ready) = &right.ready {
+        return avx512::multiply_ready(out, left, ready, old, right.precision);
+    }
+    multiply_in(out, left, right.right, old, right.precision);
 }
 
 /// As [`multiply`], by the crate `gemm`.
@@ -234,6 +286,12 @@ mod tests {
     fn every_layout_multiplies_by_definition_and_threads_change_no_bit() {
         by_definition(multiply);
         by_definition(by_gemm);
+        #[cfg(target_arch = "x86_64")]
+        if avx512::has_f32() {
+            by_definition(avx512::multiply);
+        }
+        #[cfg(openblas)]
+        by_definition(openblas::multiply);
     }
 
     fn by_definition(multiply: Multiply) {
@@ -257,6 +315,33 @@ mod tests {
                     assert!((f64::from(replaced[i * 2 * n + j]) - expected).abs() < 1e-4);
                     assert!((f64::from(added[i * 2 * n + j]) - expected - 1.0).abs() < 1e-4);
                     assert_eq!(replaced[i * 2 * n + n + j], 1.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_prepared_factor_gives_the_same_up_to_the_order_of_sums() {
+        for (precision, (m, n, k)) in [Precision::F32, Precision::Bf16]
+            .into_iter()
+            .flat_map(|p| [(p, (5, 200, 700)), (p, (300, 70, 20)), (p, (1, 1, 1))])
+        {
+            let (a, b) = (Key::new(1).normals(m * k, 1.0), Key::new(2).normals(k * n, 1.0));
+            let left = Matrix::new(&a, m);
+            for right in [Matrix::new(&b, k), Matrix::new(&b, n).transposed()] {
+                let prepared = Prepared::new(right, precision);
+                let product = |prepared: Option<&Prepared>, old| {
+                    let mut values = vec![1f32; m * n];
+                    let out = &mut MatrixMut::new(&mut values, m);
+                    match prepared {
+                        Some(prepared) => multiply_prepared(out, left, prepared, old),
+                        None => multiply_in(out, left, right, old, precision),
+                    }
+                    values
+                };
+                for old in [Old::Replace, Old::Add] {
+                    let (found, expected) = (product(Some(&prepared), old), product(None, old));
+                    assert!(found.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-3), "{m} × {n} × {k}");
                 }
             }
         }

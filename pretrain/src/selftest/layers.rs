@@ -6,8 +6,8 @@ use crate::nn::check::normal;
 use crate::nn::{
     AttentionSettings, Heads, LstmSettings, LstmWeights, Rope, Seen, add_positions, affine, attention, attention_layer,
     char_convolution, cross_entropy, dropout, embedding, embedding_dropout, exact_gelu, feed_forward, gelu, highway,
-    layer_norm, linear, linear_with_bias, lstm, plain, qrnn, recompute, residual, rms_norm, smoothed_cross_entropy,
-    swiglu, variational_dropout,
+    layer_norm, linear, linear_with_bias, lstm, plain, qrnn, recompute, relu_squared, residual, reversed, rms_norm,
+    smoothed_cross_entropy, swiglu, variational_dropout,
 };
 use crate::precision::Precision::{self, Bf16, F32};
 use crate::random::Key;
@@ -50,6 +50,7 @@ const LAYERS: &[Layer] = &[
     plain_layer("layer_norm", &[&[3, 40, 33], &[33], &[33]], |x, _| layer_norm(&x[0], &x[1], &x[2], 1e-5)),
     plain_layer("gelu", &[&[3, 40, 66]], |x, _| gelu(&x[0])),
     plain_layer("exact_gelu", &[&[3, 40, 66]], |x, _| exact_gelu(&x[0])),
+    plain_layer("relu_squared", &[&[3, 40, 66]], |x, _| relu_squared(&x[0])),
     plain_layer("swiglu", &[&[3, 40, 66]], |x, _| swiglu(&x[0])),
     plain_layer("dropout", &[&[3, 41, 33]], |x, _| dropout(&x[0], 0.3, Some(Key::new(3)))),
     plain_layer("residual", &[&[3, 41, 33], &[3, 41, 33]], |x, _| residual(&x[0], &x[1], 0.3, Some(Key::new(3)))),
@@ -88,6 +89,7 @@ const LAYERS: &[Layer] = &[
         },
     ),
     plain_layer("qrnn", &[&[5, 3, 7], &[18, 14], &[18]], |x, _| Ok(qrnn(&x[0], &x[1], &x[2], None)?.0)),
+    plain_layer("reversed", &[&[5, 3, 7]], |x, _| reversed(&x[0], &[5, 2, 4])),
     plain_layer("char_convolution", &[&[9, 12, 4], &[6, 4, 3], &[6]], |x, _| char_convolution(&x[0], &x[1], &x[2])),
     plain_layer("highway", &[&[9, 7], &[14, 7], &[14]], |x, _| highway(&x[0], &x[1], &x[2])),
     plain_layer("variational_dropout", &[&[5, 3, 9]], |x, _| variational_dropout(&x[0], 0.3, Some(Key::new(3)))),

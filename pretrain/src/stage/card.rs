@@ -16,7 +16,17 @@ pub(super) fn text(model: &dyn Model, figures: &Figures, origin: &Origin) -> Str
     }
     let (parameters, sizes) = (model.parameters().count(), config.describe());
     line(&mut text, format_args!("\n{parameters} parameters: {sizes}."));
-    line(&mut text, format_args!("`transformers` loads this folder as `{}`.\n\n## Text\n", config.architecture()));
+    let architecture = config.architecture();
+    if config.is_of_transformers() {
+        line(&mut text, format_args!("`transformers` loads this folder as `{architecture}`.\n\n## Text\n"));
+    } else {
+        line(
+            &mut text,
+            format_args!(
+                "`transformers` has no such model; the tensors are named as in fastai's `{architecture}`.\n\n## Text\n"
+            ),
+        );
+    }
     for (name, licence) in &origin.sources {
         line(&mut text, format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
     }
@@ -31,72 +41,45 @@ fn line(text: &mut String, words: std::fmt::Arguments) {
     writeln!(text, "{words}").expect("writing to memory does not fail");
 }
 
+/// The model beside n-gram models.
 fn causal(text: &mut String, evaluation: &Evaluation) {
-    line(text, format_args!("\n## Bits per byte on held-out documents\n"));
-    line(text, format_args!("Full softmax over all tokens and `</s>` given `<s>`; lower is better."));
-    line(
-        text,
-        format_args!(
-            "The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.\n",
-            ORDER - 1
-        ),
-    );
-    line(text, format_args!("| language | documents | bytes | this model | Kneser–Ney | bigram | unigram |"));
-    line(text, format_args!("|---|---|---|---|---|---|---|"));
     let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
-    for language in &evaluation.languages {
-        line(
-            text,
-            format_args!(
-                "| {} | {} | {} | {:.3} | {} | {} | {} |",
-                language.language,
-                language.documents,
-                language.bytes,
-                language.bits_per_byte,
-                figure(language.kneser_ney_bits_per_byte),
-                figure(language.bigram_bits_per_byte),
-                figure(language.unigram_bits_per_byte)
-            ),
-        );
-    }
+    let rows = evaluation.languages.iter().map(|row| {
+        let model = Some(row.bits_per_byte);
+        let bits = [model, row.kneser_ney_bits_per_byte, row.bigram_bits_per_byte, row.unigram_bits_per_byte];
+        format!("| {} | {} | {} | {} |\n", row.language, row.documents, row.bytes, bits.map(figure).join(" | "))
+    });
+    let about = format!(
+        "Full softmax over all tokens and `</s>` given `<s>`; lower is better.\n\
+         The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.",
+        ORDER - 1
+    );
+    let heading = "| language | documents | bytes | this model | Kneser–Ney | bigram | unigram |";
+    text.push_str(&tables::section("Bits per byte on held-out documents", &about, heading, rows));
     text.push_str(&tables::markdown(evaluation));
 }
 
 fn masked(text: &mut String, evaluation: &MaskedEvaluation) {
-    let share = 100.0 * evaluation.masks.share;
-    line(text, format_args!("\n## Hidden tokens of held-out documents\n"));
-    line(
-        text,
-        format_args!("{share:.0} % of the tokens became `<mask>`: nats for each, and the share that is the likeliest."),
+    let rows = evaluation.languages.iter().map(|row| {
+        let pseudo = row.pseudo_likelihood.as_ref();
+        format!(
+            "| {} | {} | {} | {:.3} | {:.1} % | {} | {} |\n",
+            row.language,
+            row.documents,
+            row.masked_tokens,
+            row.masked_loss,
+            100.0 * row.masked_accuracy,
+            pseudo.map_or(0, |pseudo| pseudo.sentences),
+            pseudo.map_or("-".to_owned(), |pseudo| format!("{:.3}", pseudo.pseudo_bits_per_byte))
+        )
+    });
+    let about = format!(
+        "{:.0} % of the tokens became `<mask>`: nats for each, and the share that is the likeliest.\n\
+         Pseudo-likelihood (Salazar et al. 2020): each token of a sentence told from all others. Both sides of a token \
+         are seen, so none of this can be compared with bits per byte.",
+        100.0 * evaluation.masks.share
     );
-    line(
-        text,
-        format_args!(
-            "Pseudo-likelihood (Salazar et al. 2020): each token of a sentence told from all others. Both sides of a token \
-             are seen, so none of this can be compared with bits per byte.\n"
-        ),
-    );
-    line(
-        text,
-        format_args!(
-            "| language | documents | hidden tokens | masked loss | told right | sentences | pseudo bits per byte |"
-        ),
-    );
-    line(text, format_args!("|---|---|---|---|---|---|---|"));
-    for language in &evaluation.languages {
-        let pseudo = language.pseudo_likelihood.as_ref();
-        line(
-            text,
-            format_args!(
-                "| {} | {} | {} | {:.3} | {:.1} % | {} | {} |",
-                language.language,
-                language.documents,
-                language.masked_tokens,
-                language.masked_loss,
-                100.0 * language.masked_accuracy,
-                pseudo.map_or(0, |pseudo| pseudo.sentences),
-                pseudo.map_or("-".to_owned(), |pseudo| format!("{:.3}", pseudo.pseudo_bits_per_byte))
-            ),
-        );
-    }
+    let heading =
+        "| language | documents | hidden tokens | masked loss | told right | sentences | pseudo bits per byte |";
+    text.push_str(&tables::section("Hidden tokens of held-out documents", &about, heading, rows));
 }

@@ -1,8 +1,9 @@
 //! A look at the held-out documents: by it the best model is told, and training stops.
 
 use super::Trainer;
+use crate::batch::Read;
 use crate::error::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tongues_pipeline::progress::Progress;
 
 /// Says nothing and is not stopped.
@@ -35,10 +36,11 @@ impl Trainer<'_> {
             return self.model.save(self.folder); // nothing held out: the last model is the best
         }
         let mean = by_language.iter().map(|(_, figure)| figure).sum::<f64>() / by_language.len() as f64;
-        let languages: serde_json::Map<String, Value> =
+        let languages: Map<String, Value> =
             by_language.iter().map(|(tag, figure)| (tag.to_string(), json!(figure))).collect();
         let watched = self.config.watched();
-        let line = json!({ "kind": "validation", "step": self.state.step, watched: mean, "languages": languages });
+        let line = json!({ "kind": "validation", "step": self.state.step, watched: mean, "languages": languages,
+            "read": self.read() });
         self.log(&line)?;
         let better = self.state.best.is_none_or(|best| mean < best);
         if better {
@@ -51,5 +53,12 @@ impl Trainer<'_> {
             self.state.without_improvement = 0; // an average of the weights has its own chance
         }
         Ok(())
+    }
+
+    /// How much of each language's text training has read.
+    fn read(&self) -> Value {
+        let batches = self.state.step * self.settings.accumulation as u64;
+        let of = |read: Read| (read.language.to_string(), json!({ "tokens": read.tokens, "epochs": read.epochs }));
+        self.sampler.read(batches, self.settings.batch_size).into_iter().map(of).collect::<Map<_, _>>().into()
     }
 }

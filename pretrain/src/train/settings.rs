@@ -19,6 +19,10 @@ const SEQUENCES: [(u64, usize); 3] = [(7_000_000, 4), (32_000_000, 8), (316_000_
 /// The same for a larger corpus; Goldfish's largest has 1 GB.
 const LARGEST: usize = 64;
 
+/// Windows that a row of a recurrent model's batch reads in succession where nothing else is asked for: some thousand
+/// tokens, more than most documents of a small corpus, and still turns often enough for several languages.
+const CARRIED_WINDOWS: usize = 32;
+
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -47,6 +51,9 @@ pub struct TrainSettings {
     pub alpha: f64,
     /// Whether each row of a batch has a language of its own, or all have one.
     pub language_per: LanguagePer,
+    /// Windows of one text that a row reads in succession before it goes elsewhere; none: 32 of a model that carries its
+    /// state from one to the next, else 1.
+    pub consecutive: Option<usize>,
     /// The learning rate.
     #[serde(flatten)]
     pub schedule: Schedule,
@@ -92,6 +99,7 @@ impl Default for TrainSettings {
             recompute: false,
             alpha: 0.5,
             language_per: LanguagePer::Row,
+            consecutive: None,
             schedule: Schedule::default(),
             optimiser: OptimiserSettings::default(),
             clip: Some(1.0),
@@ -119,6 +127,7 @@ impl TrainSettings {
             ("steps", self.steps.unwrap_or(1)),
             ("spike_steps", self.guard.spike_steps),
             ("sample_tokens", self.sample_tokens as u64),
+            ("consecutive", self.consecutive.unwrap_or(1) as u64),
         ];
         let mut faults: Vec<String> =
             sizes.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} is 0; expected 1 or more")).collect();
@@ -172,6 +181,11 @@ impl TrainSettings {
         self.steps.unwrap_or_else(|| (self.epochs * tokens as f64 / at_once).ceil().max(1.0) as u64)
     }
 
+    /// Windows that a row reads in succession, of a model that carries its state or does not.
+    pub fn consecutive_windows(&self, carries_state: bool) -> usize {
+        self.consecutive.unwrap_or(if carries_state { CARRIED_WINDOWS } else { 1 })
+    }
+
     /// Which average of the weights is evaluated.
     pub fn averaging(&self) -> Policy {
         match self.optimiser.rule {
@@ -191,6 +205,8 @@ mod tests {
         let settings = TrainSettings { epochs: 2.0, batch_size: 4, accumulation: 2, ..Default::default() };
         assert_eq!(settings.steps_over(1001, 16), 16); // 2 · 1001 / (4 · 2 · 16) = 15.6
         assert_eq!(TrainSettings { steps: Some(3), ..settings.clone() }.steps_over(1001, 16), 3);
+        assert_eq!([true, false].map(|carries| settings.consecutive_windows(carries)), [32, 1]);
+        assert_eq!(TrainSettings { consecutive: Some(5), ..settings.clone() }.consecutive_windows(false), 5);
         let wrong = TrainSettings { accumulation: 0, alpha: 2.0, average: 1.0, clip: Some(0.0), ..settings.clone() };
         let message = wrong.check().unwrap_err().to_string();
         for part in ["accumulation is 0", "alpha is 2", "average is 1", "clip is 0"] {

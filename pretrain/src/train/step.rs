@@ -1,9 +1,9 @@
 //! One step: gradients of some batches, the guard's word on them, the optimiser's step; or the batch is kept aside.
 
 use super::Trainer;
-use crate::batch::IGNORED;
 use crate::error::{Error, Result};
 use crate::guard::{MOST_IN_A_ROW, Reason};
+use crate::models::State;
 use crate::nn::backward;
 use crate::optimiser::Gradients;
 use crate::random::Key;
@@ -37,6 +37,7 @@ impl Trainer<'_> {
         let skipped = self.state.guard.judge(&self.settings.guard, loss, gradient_norm);
         let step = Step { loss, gradient_norm, rate, skipped };
         if let Some(reason) = skipped {
+            self.carried = State::default(); // it may be no numbers
             self.set_aside(&step, reason)?;
         } else {
             self.state.guard.took(&self.settings.guard, loss);
@@ -48,13 +49,15 @@ impl Trainer<'_> {
 
     /// Mean loss in nats per target over the batches of this step (of each batch alike, whatever its number of targets),
     /// and its gradients.
-    fn gradients(&self) -> Result<(f64, Gradients)> {
+    fn gradients(&mut self) -> Result<(f64, Gradients)> {
         let (mut gradients, mut mean) = (Gradients::default(), 0.0);
         for number in self.batches() {
             let batch = self.sampler.batch(number, self.settings.batch_size);
             let batch = if self.settings.separate_documents { batch } else { batch.joined() };
             let key = Key::new(self.settings.seed).named("dropout").stream(number);
-            let loss = self.model.loss(&batch, key)?;
+            let before = self.carried.only(&batch.continues)?;
+            let (loss, carried) = self.model.loss(&batch, &before, key)?;
+            self.carried = carried;
             let share = 1.0 / (self.settings.accumulation * loss.rows) as f64;
             mean += f64::from(loss.sum.to_scalar::<f32>()?) * share;
             let store = backward(&loss.sum)?;
@@ -75,19 +78,19 @@ impl Trainer<'_> {
 
     /// Tokens in one step.
     pub(super) fn tokens_a_step(&self) -> usize {
-        self.settings.batch_size * self.settings.accumulation * self.config.context_length()
+        self.settings.batch_size * self.settings.accumulation * self.config.window()
     }
 
     /// Keeps what the skipped step was made of in `training/skipped/`, for whoever looks for the cause.
     fn set_aside(&mut self, step: &Step, reason: Reason) -> Result<()> {
-        let (rows, t) = (self.settings.batch_size, self.config.context_length());
+        let (rows, t) = (self.settings.batch_size, self.config.window());
         let (mut windows, mut documents): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
         for number in self.batches() {
             let batch = self.sampler.batch(number, rows);
             for (row, language) in batch.languages.iter().enumerate() {
-                let last = &batch.targets[(row + 1) * t - 1];
-                let last = Some(last).filter(|id| **id != IGNORED);
-                let tokens: Vec<&u32> = batch.ids[row * t..(row + 1) * t].iter().chain(last).collect();
+                let (first, length) = (row * t, batch.lengths[row]);
+                let last = &batch.targets[first + length - 1];
+                let tokens: Vec<&u32> = batch.ids[first..first + length].iter().chain(Some(last)).collect();
                 windows.push(json!({ "language": language, "tokens": tokens }));
             }
             let ids = self.sampler.documents(number, rows).into_iter();

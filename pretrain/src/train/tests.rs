@@ -5,6 +5,7 @@ use crate::batch::InMemory;
 use crate::generate::text::tests::{invented, vocabulary};
 use crate::models::decoder::DecoderConfig;
 use crate::models::encoder::EncoderConfig;
+use crate::models::recurrent::{RecurrentConfig, RecurrentDropout, RecurrentLayout};
 use crate::optimiser::{OptimiserSettings, Rule};
 use crate::precision::Precision;
 use crate::schedule::Schedule;
@@ -135,20 +136,133 @@ fn resumed_is_uninterrupted_bit_for_bit_and_the_model_learns() {
 #[test]
 fn an_encoder_resumed_is_uninterrupted_and_learns() {
     for separate_documents in [false, true] {
-        let settings = TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, ..settings() };
+        let recompute = separate_documents;
+        let settings =
+            TrainSettings { steps: Some(60), evaluate_every: 20, separate_documents, recompute, ..settings() };
         let folder = resumed_is_uninterrupted_of(&encoder(), &settings, 33);
         let losses: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["masked_loss"].as_f64()).collect();
         assert!(losses.len() == 4 && losses[3] < losses[0] - 0.2, "{losses:?}");
     }
     let ModelConfig::Encoder(config) = encoder() else { unreachable!("made so above") };
-    let refused = |model: EncoderConfig, settings: &TrainSettings| {
-        train_of(&model.into(), settings, tempfile::tempdir().unwrap().path(), 9).unwrap_err().to_string()
-    };
     // Where words begin is not known here.
-    let message = refused(EncoderConfig { whole_words: true, ..config.clone() }, &settings());
+    let (words, folder) = (EncoderConfig { whole_words: true, ..config }, tempfile::tempdir().unwrap());
+    let message = train_of(&words.into(), &settings(), folder.path(), 9).unwrap_err().to_string();
     assert!(message.contains("whole_words"), "{message}");
-    let message = refused(config, &TrainSettings { recompute: true, ..settings() });
-    assert!(message.contains("recompute is true; expected false"), "{message}");
+}
+
+fn recurrent(layout: RecurrentLayout) -> RecurrentConfig {
+    let sizes = RecurrentConfig { layout, embedding_size: 12, hidden_size: 20, layers: 2, ..Default::default() };
+    let dropout = RecurrentDropout { multiplier: 0.3, ..Default::default() };
+    RecurrentConfig { sequence_length: 6, dropout, ..sizes }
+}
+
+#[test]
+fn a_recurrent_model_resumed_is_uninterrupted_with_the_state_it_carried() {
+    for layout in RecurrentLayout::ALL {
+        let model = recurrent(layout).into();
+        let schedule = Schedule { learning_rate: 3e-2, ..settings().schedule };
+        let carried = TrainSettings { schedule, consecutive: Some(8), accumulation: 1, steps: Some(100), ..settings() };
+        let folder = resumed_is_uninterrupted_of(&model, &TrainSettings { evaluate_every: 25, ..carried }, 33);
+        let bits: Vec<f64> = lines(folder.path()).iter().filter_map(|line| line["bits_per_byte"].as_f64()).collect();
+        assert!(bits.len() == 5 && bits[4] < bits[0] - 0.2, "{bits:?}");
+        // Step 100 is the fourth of eight windows in succession: its state is there, and it is no zeros.
+        let path = checkpoint::step_folder(folder.path(), 100).join("optimiser.safetensors");
+        let stored = crate::parameters::load(&path, &Device::Cpu).unwrap();
+        let states: Vec<&Tensor> =
+            stored.iter().filter(|(name, _)| name.starts_with("state.")).map(|(_, state)| state).collect();
+        assert_eq!(states.len(), if layout == RecurrentLayout::AwdLstm { 4 } else { 3 });
+        for state in states {
+            assert_eq!(state.dim(0).unwrap(), 4);
+            assert!(state.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() > 0.1);
+        }
+    }
+    let schedule = Schedule { learning_rate: 9.0, warmup_steps: Some(2), ..Default::default() };
+    let optimiser = OptimiserSettings { rule: Rule::NtAsgd, ..Default::default() };
+    let fast = TrainSettings { schedule, optimiser, average_patience: 0, patience: 0, evaluate_every: 1, ..settings() };
+    resumed_is_uninterrupted_of(&recurrent(RecurrentLayout::AwdLstm).into(), &fast, 9);
+}
+
+#[test]
+fn a_state_that_is_carried_is_read_on_from_and_one_that_is_not_is_forgotten() {
+    let losses = |consecutive, fixed: bool| {
+        // Without an update all that differs is what is known of the text before.
+        let schedule = Schedule { learning_rate: 1e-30, warmup_steps: Some(0), ..Default::default() };
+        let dropout = RecurrentDropout::all(0.0);
+        let model = RecurrentConfig { dropout, activation_regularisation: 0.0, ..recurrent(RecurrentLayout::AwdLstm) };
+        let model = RecurrentConfig { temporal_activation_regularisation: 0.0, ..model };
+        let settings = TrainSettings { schedule, consecutive: Some(consecutive), batch_size: 1, ..settings() };
+        let (source, settings) = (source(), TrainSettings { accumulation: 1, steps: Some(4), ..settings });
+        let folder = tempfile::tempdir().unwrap();
+        let config = ModelConfig::from(model).for_vocabulary(source.vocabulary_size).unwrap();
+        let key = (&source as &dyn TokenSource, "these");
+        let mut trainer = Trainer::open(&config, &settings, key, folder.path(), &Device::Cpu).unwrap();
+        let mut losses = Vec::new();
+        for number in 0..4 {
+            let batch = trainer.sampler.batch(number, 1);
+            assert_eq!(batch.continues, [!(number as usize).is_multiple_of(consecutive)]);
+            let before = if fixed { Carried::default() } else { trainer.carried.only(&batch.continues).unwrap() };
+            let alone = trainer.model.loss(&batch, &before, crate::random::Key::new(1)).unwrap().0;
+            let alone = f64::from(alone.sum.to_scalar::<f32>().unwrap()) / alone.rows as f64;
+            losses.push([trainer.step().unwrap().loss, alone]);
+        }
+        losses
+    };
+    for consecutive in [1, 2] {
+        assert!(losses(consecutive, false).iter().all(|[found, expected]| (found - expected).abs() < 1e-6));
+    }
+    let differ: Vec<bool> = losses(2, true).iter().map(|[a, b]| (a - b).abs() > 1e-6).collect();
+    assert_eq!(differ, [false, true, false, true], "the second of two windows knows the first");
+}
+
+#[test]
+fn what_a_recurrent_model_cannot_do_is_refused_by_name() {
+    let refused = |settings: TrainSettings| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = recurrent(RecurrentLayout::Qrnn).into();
+        train_of(&model, &settings, folder.path(), 9).unwrap_err().to_string()
+    };
+    let message = refused(TrainSettings { recompute: true, precision: Precision::Bf16, ..settings() });
+    assert!(message.contains("recompute is true") && message.contains(r#"precision is "bf16""#), "{message}");
+    let message = refused(TrainSettings { separate_documents: true, ..settings() });
+    assert!(message.contains("separate_documents is true; expected false"), "{message}");
+    let message = refused(TrainSettings { consecutive: Some(0), ..settings() });
+    assert!(message.contains("consecutive is 0; expected 1 or more"), "{message}");
+    // A checkpoint of the other layer.
+    let folder = tempfile::tempdir().unwrap();
+    train_of(&recurrent(RecurrentLayout::Qrnn).into(), &settings(), folder.path(), 3).unwrap_err();
+    let other = train_of(&recurrent(RecurrentLayout::AwdLstm).into(), &settings(), folder.path(), 9);
+    let message = other.unwrap_err().to_string();
+    assert!(message.contains(r#"settings.model.layout: found "qrnn"; expected "awd-lstm""#), "{message}");
+}
+
+#[test]
+fn a_batch_of_special_tokens_alone_is_a_batch_too() {
+    // One document and its two marks are 17 tokens: the second window of an epoch has one, in two of 17 a mark.
+    let tag: Tag = "ltg_Latn".parse().unwrap();
+    let documents = [((tag, Split::Train), vec![((0..15).map(|j| 3 + j % 8).collect(), 20)])].into();
+    let source = InMemory { documents, vocabulary_size: 12 };
+    let settings = TrainSettings { steps: Some(80), batch_size: 1, accumulation: 1, ..settings() };
+    let sampler = Sampler::new(&source, (1, 2), 16, 0.5, settings.seed).unwrap();
+    let marks = (0..80).filter(|number| sampler.batch(*number, 1).ids.iter().all(|id| *id < 3)).count();
+    assert!(marks > 0, "none is met");
+    for model in [model(), encoder()] {
+        let folder = tempfile::tempdir().unwrap();
+        let until = Until(AtomicU64::new(0), 999);
+        run(&model, &settings, (&source, "these"), folder.path(), &Device::Cpu, &until).unwrap();
+        let losses: Vec<Option<f64>> = lines(folder.path()).iter().map(|line| line["loss"].as_f64()).collect();
+        assert!(losses.len() == 80 && losses.iter().all(Option::is_some), "{losses:?}");
+    }
+}
+
+#[test]
+fn a_look_tells_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&settings(), folder.path(), 99).unwrap();
+    let looks = lines(folder.path()).into_iter().filter(|line| line["kind"] == "validation");
+    // 8 windows of 8 tokens a step, of 560 tokens in 70 windows.
+    let read: Vec<Value> = looks.map(|line| line["read"]["ltg_Latn"].clone()).collect();
+    let expected = [0, 4, 8, 12].map(|step| json!({ "tokens": step * 64, "epochs": (step * 64) as f64 / 560.0 }));
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -291,10 +405,10 @@ fn the_last_checkpoint_and_every_fifth_stay_as_models() {
     }
 }
 
-/// [`source`], but one document is of tokens that come nowhere else; the others are all alike.
+/// Documents that are all alike but for one, whose tokens come nowhere else.
 fn with_an_odd_one() -> InMemory {
     let tag: Tag = "ltg_Latn".parse().unwrap();
-    let mut documents: Vec<_> = (0..40).map(|_| ((0..12).map(|j| 3 + j % 4).collect(), 20)).collect();
+    let mut documents: Vec<_> = (0..80).map(|_| ((0..12).map(|j| 3 + j % 4).collect(), 20)).collect();
     documents[17] = ((0..12).map(|j| 8 + j * 7 % 4).collect(), 20);
     InMemory { documents: [((tag, Split::Train), documents)].into(), vocabulary_size: 12 }
 }
@@ -303,7 +417,9 @@ fn with_an_odd_one() -> InMemory {
 fn a_batch_that_makes_the_loss_jump_is_kept_aside_and_resume_is_exact() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schedule = Schedule { learning_rate: 2e-2, warmup_steps: Some(2), final_share: 1.0, ..Default::default() };
-    let sizes = TrainSettings { seed: 6, steps: Some(80), batch_size: 2, accumulation: 1, ..settings() };
+    // An epoch has 1,120 tokens and takes 70 steps: in the second one, if not before, the odd one comes when the others are
+    // known and enough steps have been taken to tell.
+    let sizes = TrainSettings { steps: Some(140), batch_size: 2, accumulation: 1, ..settings() };
     let mut settings = TrainSettings { schedule, ..sizes };
     (settings.guard.spike_deviations, settings.guard.spike_steps) = (3.0, 20);
     let model = DecoderConfig { dropout: 0.0, ..decoder() }.into();

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::nn::check::gradients;
+use crate::parameters;
 
 fn tiny() -> [RecurrentConfig; 2] {
-    [Architecture::AwdLstm, Architecture::Qrnn].map(|architecture| RecurrentConfig {
-        architecture,
+    RecurrentLayout::ALL.map(|layout| RecurrentConfig {
+        layout,
         vocabulary_size: 7,
         embedding_size: 3,
         hidden_size: 4,
@@ -36,6 +37,11 @@ fn batch() -> Tensor {
     ids(&[[1, 3, 3, 6], [1, 0, 5, 2]])
 }
 
+/// Of the batch, read from nothing.
+fn of_batch(model: &Recurrent, key: Option<Key>) -> Loss {
+    model.loss(&batch(), &TARGETS, Some(99), &State::default(), key).unwrap().0
+}
+
 fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
@@ -44,9 +50,9 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 fn every_gradient_matches_finite_differences_with_dropout_and_regularisation() {
     for config in tiny() {
         let model = new(&config, 3).to_dtype(DType::F64).unwrap();
-        let state = model.hidden(&batch(), None, None).unwrap().state;
+        let state = model.hidden(&batch(), &State::default(), None).unwrap().state;
         let vars: Vec<_> = model.parameters.iter().map(|(_, var)| var).collect();
-        let loss = || model.loss_from(Some(&state), &batch(), &TARGETS, Some(99), Some(Key::new(5))).unwrap().0.sum;
+        let loss = || model.loss(&batch(), &TARGETS, Some(99), &state, Some(Key::new(5))).unwrap().0.sum;
         // Of the loss only the value is a constant plus 0; it is computed from scratch each time.
         gradients(&vars, loss);
     }
@@ -57,9 +63,7 @@ fn the_fused_path_agrees_with_the_plain_one() {
     for config in tiny() {
         let fused = new(&RecurrentConfig { hidden_size: 37, embedding_size: 33, ..config }, 3);
         let plain = fused.to_dtype(DType::F64).unwrap(); // in f64 every layer takes the plain path
-        let store = |model: &Recurrent| {
-            model.loss(&batch(), &TARGETS, Some(99), Some(Key::new(5))).unwrap().sum.backward().unwrap()
-        };
+        let store = |model: &Recurrent| of_batch(model, Some(Key::new(5))).sum.backward().unwrap();
         let (found, expected) = (store(&fused), store(&plain));
         for ((name, a), (_, b)) in fused.parameters.iter().zip(plain.parameters.iter()) {
             let (found, expected) = (found.get(a).unwrap().to_dtype(DType::F64).unwrap(), expected.get(b).unwrap());
@@ -73,10 +77,10 @@ fn the_fused_path_agrees_with_the_plain_one() {
 fn every_parameter_gets_a_gradient_and_none_when_detached() {
     for config in tiny() {
         let model = Recurrent::new(&config, 1, &Device::Cpu).unwrap();
-        let loss = model.loss(&batch(), &TARGETS, Some(99), None).unwrap();
+        let loss = of_batch(&model, None);
         assert_eq!(loss.rows, 7);
         model.parameters.check_gradients(&loss.sum.backward().unwrap()).unwrap();
-        let detached = model.detached().loss(&batch(), &TARGETS, Some(99), None).unwrap();
+        let detached = of_batch(&model.detached(), None);
         assert!(model.parameters.check_gradients(&detached.sum.backward().unwrap()).is_err());
         let [a, b] = [detached.sum, loss.sum].map(|sum| sum.to_scalar::<f32>().unwrap());
         assert!((a - b).abs() < 1e-5);
@@ -89,7 +93,7 @@ fn step_bits(model: &Recurrent, threads: usize) -> Vec<u32> {
     let tokens: Vec<u32> = (0..120).map(|i| Key::new(8).below(i, 300) as u32).collect();
     let ids = Tensor::from_slice(&tokens, (6, 20), &Device::Cpu).unwrap();
     pool.install(|| {
-        let loss = model.loss(&ids, &tokens, None, Some(Key::new(5))).unwrap().sum;
+        let loss = model.loss(&ids, &tokens, None, &State::default(), Some(Key::new(5))).unwrap().0.sum;
         let store = loss.backward().unwrap();
         let gradients = model.parameters.iter().map(|(_, var)| store.get(var).unwrap());
         std::iter::once(&loss).chain(gradients).flat_map(values).map(f32::to_bits).collect()
@@ -111,13 +115,13 @@ fn neither_threads_nor_repeating_change_a_bit() {
 fn a_state_is_what_was_read() {
     for config in tiny() {
         let model = new(&config, 1).detached();
-        let (whole, _) = model.logits(&batch(), None).unwrap();
-        let (first, state) = model.logits(&batch().narrow(1, 0, 1).unwrap(), None).unwrap();
-        let (rest, _) = model.logits(&batch().narrow(1, 1, 3).unwrap(), Some(&state)).unwrap();
+        let (whole, _) = model.logits(&batch(), &State::default()).unwrap();
+        let (first, state) = model.logits(&batch().narrow(1, 0, 1).unwrap(), &State::default()).unwrap();
+        let (rest, _) = model.logits(&batch().narrow(1, 1, 3).unwrap(), &state).unwrap();
         let joined = values(&Tensor::cat(&[first, rest], 1).unwrap());
         assert!(values(&whole).iter().zip(&joined).all(|(a, b)| (a - b).abs() < 1e-5));
         // The future changes no logit.
-        let (other, _) = model.logits(&ids(&[[1, 3, 3, 2], [1, 0, 5, 5]]), None).unwrap();
+        let (other, _) = model.logits(&ids(&[[1, 3, 3, 2], [1, 0, 5, 5]]), &State::default()).unwrap();
         let [before, changed] = [whole, other].map(|logits| values(&logits.narrow(1, 0, 3).unwrap()));
         assert_eq!(before, changed);
     }
@@ -127,16 +131,15 @@ fn a_state_is_what_was_read() {
 fn the_loss_is_that_of_the_logits_and_regularisation_comes_with_a_key() {
     for config in tiny() {
         let model = new(&RecurrentConfig { dropout: RecurrentDropout::all(0.0), ..config.clone() }, 1);
-        let (logits, _) = model.logits(&batch(), None).unwrap();
+        let (logits, _) = model.logits(&batch(), &State::default()).unwrap();
         let rows: Vec<Vec<f32>> = logits.flatten(0, 1).unwrap().to_vec2().unwrap();
         let log_sum = |row: &[f32]| row.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln();
         let losses = rows.iter().zip(TARGETS).filter(|(_, target)| *target != 99);
         let expected: f64 = losses.map(|(row, target)| log_sum(row) - f64::from(row[target as usize])).sum();
-        let loss =
-            |key| f64::from(model.loss(&batch(), &TARGETS, Some(99), key).unwrap().sum.to_scalar::<f32>().unwrap());
+        let loss = |key| f64::from(of_batch(&model, key).sum.to_scalar::<f32>().unwrap());
         assert!((loss(None) - expected).abs() < 1e-4);
         // 2 · mean of h² + 1 · mean of (h - h before)², for each of seven targets.
-        let raw: Vec<Vec<Vec<f32>>> = model.hidden(&batch(), None, None).unwrap().raw.to_vec3().unwrap();
+        let raw: Vec<Vec<Vec<f32>>> = model.hidden(&batch(), &State::default(), None).unwrap().raw.to_vec3().unwrap();
         let all = |t: usize| raw[t].concat();
         let mean = |values: Vec<f32>| values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / values.len() as f64;
         let changes = (1..4).flat_map(|t| all(t).into_iter().zip(all(t - 1)).map(|(a, b)| a - b).collect::<Vec<_>>());
@@ -148,7 +151,7 @@ fn the_loss_is_that_of_the_logits_and_regularisation_comes_with_a_key() {
             ..model.config.clone()
         };
         let without = Recurrent::with_parameters(&without, model.parameters.clone()).unwrap();
-        let loss = without.loss(&batch(), &TARGETS, Some(99), Some(Key::new(1))).unwrap();
+        let loss = of_batch(&without, Some(Key::new(1)));
         assert!((f64::from(loss.sum.to_scalar::<f32>().unwrap()) - expected).abs() < 1e-4);
     }
 }
@@ -158,7 +161,7 @@ fn dropout_is_on_with_a_key_alone_and_each_form_matters() {
     for config in tiny() {
         let logits = |dropout: RecurrentDropout, key| {
             let model = new(&RecurrentConfig { dropout, hidden_size: 40, embedding_size: 30, ..config.clone() }, 1);
-            values(&model.hidden(&batch(), None, key).unwrap().dropped)
+            values(&model.hidden(&batch(), &State::default(), key).unwrap().dropped)
         };
         let none = RecurrentDropout::all(0.0);
         let off = logits(none, Some(Key::new(1)));
@@ -187,7 +190,7 @@ fn a_saved_model_is_the_same_model_and_fastais_copies_are_passed_over() {
         let model = new(&config, 1);
         model.save(folder.path()).unwrap();
         let again = || Recurrent::load(folder.path(), &Device::Cpu);
-        let of = |model: &Recurrent| values(&model.logits(&batch(), None).unwrap().0);
+        let of = |model: &Recurrent| values(&model.logits(&batch(), &State::default()).unwrap().0);
         assert_eq!(again().unwrap().config, config);
         assert_eq!(of(&again().unwrap()), of(&model));
         let path = folder.path().join("model.safetensors");
@@ -212,10 +215,10 @@ fn sizes_are_those_of_the_formulas() {
     let expected = 8192 * 401 + lstm(400, 1152) + lstm(1152, 1152) + lstm(1152, 400);
     assert_eq!(Recurrent::new(&config, 1, &Device::Cpu).unwrap().parameters.count(), expected);
     // MultiFiT: 4 layers of 400 → 1550 → 1550 → 1550 → 400, the first with a window of two.
-    let config = RecurrentConfig { architecture: Architecture::Qrnn, hidden_size: 1550, layers: 4, ..config };
+    let config = RecurrentConfig { layout: RecurrentLayout::Qrnn, hidden_size: 1550, layers: 4, ..config };
     let qrnn = |i: usize, h: usize| 3 * h * (i + 1);
     let expected = 8192 * 401 + qrnn(800, 1550) + 2 * qrnn(1550, 1550) + qrnn(1550, 400);
     let parameters = Recurrent::new(&config, 1, &Device::Cpu).unwrap().parameters;
-    assert_eq!(parameters.count(), expected);
+    assert_eq!((parameters.count(), config.parameters()), (expected, expected));
     assert_eq!(parameters.iter().filter(|(name, _)| parameters.is_map(name)).count(), 4);
 }

@@ -2,13 +2,6 @@
 //! f32: by a kernel of our own where the processor has AVX512-BF16, else by rounding both factors and multiplying them
 //! as f32, which gives the same up to the order of the sums but is slower than f32.
 
-#[cfg(target_arch = "x86_64")]
-mod blocks;
-#[cfg(target_arch = "x86_64")]
-mod kernel;
-#[cfg(target_arch = "x86_64")]
-mod pack;
-
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::nn::vector::vectorised;
 use rayon::prelude::*;
@@ -17,10 +10,7 @@ use rayon::prelude::*;
 pub fn is_native() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512bf16")
+        super::avx512::has_bf16()
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
@@ -31,8 +21,7 @@ pub fn is_native() -> bool {
 pub fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old) {
     #[cfg(target_arch = "x86_64")]
     if is_native() {
-        // SAFETY: the processor has the instructions.
-        return unsafe { blocks::multiply(out, left, right, old) };
+        return super::avx512::multiply_bf16(out, left, right, old);
     }
     by_rounding(out, left, right, old);
 }

@@ -1,0 +1,58 @@
+//! Products by kernels of our own for AVX-512, in f32 and in bf16 with sums in f32: one frame, one kernel and one way to
+//! pack, for any [`Number`].
+
+mod blocks;
+mod kernel;
+mod number;
+mod pack;
+
+use super::{Matrix, MatrixMut, Old, Threads};
+use crate::precision::Precision;
+pub use blocks::Ready;
+use number::{Bf16, F32};
+
+/// Whether this processor multiplies f32 by them.
+pub fn has_f32() -> bool {
+    is_x86_feature_detected!("avx512f")
+}
+
+/// Whether this processor multiplies bf16 by them.
+pub fn has_bf16() -> bool {
+    has_f32() && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512bf16")
+}
+
+/// As [`super::multiply`].
+pub fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: f32, old: Old, threads: Threads) {
+    assert!(has_f32(), "the processor's instructions");
+    // SAFETY: the processor has them.
+    unsafe { blocks::multiply::<F32>(out, left, right, scale, old, threads) }
+}
+
+/// As [`multiply`], with rounded factors.
+pub fn multiply_bf16(out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old) {
+    assert!(has_bf16(), "the processor's instructions");
+    // SAFETY: the processor has them.
+    unsafe { blocks::multiply::<Bf16>(out, left, right, 1.0, old, Threads::All) }
+}
+
+/// A right factor packed for many products in this precision; none where the processor lacks the instructions.
+pub fn ready(right: Matrix, precision: Precision) -> Option<Ready> {
+    // SAFETY: the processor has the instructions.
+    unsafe {
+        match precision {
+            Precision::F32 => has_f32().then(|| Ready::new::<F32>(right)),
+            Precision::Bf16 => has_bf16().then(|| Ready::new::<Bf16>(right)),
+        }
+    }
+}
+
+/// `out = left · right`, or that added to `out`, on all threads; `right` was made in this precision.
+pub fn multiply_ready(out: &mut MatrixMut, left: Matrix, right: &Ready, old: Old, precision: Precision) {
+    // SAFETY: what is ready was made by instructions that the processor has.
+    unsafe {
+        match precision {
+            Precision::F32 => blocks::multiply_ready::<F32>(out, left, right, old),
+            Precision::Bf16 => blocks::multiply_ready::<Bf16>(out, left, right, old),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A factor laid out for the kernel, in tiles of 16 rows by 16 lanes of k.
+//!
+//! A factor is seen as a matrix of k columns: the left one as it is, the right one transposed. A tile whose rows lie the
+//! other way than the kernel wants them is transposed in registers.
+
+use super::kernel::{Line, ROWS, VECTORS, first_lanes};
+use super::number::{Number, TILE, Tile};
+use crate::nn::product::Matrix;
+use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// Rows that lie together in [`by_panel`]'s lines: the columns of one call of the kernel.
+pub(super) const PANEL: usize = 16 * VECTORS;
+
+/// Rows of a left factor that lie together in [`by_panel`]'s lines: eight calls of the kernel.
+pub(super) const LEFT_PANEL: usize = 8 * ROWS;
+
+/// Lines that a row fills in [`by_row`].
+pub(super) fn lines_of_a_row<N: Number>(k: usize) -> usize {
+    k.div_ceil(N::DEPTH * TILE)
+}
+
+/// Lines that a lane of k fills in [`by_panel`].
+pub(super) fn vectors(rows: usize) -> usize {
+    rows.div_ceil(TILE)
+}
+
+/// For each of these rows the lanes of these k, side by side; the last line of a row is filled up with 0.
+///
+/// # Safety
+/// The processor has the number's instructions.
+#[inline(always)]
+pub(super) unsafe fn by_row<N: Number>(
+    lines: &mut [MaybeUninit<Line>],
+    x: Matrix,
+    rows: Range<usize>,
+    k: Range<usize>,
+) {
+    let stride = lines_of_a_row::<N>(k.len());
+    assert!(lines.len() >= rows.len() * stride && rows.end <= x.rows && k.end <= x.columns);
+    let lines: *mut __m512i = lines.as_mut_ptr().cast();
+    let (tall, wide) = (rows.len().div_ceil(TILE), stride);
+    for index in 0..tall * wide {
+        // In the order in which the numbers lie in memory.
+        let (row, number) = if x.strides.1 == 1 { (index / wide, index % wide) } else { (index % tall, index / tall) };
+        let (row, start) = (row * TILE, k.start + number * N::DEPTH * TILE);
+        let count = TILE.min(rows.len() - row);
+        // SAFETY: rows and k lie within the matrix, and the place within `lines`.
+        unsafe {
+            let tile = tile::<N, true>(&x, rows.start + row, count, start, (k.end - start).min(N::DEPTH * TILE));
+            for (i, line) in tile.into_iter().enumerate().take(count) {
+                lines.add((row + i) * stride + number).write(line);
+            }
+        }
+    }
+}
+
+/// For each panel of `width` rows (whole vectors) and each lane of these k a line of 16 rows, then those of the next 16: rows that are missing
+/// at the end are 0.
+///
+/// # Safety
+/// The processor has the number's instructions.
+#[inline(always)]
+pub(super) unsafe fn by_panel<N: Number>(
+    lines: &mut [MaybeUninit<Line>],
+    x: Matrix,
+    rows: Range<usize>,
+    k: Range<usize>,
+    width: usize,
+) {
+    let steps = k.len().div_ceil(N::DEPTH);
+    assert!(lines.len() >= vectors(rows.len()) * steps && rows.end <= x.rows && k.end <= x.columns);
+    let lines: *mut __m512i = lines.as_mut_ptr().cast();
+    // A tile of k after the other, so that a matrix whose rows lie side by side is read in its order.
+    for step in (0..steps).step_by(TILE) {
+        let start = k.start + N::DEPTH * step;
+        let depth = (k.end - start).min(N::DEPTH * TILE);
+        for panel in rows.clone().step_by(width) {
+            let end = (panel + width).min(rows.end);
+            let across = vectors(end - panel);
+            let to = lines.wrapping_add(vectors(panel - rows.start) * steps + step * across);
+            for vector in 0..across {
+                let row = panel + vector * TILE;
+                // SAFETY: rows and k lie within the matrix, and there are lines for all of them.
+                unsafe {
+                    let tile = tile::<N, false>(&x, row, (end - row).min(TILE), start, depth);
+                    for (i, line) in tile.into_iter().enumerate().take(steps - step) {
+                        to.add(i * across + vector).write(line);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `rows` ≤ 16 rows by `k` numbers, at most 16 lanes of them; the rest is 0. With `BY_ROW` a register holds the lanes of
+/// one row, else one lane of the rows.
+///
+/// # Safety
+/// These elements exist.
+#[inline(always)]
+unsafe fn tile<N: Number, const BY_ROW: bool>(x: &Matrix, row: usize, rows: usize, start: usize, k: usize) -> Tile {
+    let (row_stride, stride) = x.strides;
+    let whole = N::DEPTH * TILE;
+    // SAFETY: the caller's word.
+    unsafe {
+        let first = x.pointer.offset(row_stride * row as isize + stride * start as isize);
+        if stride == 1 {
+            let tile = match (rows, k) {
+                (TILE, k) if k == whole => along_k::<N>(first, row_stride, TILE, whole),
+                _ => along_k::<N>(first, row_stride, rows, k),
+            };
+            if BY_ROW { tile } else { transposed(tile) }
+        } else {
+            let tile = match (rows, k) {
+                (TILE, k) if k == whole => across_k::<N>(first, stride, TILE, whole),
+                _ => across_k::<N>(first, stride, rows, k),
+            };
+            if BY_ROW { transposed(tile) } else { tile }
+        }
+    }
+}
+
+/// Rows whose numbers lie side by side: a register for each row.
+///
+/// # Safety
+/// `rows` rows of `k` numbers exist.
+#[inline(always)]
+unsafe fn along_k<N: Number>(first: *const f32, stride: isize, rows: usize, k: usize) -> Tile {
+    // SAFETY: as above.
+    unsafe {
+        let mut tile = [_mm512_setzero_si512(); TILE];
+        for (row, line) in tile.iter_mut().enumerate().take(rows) {
+            *line = N::along(first.offset(stride * row as isize), k);
+        }
+        tile
+    }
+}
+
+/// Numbers of one k that lie side by side: a register for each lane.
+///
+/// # Safety
+/// `rows` rows of `k` numbers exist.
+#[inline(always)]
+unsafe fn across_k<N: Number>(first: *const f32, stride: isize, rows: usize, k: usize) -> Tile {
+    // SAFETY: as above.
+    unsafe {
+        let mut tile = [_mm512_setzero_si512(); TILE];
+        for (lane, line) in tile.iter_mut().enumerate().take(k.div_ceil(N::DEPTH)) {
+            let place = first.offset((N::DEPTH * lane) as isize * stride);
+            *line = N::across(place, stride, first_lanes(rows), k - N::DEPTH * lane);
+        }
+        tile
+    }
+}
+
+/// 16 rows of 16 lanes, transposed.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[inline(always)]
+unsafe fn transposed(x: Tile) -> Tile {
+    // SAFETY: the caller's word.
+    unsafe {
+        let zero = [_mm512_setzero_si512(); TILE];
+        // Pairs of neighbours, then fours of them, then quarters of registers twice.
+        let (mut a, mut b) = (zero, zero);
+        for i in 0..8 {
+            a[2 * i] = _mm512_unpacklo_epi32(x[2 * i], x[2 * i + 1]);
+            a[2 * i + 1] = _mm512_unpackhi_epi32(x[2 * i], x[2 * i + 1]);
+        }
+        for i in 0..4 {
+            b[4 * i] = _mm512_unpacklo_epi64(a[4 * i], a[4 * i + 2]);
+            b[4 * i + 1] = _mm512_unpackhi_epi64(a[4 * i], a[4 * i + 2]);
+            b[4 * i + 2] = _mm512_unpacklo_epi64(a[4 * i + 1], a[4 * i + 3]);
+            b[4 * i + 3] = _mm512_unpackhi_epi64(a[4 * i + 1], a[4 * i + 3]);
+        }
+        // b[4i + c], quarter q: column 4q + c of rows 4i to 4i + 3.
+        for c in 0..4 {
+            a[c] = _mm512_shuffle_i32x4::<0x88>(b[c], b[4 + c]);
+            a[4 + c] = _mm512_shuffle_i32x4::<0xdd>(b[c], b[4 + c]);
+            a[8 + c] = _mm512_shuffle_i32x4::<0x88>(b[8 + c], b[12 + c]);
+            a[12 + c] = _mm512_shuffle_i32x4::<0xdd>(b[8 + c], b[12 + c]);
+        }
+        for c in 0..4 {
+            b[c] = _mm512_shuffle_i32x4::<0x88>(a[c], a[8 + c]);
+            b[8 + c] = _mm512_shuffle_i32x4::<0xdd>(a[c], a[8 + c]);
+            b[4 + c] = _mm512_shuffle_i32x4::<0x88>(a[4 + c], a[12 + c]);
+            b[12 + c] = _mm512_shuffle_i32x4::<0xdd>(a[4 + c], a[12 + c]);
+        }
+        b
+    }
+}

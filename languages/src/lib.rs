@@ -17,6 +17,7 @@ pub mod related;
 pub mod script;
 pub mod segment;
 pub mod tag;
+mod tree;
 
 pub use error::{Error, Result};
 pub use profile::Profile;

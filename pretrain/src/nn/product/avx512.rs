@@ -2,13 +2,14 @@
 //! pack, for any [`Number`].
 
 mod blocks;
+mod factor;
 mod kernel;
 mod number;
 mod pack;
 
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::precision::Precision;
-pub use blocks::Ready;
+pub use factor::Ready;
 pub use kernel::Line;
 use number::{Bf16, F32};
 

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 /// Lines of the packed factor that are packed in one round, about: 2 MiB, which are still in a cache when they are read.
 const ROUND: usize = 1 << 15;
+
 /// As [`super::multiply`].
 ///
 /// # Safety

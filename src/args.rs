@@ -71,9 +71,7 @@ pub enum Verb {
     #[command(after_help = "Example: tongues extract ltgwiki.xml.bz2 --language ltg_Latn --output ltg.jsonl")]
     Extract(ExtractArguments),
     /// The language of every line: `tag<TAB>score`.
-    #[command(
-        after_help = "Example: tongues identify --model runs/latgalian/identifier texts.txt | cut -f1 | sort | uniq -c"
-    )]
+    #[command(after_help = "Example: tongues identify texts.txt | cut -f1 | sort | uniq -c")]
     Identify(IdentifyArguments),
     /// Measure this machine.
     Bench {
@@ -97,7 +95,7 @@ pub enum Verb {
         #[command(subcommand)]
         from: From,
     },
-    /// Look at language profiles; train an identifier.
+    /// Look at language profiles, derive them from text; train an identifier.
     Languages {
         /// What about them.
         #[command(subcommand)]
@@ -276,9 +274,9 @@ pub enum Templates {
 pub struct IdentifyArguments {
     /// Texts, one a line; `-` is stdin [default: -].
     pub files: Vec<PathBuf>,
-    /// A fastText model with labels as __label__ltg_Latn, or the folder `identifier` of a run.
+    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 205 languages].
     #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Choose among these only.
     #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
     pub candidates: Vec<Tag>,
@@ -288,6 +286,9 @@ pub struct IdentifyArguments {
     /// A line of JSON with the text for each.
     #[arg(long)]
     pub json: bool,
+    /// und_Zzzz for a line whose best language is below that language's threshold.
+    #[arg(long)]
+    pub sure: bool,
 }
 
 fn format(text: &str) -> Result<Format, String> {
@@ -405,14 +406,63 @@ pub enum From {
 /// About languages.
 #[derive(Debug, Subcommand)]
 pub enum Languages {
-    /// One line a profile: tag, name, own name, family.
+    /// One line a profile: tag, name, own name, family, region.
     List,
+    /// All that a profile says.
+    #[command(after_help = "Example: tongues languages show ltg_Latn")]
+    Show {
+        /// Language, as ltg_Latn.
+        tag: String,
+    },
+    /// Languages near one: by family, then script, then region.
+    #[command(after_help = "Example: tongues languages related ltg_Latn")]
+    Related {
+        /// Language, as ltg_Latn.
+        tag: String,
+        /// Languages shown, nearest first.
+        #[arg(long, default_value_t = 15, value_name = "N")]
+        count: usize,
+    },
+    /// Digits, function words and thresholds from text, into profiles or to stdout.
+    #[command(
+        after_help = "Example: tongues languages derive 'text/{language}.txt' --text 'Our stories' --licence 'CC BY 4.0'"
+    )]
+    Derive {
+        /// Files of one sentence a line; `{language}` stands for the tag in the name.
+        #[arg(required = true)]
+        texts: Vec<String>,
+        /// Name of the text, as the profiles shall give it.
+        #[arg(long, value_name = "NAME")]
+        text: String,
+        /// Licence of the text.
+        #[arg(long, value_name = "LICENCE")]
+        licence: String,
+        /// Folder of profiles to write into [default: print].
+        #[arg(long, value_name = "DIR")]
+        profiles: Option<PathBuf>,
+    },
+    /// The tests that every profile goes through.
+    #[command(after_help = "Example: tongues languages check")]
+    Check {
+        /// The whole table in Markdown, as docs/profiles.md has it, in place of the failures.
+        #[arg(long)]
+        table: bool,
+    },
     /// Train a fastText identifier from labelled text.
     #[command(after_help = "Example: tongues languages train 'text/{language}.txt' --output identifier")]
     Train {
         /// Files of one sentence a line; `{language}` stands for the tag in the name.
         #[arg(required = true)]
         texts: Vec<String>,
+        /// Text of another source to measure by, as NAME=PATTERN.
+        #[arg(long = "test", value_name = "NAME=PATTERN")]
+        tests: Vec<String>,
+        /// What the card says of the training text: name and licence.
+        #[arg(long, value_name = "TEXT")]
+        trained_on: Vec<String>,
+        /// Settings of the identifier that comes with the program: at most 3 MB, with a label for noise and code.
+        #[arg(long)]
+        small: bool,
         /// Folder for identifier.bin and card.json.
         #[arg(long, default_value = "identifier", value_name = "DIR")]
         output: PathBuf,

@@ -29,12 +29,15 @@ fn every_line_gets_a_tag_and_a_score() {
     assert!(rows[0][1].parse::<f32>().unwrap() > 0.5 && rows[2] == ["und_Zzzz", "0.0000"]);
     let said = run(&["--top", "2"]).expect(0, &[]);
     let row: Vec<&str> = said.stdout.lines().next().unwrap().split('\t').collect();
-    assert_eq!((row.len(), row[2]), (4, "bbb_Cyrl"));
-    // With one candidate there is no choice.
+    // The other language is written in another script.
+    assert_eq!((row.len(), row[0]), (2, "aaa_Latn"));
+    // With one candidate there is no choice, but for the script.
     let said = run(&["--candidates", "bbb_Cyrl", "--json"]).expect(0, &[]);
-    let line: serde_json::Value = serde_json::from_str(said.stdout.lines().next().unwrap()).unwrap();
-    assert_eq!(line["languages"], serde_json::json!([{ "language": "bbb_Cyrl", "score": 1.0 }]));
-    assert_eq!(line["text"], "valū mēka");
+    let line =
+        |place: usize| -> serde_json::Value { serde_json::from_str(said.stdout.lines().nth(place).unwrap()).unwrap() };
+    assert_eq!(line(0)["languages"][0]["language"], "und_Zzzz");
+    assert_eq!(line(1)["languages"], serde_json::json!([{ "language": "bbb_Cyrl", "score": 1.0 }]));
+    assert_eq!(line(1)["text"], "рака дуго мило");
     run(&["--candidates", "ltg_Latn"]).expect(1, &["found ltg_Latn", "aaa_Latn bbb_Cyrl"]);
     run(&["--top", "0"]).expect(2, &["--top"]);
     place.run(&["identify", "--model", "none.bin"]).expect(1, &["none.bin"]);
@@ -54,4 +57,13 @@ fn a_pipe_is_answered_line_by_line() {
     }
     drop(input);
     assert!(output.next().is_none() && child.wait().unwrap().success());
+}
+
+#[test]
+fn the_identifier_of_the_program_needs_no_model() {
+    let place = Place::new();
+    place.write("lines.txt", "The weather is nice today and we go for a walk.\n12 %\nxq zzkw\n");
+    let said = place.run(&["identify", "--sure", "lines.txt"]).expect(0, &[]);
+    let tags: Vec<&str> = said.stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(tags[..2], ["eng_Latn", "zxx_Zzzz"]);
 }

@@ -1,7 +1,10 @@
 //! The card of an identification model: what it was trained on and how well it does, by language.
 
+use crate::confusable::group;
+use crate::prepare::Preparation;
 use crate::tag::Tag;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Bounds of a threshold taken from held-out scores: few lines must not make it useless either way.
 const THRESHOLD_BOUNDS: (f32, f32) = (0.3, 0.9);
@@ -25,9 +28,84 @@ pub struct LanguageCard {
     pub threshold: f32,
 }
 
+/// A text that the model was measured on, of another source than it was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Test {
+    /// Name of the text.
+    pub text: String,
+    /// Its lines.
+    pub lines: usize,
+    /// Mean F1 over its languages, 0 to 1; a label that it has no lines of counts against the language it was given to.
+    pub macro_f1: f32,
+    /// The same where the varieties of a group of [`crate::confusable`] count as one.
+    pub grouped_macro_f1: f32,
+    /// Share of its lines that got their label.
+    pub accuracy: f32,
+    /// Lines and F1 by language.
+    pub languages: BTreeMap<Tag, (usize, f32)>,
+    /// The most frequent confusions: language, what it was taken for, lines.
+    pub confusions: Vec<(Tag, Tag, usize)>,
+}
+
+/// Confusions that a card keeps.
+const CONFUSIONS: usize = 40;
+
+impl Test {
+    /// The figures of outcomes.
+    pub fn new(text: &str, outcomes: &[Outcome]) -> Test {
+        let pair = |outcome: &Outcome| (outcome.language, outcome.predicted.unwrap_or(Tag::UNDETERMINED));
+        let pairs: Vec<(Tag, Tag)> = outcomes.iter().map(pair).collect();
+        let languages = f1(&pairs);
+        let grouped: Vec<(Tag, Tag)> = pairs.iter().map(|(own, said)| (group(*own), group(*said))).collect();
+        let mean =
+            |f1: &BTreeMap<Tag, (usize, f32)>| f1.values().map(|(_, f1)| f1).sum::<f32>() / f1.len().max(1) as f32;
+        let mut confused: BTreeMap<(Tag, Tag), usize> = BTreeMap::new();
+        for pair in pairs.iter().filter(|(own, said)| own != said) {
+            *confused.entry(*pair).or_default() += 1;
+        }
+        let mut confusions: Vec<(Tag, Tag, usize)> =
+            confused.into_iter().map(|((a, b), count)| (a, b, count)).collect();
+        confusions.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
+        let right = pairs.len() - confusions.iter().map(|(_, _, count)| count).sum::<usize>();
+        confusions.truncate(CONFUSIONS);
+        Test {
+            text: text.to_owned(),
+            lines: pairs.len(),
+            macro_f1: mean(&languages),
+            grouped_macro_f1: mean(&f1(&grouped)),
+            accuracy: right as f32 / pairs.len().max(1) as f32,
+            languages,
+            confusions,
+        }
+    }
+}
+
+/// Lines and F1 of each language that has lines: 2 right / (own + predicted).
+fn f1(pairs: &[(Tag, Tag)]) -> BTreeMap<Tag, (usize, f32)> {
+    let mut counts: BTreeMap<Tag, (usize, usize, usize)> = BTreeMap::new();
+    for (own, said) in pairs {
+        let count = counts.entry(*own).or_default();
+        count.0 += 1;
+        count.2 += usize::from(own == said);
+        counts.entry(*said).or_default().1 += 1;
+    }
+    counts.retain(|_, (own, _, _)| *own > 0);
+    let f1 = |(own, said, right): (usize, usize, usize)| (own, 2.0 * right as f32 / (own + said) as f32);
+    counts.into_iter().map(|(tag, counts)| (tag, f1(counts))).collect()
+}
+
 /// What `card.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
+    /// How a text is shown to the model.
+    #[serde(default)]
+    pub preparation: Preparation,
+    /// Texts it was trained on, with their licences.
+    #[serde(default)]
+    pub trained_on: Vec<String>,
+    /// Figures on texts of other sources.
+    #[serde(default)]
+    pub tests: Vec<Test>,
     /// Mean F1 over languages, 0 to 1.
     pub macro_f1: f32,
     /// Every language of the model, ordered by tag.
@@ -71,7 +149,7 @@ impl Card {
             })
             .collect();
         let macro_f1 = languages.iter().map(|card| card.f1).sum::<f32>() / languages.len().max(1) as f32;
-        Card { macro_f1, languages }
+        Card { preparation: Preparation::Words, trained_on: Vec::new(), tests: Vec::new(), macro_f1, languages }
     }
 
     /// The threshold of a language, if the model has it.
@@ -97,6 +175,19 @@ fn threshold(mut scores: Vec<f32>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_counts_groups_as_one() {
+        let [bos, hrv, eng]: [Tag; 3] = ["bos_Latn", "hrv_Latn", "eng_Latn"].map(|tag| tag.parse().unwrap());
+        let outcome = |language, predicted| Outcome { language, predicted: Some(predicted), score: 1.0 };
+        let test = Test::new("text", &[outcome(bos, hrv), outcome(bos, bos), outcome(eng, eng), outcome(eng, hrv)]);
+        // Bosnian: 2 × 1 / (2 + 1), English: 2 × 1 / (2 + 1); nothing was Croatian, so it has no F1 of its own.
+        assert!((test.macro_f1 - 2.0 / 3.0).abs() < 1e-6 && test.accuracy == 0.5);
+        assert_eq!(test.languages.keys().collect::<Vec<_>>(), [&bos, &eng]);
+        // As one: 2 × 2 / (2 + 3) and 2 / 3.
+        assert!((test.grouped_macro_f1 - (0.8 + 2.0 / 3.0) / 2.0).abs() < 1e-6);
+        assert_eq!(test.confusions, [(bos, hrv, 1), (eng, hrv, 1)]);
+    }
 
     #[test]
     fn figures_by_hand() {

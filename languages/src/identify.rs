@@ -1,22 +1,25 @@
 //! Which language a text is in: fastText models over character n-grams, loaded or trained.
 
-use crate::card::{Card, Outcome};
+use crate::card::{Card, Outcome, Test};
 use crate::error::{Error, Result};
+use crate::labels::{self, LABEL};
+use crate::prepare::Preparation;
 use crate::tag::Tag;
+use crate::{noise, script};
 use fasttext::args::Args;
 use fasttext::{FastText, FastTextError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// What stands before the tag in a model's labels.
-const LABEL: &str = "__label__";
-/// fastText's own token for the end of a line.
-const END_OF_LINE: &str = "</s>";
 /// Name of the model in its folder.
 pub const MODEL: &str = "identifier.bin";
+/// The identifier that comes with this program, and its card.
+const SHIPPED: (&[u8], &str) = (include_bytes!("../models/identifier.ftz"), include_str!("../models/card.json"));
+/// Share of a text's letters that have to be of a label's script.
+const SCRIPT_SHARE: f32 = 0.5;
 /// Name of the card, beside the model.
 pub const CARD: &str = "card.json";
 
@@ -45,6 +48,10 @@ pub struct TrainSettings {
     pub held_out: f64,
     /// Fewest occurrences for which a whole word gets a vector of its own.
     pub least_word_count: u32,
+    /// N-grams and words kept, those with the longest vectors, and their vectors quantised; none keeps all as they are.
+    pub quantised_rows: Option<usize>,
+    /// Lines of noise and code made up for `zxx_Zzzz`; 0: the model knows no such label.
+    pub noise_lines: u64,
 }
 
 impl Default for TrainSettings {
@@ -60,6 +67,25 @@ impl Default for TrainSettings {
             most_repeats: 5,
             held_out: 0.05,
             least_word_count: 10,
+            quantised_rows: None,
+            noise_lines: 0,
+        }
+    }
+}
+
+impl TrainSettings {
+    /// Those of the identifier that comes with this program: two hundred languages in at most 3 MB.
+    pub fn shipped() -> TrainSettings {
+        TrainSettings {
+            dimension: 32,
+            buckets: 1 << 20,
+            epochs: 5,
+            learning_rate: 1.0,
+            lines_per_language: 3_000,
+            least_word_count: 30,
+            quantised_rows: Some(100_000),
+            noise_lines: 2_000,
+            ..TrainSettings::default()
         }
     }
 }
@@ -67,71 +93,118 @@ impl Default for TrainSettings {
 /// A loaded identification model.
 pub struct Identifier {
     model: FastText,
+    /// Tags of the model's labels by label.
+    tags: BTreeMap<String, Tag>,
     card: Option<Card>,
 }
 
 impl Identifier {
-    /// Loads a fastText model whose labels are `__label__` and a tag, and the `card.json` beside it, if any.
+    /// Loads a fastText model (`.bin` or `.ftz`) with labels as [`labels`] reads them, and the `card.json` beside it,
+    /// if any.
     ///
     /// # Errors
     /// [`Error::Io`] where a file cannot be read; [`Error::Identifier`] where it is no such model or card.
     pub fn load(path: &Path) -> Result<Identifier> {
-        let wrong = |cause: String| Error::Identifier { path: path.to_owned(), cause };
-        // Opened first: the library's own error for a missing file does not name it.
-        File::open(path).map_err(io("read", path))?;
-        let model = FastText::load_model(path).map_err(|error| wrong(format!("not a fastText model: {error}")))?;
-        let (labels, _) = model.get_labels();
-        if labels.is_empty() {
-            return Err(wrong("a fastText model without labels; expected one trained with `supervised`".into()));
-        }
-        for label in &labels {
-            if tag_of(label).is_none() {
-                return Err(wrong(format!("label `{label}`; expected labels as `{LABEL}ltg_Latn`")));
-            }
-        }
-        let card = match path.parent().map(|folder| folder.join(CARD)) {
-            Some(beside) if beside.is_file() => {
-                let text = fs::read_to_string(&beside).map_err(io("read", &beside))?;
-                let card = serde_json::from_str(&text)
-                    .map_err(|error| Error::Identifier { path: beside, cause: format!("not a card: {error}") })?;
-                Some(card)
-            }
-            _ => None,
-        };
-        Ok(Identifier { model, card })
+        let model = BufReader::new(File::open(path).map_err(io("read", path))?);
+        let beside = path.parent().map(|folder| folder.join(CARD)).filter(|card| card.is_file());
+        let card = beside.map(|card| fs::read_to_string(&card).map_err(io("read", &card))).transpose()?;
+        Identifier::read(model, card.as_deref(), path)
     }
 
-    /// The `n` most probable languages with their probabilities (0 to 1), best first.
+    /// The identifier that comes with this program; `languages/models/README.md` is about it.
     ///
-    /// Empty for a text without any word. Ties are ordered by tag.
+    /// ```
+    /// let identifier = tongues_languages::identify::Identifier::shipped();
+    /// assert_eq!(identifier.top("Where is the nearest station?", 1)[0].0.as_str(), "eng_Latn");
+    /// ```
+    pub fn shipped() -> Identifier {
+        let path = Path::new("the identifier of this program");
+        Identifier::read(SHIPPED.0, Some(SHIPPED.1), path).expect("a test reads it")
+    }
+
+    fn read(mut model: impl std::io::Read, card: Option<&str>, path: &Path) -> Result<Identifier> {
+        let wrong = |cause: String| Error::Identifier { path: path.to_owned(), cause };
+        let model = FastText::load(&mut model).map_err(|error| wrong(format!("not a fastText model: {error}")))?;
+        let (names, _) = model.get_labels();
+        if names.is_empty() {
+            return Err(wrong("a fastText model without labels; expected one trained with `supervised`".into()));
+        }
+        let tags = labels::tags(names.iter().map(String::as_str))
+            .ok_or_else(|| wrong(format!("labels as `{}`; expected `{LABEL}` and a language", names[0])))?;
+        let card =
+            card.map(|text| serde_json::from_str(text).map_err(|error| wrong(format!("{CARD} is no card: {error}"))));
+        Ok(Identifier { model, tags: names.into_iter().zip(tags).collect(), card: card.transpose()? })
+    }
+
+    /// The `n` most probable languages with their probabilities (0 to 1), best first, among those whose script most
+    /// letters of the text are in. Ties are ordered by tag.
+    ///
+    /// Empty for a text of white space; `zxx_Zzzz` for one without letters, `und_Zzzz` for one in a script that the model
+    /// knows no language of.
     pub fn top(&self, text: &str, n: usize) -> Vec<(Tag, f32)> {
-        top(&self.model, &clean(text), n)
+        self.best(text, n, |_| true)
     }
 
     /// As [`Identifier::top`], as if the model knew `candidates` alone: their probabilities sum to 1, which is what a
-    /// softmax over their scores gives. Empty where the model knows none of them.
+    /// softmax over their scores gives.
     pub fn top_among(&self, text: &str, n: usize, candidates: &[Tag]) -> Vec<(Tag, f32)> {
-        let mut among = self.top(text, usize::MAX);
-        among.retain(|(tag, _)| candidates.contains(tag));
+        let mut among = self.best(text, usize::MAX, |tag| candidates.contains(&tag));
         let sum: f32 = among.iter().map(|(_, probability)| probability).sum();
         among.truncate(n);
         // Where all have vanished in f32 they are alike.
         among.into_iter().map(|(tag, probability)| (tag, if sum > 0.0 { probability / sum } else { 0.0 })).collect()
     }
 
+    fn best(&self, text: &str, n: usize, allowed: impl Fn(Tag) -> bool) -> Vec<(Tag, f32)> {
+        if text.chars().all(char::is_whitespace) {
+            return Vec::new();
+        }
+        let letters = script::Letters::of(text);
+        if letters.none() {
+            return vec![(Tag::NO_LANGUAGE, 1.0)];
+        }
+        let line = self.card.as_ref().map_or(Preparation::Line, |card| card.preparation).prepare(text);
+        let mut all: Vec<(Tag, f32)> = self
+            .model
+            .predict(&line, self.tags.len(), 0.0)
+            .into_iter()
+            // The library adds a small constant before its logarithm, so that 1 can come out as 1.00001.
+            .map(|prediction| (self.tags[&prediction.label], prediction.prob.min(1.0)))
+            .filter(|(tag, _)| allowed(*tag))
+            .collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut fitting = BTreeMap::new();
+        let mut fits =
+            |tag: Tag| *fitting.entry(tag.script().to_owned()).or_insert_with(|| letters.share(tag) >= SCRIPT_SHARE);
+        let mut best: Vec<(Tag, f32)> = all.into_iter().filter(|(tag, _)| fits(*tag)).take(n).collect();
+        if best.is_empty() {
+            best.push((Tag::UNDETERMINED, 1.0));
+        }
+        best
+    }
+
     /// The languages the model can name, ordered by tag.
     pub fn languages(&self) -> Vec<Tag> {
-        let mut tags: Vec<Tag> = self.model.get_labels().0.iter().filter_map(|label| tag_of(label)).collect();
-        tags.sort();
-        tags
+        let tags: BTreeSet<Tag> = self.tags.values().copied().collect();
+        tags.into_iter().collect()
     }
 
     /// Least probability for which the model should be believed about this language: from the card
     /// beside the model, else from the language's profile, else 0.5.
     pub fn threshold(&self, tag: Tag) -> f32 {
         let from_card = self.card.as_ref().and_then(|card| card.threshold(tag));
-        let from_profile = || crate::profile::find(tag).map(|profile| profile.thresholds.identification);
+        let from_profile = || crate::profile::find(tag).and_then(|profile| profile.thresholds.identification);
         from_card.or_else(from_profile).unwrap_or(0.5)
+    }
+
+    /// Its figures on a labelled text.
+    pub fn measure(&self, text: &str, examples: impl Iterator<Item = (Tag, String)>) -> Test {
+        let outcome = |(language, line): (Tag, String)| {
+            let top = self.top(&line, usize::MAX);
+            let score = top.iter().find(|(tag, _)| *tag == language).map_or(0.0, |(_, score)| *score);
+            Outcome { language, predicted: top.first().map(|(tag, _)| *tag), score }
+        };
+        Test::new(text, &examples.map(outcome).collect::<Vec<_>>())
     }
 }
 
@@ -151,7 +224,8 @@ pub fn train(
 ) -> Result<Card> {
     let wrong = |cause: String| Error::Identifier { path: output.to_owned(), cause };
     check(settings).map_err(wrong)?;
-    let collected = collect(examples, settings.lines_per_language);
+    let noise = noise::lines(settings.noise_lines).into_iter().map(|line| (Tag::NO_LANGUAGE, line));
+    let collected = collect(&mut examples.chain(noise), settings.lines_per_language);
     if collected.len() < 2 {
         return Err(wrong(format!("examples of {} languages; identification needs two or more", collected.len())));
     }
@@ -172,14 +246,20 @@ pub fn train(
         FastText::train(arguments(settings, &text)).map_err(|error| wrong(format!("training: {error}")))
     });
     let _ = fs::remove_file(&text);
-    let model = model?;
+    let mut model = model?;
+    if let Some(rows) = settings.quantised_rows {
+        let settings = Args { cutoff: rows, qnorm: true, ..arguments(settings, &text) };
+        model.quantize(&settings).map_err(|error| wrong(format!("quantising: {error}")))?;
+    }
 
     let outcomes: Vec<Outcome> = held_out
         .iter()
         .map(|(language, line)| {
-            let all = top(&model, line, trained.len());
-            let score = all.iter().find(|(tag, _)| tag == language).map_or(0.0, |(_, score)| *score);
-            Outcome { language: *language, predicted: all.first().map(|(tag, _)| *tag), score }
+            let all = model.predict(line, trained.len(), 0.0);
+            let own = format!("{LABEL}{language}");
+            let score = all.iter().find(|one| one.label == own).map_or(0.0, |one| one.prob.min(1.0));
+            let predicted = all.first().and_then(|one| one.label.strip_prefix(LABEL)?.parse().ok());
+            Outcome { language: *language, predicted, score }
         })
         .collect();
     let counts: Vec<(Tag, usize)> = trained.iter().map(|(tag, lines)| (*tag, lines.len())).collect();
@@ -189,10 +269,18 @@ pub fn train(
         Err(FastTextError::IoError(error)) => Err(error),
         other => other.map_err(std::io::Error::other),
     })?;
-    let mut json = serde_json::to_string_pretty(&card).expect("a card has string keys and finite numbers");
-    json.push('\n');
-    whole(&output.join(CARD), |part| fs::write(part, json))?;
+    write_card(&card, output)?;
     Ok(card)
+}
+
+/// Writes `card.json` into the folder of an identifier.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be written.
+pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
+    let mut json = serde_json::to_string_pretty(card).expect("a card has string keys and finite numbers");
+    json.push('\n');
+    whole(&folder.join(CARD), |part| fs::write(part, json))
 }
 
 /// A file that appears whole or not at all: written beside it, synced, renamed.
@@ -212,41 +300,8 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error
     move |source| Error::Io { path, action, source }
 }
 
-fn tag_of(label: &str) -> Option<Tag> {
-    label.strip_prefix(LABEL)?.parse().ok()
-}
-
-/// A text as the model sees it: one line, lower case, single spaces, without fastText's own marks.
-fn clean(text: &str) -> String {
-    let lower = text.to_lowercase();
-    let mut line = String::with_capacity(lower.len());
-    for word in lower.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if word.is_empty() || word.starts_with(LABEL) || word == END_OF_LINE {
-            continue;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    line
-}
-
-/// Predictions for a cleaned line.
-fn top(model: &FastText, line: &str, n: usize) -> Vec<(Tag, f32)> {
-    let mut all: Vec<(Tag, f32)> = model
-        .predict(line, model.get_labels().0.len(), 0.0)
-        .into_iter()
-        // The library adds a small constant before its logarithm, so that 1 can come out as 1.00001.
-        .filter_map(|prediction| Some((tag_of(&prediction.label)?, prediction.prob.min(1.0))))
-        .collect();
-    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    all.truncate(n);
-    all
-}
-
 /// FNV-1a, 64 bits, with a last mixing step (that of SplitMix64): orders lines as if at random.
-fn hash(bytes: &[u8], copy: u64) -> u64 {
+pub(crate) fn hash(bytes: &[u8], copy: u64) -> u64 {
     let mut value = bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325 ^ copy, |value, &byte| (value ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -262,7 +317,7 @@ fn collect(
 ) -> BTreeMap<Tag, BTreeMap<(u64, String), String>> {
     let mut collected: BTreeMap<Tag, BTreeMap<(u64, String), String>> = BTreeMap::new();
     for (tag, line) in examples {
-        let line = clean(&line);
+        let line = Preparation::Words.prepare(&line);
         if line.is_empty() {
             continue;
         }

@@ -61,7 +61,7 @@ fn held_out_lines_are_not_trained_on_and_equal_lines_count_once() {
     let collected = collect(&mut twice.into_iter(), 100);
     assert_eq!(collected.values().map(BTreeMap::len).collect::<Vec<_>>(), [100, 60]);
     // Kept as the model will see them when it predicts.
-    assert!(collected.values().flat_map(BTreeMap::values).all(|line| *line == clean(line)));
+    assert!(collected.values().flat_map(BTreeMap::values).all(|line| *line == Preparation::Words.prepare(line)));
 }
 
 #[test]
@@ -81,11 +81,6 @@ fn sampling_raises_the_small_language() {
 }
 
 #[test]
-fn the_marks_of_the_library_are_no_text() {
-    assert_eq!(clean("A\u{A0}b\r\n__label__aaa_Latn </s>\tÇ\0d"), "a b ç d");
-}
-
-#[test]
 fn what_cannot_be_used_is_refused_with_its_cause() {
     let folder = tempfile::tempdir().unwrap();
     let none = train(&mut std::iter::empty(), &small(), folder.path()).unwrap_err().to_string();
@@ -99,12 +94,64 @@ fn what_cannot_be_used_is_refused_with_its_cause() {
     fs::write(&path, "no model").unwrap();
     let garbage = Identifier::load(&path).err().unwrap().to_string();
     assert!(garbage.contains("model.bin") && garbage.contains("not a fastText model"), "{garbage}");
+}
 
-    // A good model with labels of another kind.
-    let text = folder.path().join("text");
-    fs::write(&text, "__label__en one two\n__label__de eins zwei\n").unwrap();
-    let arguments = Args { min_count: 1, ..arguments(&small(), &text) };
+#[test]
+fn a_model_from_elsewhere_loads_with_its_own_labels_and_sees_the_text_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, path) = (folder.path().join("text"), folder.path().join("model.bin"));
+    fs::write(&text, "__label__en One, two\n__label__de eins zwei\n".repeat(50)).unwrap();
+    let arguments = Args { min_count: 1, maxn: 0, ..arguments(&small(), &text) };
     FastText::train(arguments).unwrap().save_model(&path).unwrap();
-    let labels = Identifier::load(&path).err().unwrap().to_string();
-    assert!(labels.contains("expected labels as `__label__ltg_Latn`"), "{labels}");
+    let identifier = Identifier::load(&path).unwrap();
+    assert_eq!(identifier.languages(), [tag("deu_Latn"), tag("eng_Latn")]);
+    assert_eq!(identifier.top("One,", 1)[0].0, tag("eng_Latn"));
+    assert_eq!(identifier.threshold(tag("eng_Latn")), 0.5);
+}
+
+#[test]
+fn a_quantised_model_is_small_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = TrainSettings { quantised_rows: Some(600), noise_lines: 60, ..small() };
+    let card = train(&mut examples().into_iter(), &settings, folder.path()).unwrap();
+    assert!(card.macro_f1 > 0.9, "{card:?}");
+    let path = folder.path().join(MODEL);
+    // 8 f32 for each of 2,000 buckets are 64,000 bytes.
+    assert!(fs::metadata(&path).unwrap().len() < 32_000);
+    let identifier = Identifier::load(&path).unwrap();
+    assert_eq!(identifier.top("tokari rika", 1)[0].0, tag("aaa_Latn"));
+    let test = identifier.measure("the same", examples().into_iter());
+    assert!(test.lines == 260 && test.macro_f1 > 0.95, "{test:?}");
+}
+
+#[test]
+fn the_script_has_to_agree() {
+    let identifier = Identifier::shipped();
+    let first = |text: &str| identifier.top(text, 1).first().map(|(tag, _)| tag.to_string()).unwrap_or_default();
+    assert_eq!(first("12, 3.5 % – 7"), "zxx_Zzzz");
+    assert_eq!(first("𐤀𐤁𐤂𐤃"), "und_Zzzz"); // Phoenician
+    let greek = identifier.top("Η μέρα είναι ωραία and so on", 300);
+    assert!(greek.iter().all(|(tag, _)| matches!(tag.script(), "Grek" | "Zzzz")), "{greek:?}");
+    assert_eq!(first(" \n"), "");
+}
+
+#[test]
+fn the_shipped_identifier_knows_short_sentences() {
+    let identifier = Identifier::shipped();
+    // Sentences of our own.
+    for (text, expected) in [
+        ("The weather is nice today and we go for a walk.", "eng_Latn"),
+        ("Das Wetter ist heute schön und wir gehen spazieren.", "deu_Latn"),
+        ("Сегодня хорошая погода, и мы идём гулять.", "rus_Cyrl"),
+        ("Hoy hace buen tiempo y salimos a pasear.", "spa_Latn"),
+        ("Leo hali ya hewa ni nzuri na tunakwenda kutembea.", "swh_Latn"),
+        ("今日は天気がいいので散歩に行きます。", "jpn_Jpan"),
+    ] {
+        assert_eq!(identifier.top(text, 1)[0].0.as_str(), expected, "{text}");
+    }
+    assert!(identifier.languages().len() >= 205);
+    let among = [tag("lvs_Latn"), tag("lit_Latn")];
+    let top = identifier.top_among("Šodien ir labs laiks.", 2, &among);
+    assert_eq!((top[0].0, top.len()), (among[0], 2));
+    assert!((top[0].1 + top[1].1 - 1.0).abs() < 1e-5);
 }

@@ -2,11 +2,18 @@
 //!
 //! This crate knows no documents, no threads and draws no random numbers.
 
+pub mod battery;
 pub mod card;
+pub mod confusable;
+pub mod derive;
 pub mod error;
 pub mod identify;
+pub mod labels;
+pub mod noise;
 pub mod normalise;
+pub mod prepare;
 pub mod profile;
+pub mod related;
 pub mod script;
 pub mod segment;
 pub mod tag;

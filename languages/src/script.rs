@@ -38,6 +38,94 @@ pub fn share(text: &str, tag: Tag) -> Option<f32> {
     (letters > 0).then(|| fitting as f32 / letters as f32)
 }
 
+/// (share of letters and marks among characters that are not white space, share of letters of the script of `tag`
+/// among letters). 0 and 1 for a text without any.
+pub fn letter_shares(text: &str, tag: Tag) -> (f32, f32) {
+    let (mut visible, mut letters, mut own) = (0u64, 0u64, 0u64);
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        visible += 1;
+        let script = of(c);
+        // Marks (Bengali vowel signs, combining accents) are not alphabetic everywhere, but have a script.
+        if c.is_alphabetic() || script == "Zinh" || (!c.is_numeric() && !matches!(script, "Zyyy" | "Zzzz")) {
+            letters += 1;
+            own += u64::from(tag.script() == "Zzzz" || fits(c, tag));
+        }
+    }
+    (ratio(letters, visible, 0.0), ratio(own, letters, 1.0))
+}
+
+fn ratio(part: u64, whole: u64, empty: f32) -> f32 {
+    if whole == 0 { empty } else { (part as f64 / whole as f64) as f32 }
+}
+
+/// The letters of a text by script, to ask of many tags.
+pub struct Letters(Vec<(char, usize)>, usize);
+
+impl Letters {
+    /// Counts them; one letter stands for all of its script.
+    pub fn of(text: &str) -> Letters {
+        let mut counts: Vec<(char, usize)> = Vec::new();
+        let (mut all, mut latin) = (0, 0);
+        for c in text.chars() {
+            if c.is_ascii() {
+                latin += usize::from(c.is_ascii_alphabetic());
+            } else if c.is_alphabetic() && !matches!(c.script(), Script::Common | Script::Inherited) {
+                all += 1;
+                match counts.iter_mut().find(|(other, _)| other.script() == c.script()) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((c, 1)),
+                }
+            }
+        }
+        if latin > 0 {
+            counts.push(('a', latin));
+        }
+        Letters(counts, all + latin)
+    }
+
+    /// Whether there is no letter.
+    pub fn none(&self) -> bool {
+        self.1 == 0
+    }
+
+    /// Share of the letters that fit a tag's script, 0 to 1; 1 for the script `Zzzz`, which fits all.
+    pub fn share(&self, tag: Tag) -> f32 {
+        let fitting = self.0.iter().filter(|(c, _)| tag.script() == "Zzzz" || fits(*c, tag));
+        ratio(fitting.map(|(_, count)| *count as u64).sum(), self.1 as u64, 1.0)
+    }
+}
+
+/// Zeros of the decimal digits in use: each is followed by the other nine (Unicode's `Nd`, those of living scripts).
+const ZEROS: [char; 22] = [
+    '0',
+    '٠',
+    '۰',
+    '߀',
+    '०',
+    '০',
+    '੦',
+    '૦',
+    '୦',
+    '௦',
+    '౦',
+    '೦',
+    '൦',
+    '๐',
+    '໐',
+    '༠',
+    '၀',
+    '႐',
+    '០',
+    '᠐',
+    '᱐',
+    '\u{1E950}',
+];
+
+/// Value of a decimal digit of any script, 0 to 9.
+pub fn digit(c: char) -> Option<u32> {
+    ZEROS.iter().map(|zero| (c as u32).wrapping_sub(*zero as u32)).find(|value| *value < 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +144,33 @@ mod tests {
         assert!(!fits('a', tag("rus_Cyrl")));
         // The danda is shared by the scripts of India, not by Latin.
         assert!(fits('।', tag("ben_Beng")) && !fits('।', tag("eng_Latn")));
+    }
+
+    #[test]
+    fn digits_have_values_in_every_script() {
+        assert_eq!(
+            ['7', '٣', '۴', '९', '᱑', 'x', '½'].map(digit),
+            [Some(7), Some(3), Some(4), Some(9), Some(1), None, None]
+        );
+    }
+
+    #[test]
+    fn letters_are_counted_by_script() {
+        let letters = Letters::of("abсд 12, の日e\u{301}");
+        let share = |tag: &str| letters.share(tag.parse().unwrap());
+        // 3 of 7 Latin, 2 Cyrillic, 2 Japanese.
+        assert_eq!([share("eng_Latn"), share("rus_Cyrl"), share("jpn_Jpan")], [3.0 / 7.0, 2.0 / 7.0, 2.0 / 7.0]);
+        assert_eq!((share("und_Zzzz"), Letters::of("12.").none()), (1.0, true));
+    }
+
+    #[test]
+    fn letter_shares_are_counted_by_hand() {
+        let tag = |text: &str| text.parse::<Tag>().unwrap();
+        assert_eq!(letter_shares("ab 12", tag("ltg_Latn")), (0.5, 1.0));
+        assert_eq!(letter_shares("abв г.", tag("ltg_Latn")), (0.8, 0.5));
+        assert_eq!(letter_shares("", tag("ltg_Latn")), (0.0, 1.0));
+        assert_eq!(letter_shares("日本の", tag("jpn_Jpan")), (1.0, 1.0));
+        assert_eq!(letter_shares("বাংলা", tag("ben_Beng")), (1.0, 1.0));
     }
 
     #[test]

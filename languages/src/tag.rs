@@ -18,6 +18,8 @@ pub struct Tag([u8; 8]);
 impl Tag {
     /// Language not determined.
     pub const UNDETERMINED: Tag = Tag(*b"und_Zzzz");
+    /// No language at all: figures, code, noise.
+    pub const NO_LANGUAGE: Tag = Tag(*b"zxx_Zzzz");
 
     /// ISO 639-3 code, three letters.
     pub fn language(&self) -> &str {

@@ -6,13 +6,17 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 use tongues_languages::Tag;
-use tongues_languages::identify::Identifier;
+use tongues_languages::identify::{Identifier, MODEL};
 
 /// Labels every line of the files, or of stdin.
 pub fn run(arguments: &IdentifyArguments) -> Result<()> {
-    let path = if arguments.model.is_dir() { arguments.model.join("identifier.bin") } else { arguments.model.clone() };
-    let identifier =
-        Identifier::load(&path).with_context(|| format!("cannot open the identifier {}", path.display()))?;
+    let identifier = match &arguments.model {
+        None => Identifier::shipped(),
+        Some(model) => {
+            let path = if model.is_dir() { model.join(MODEL) } else { model.clone() };
+            Identifier::load(&path).with_context(|| format!("cannot open the identifier {}", path.display()))?
+        }
+    };
     let known = identifier.languages();
     let unknown: Vec<&str> =
         arguments.candidates.iter().filter(|tag| !known.contains(tag)).map(|tag| tag.as_str()).collect();
@@ -56,11 +60,14 @@ fn lines(
         }
         let line = String::from_utf8_lossy(&bytes); // what is no UTF-8 is in no language either
         let line = line.trim_end_matches(['\n', '\r']);
-        let found = if arguments.candidates.is_empty() {
+        let mut found = if arguments.candidates.is_empty() {
             identifier.top(line, usize::from(arguments.top))
         } else {
             identifier.top_among(line, usize::from(arguments.top), &arguments.candidates)
         };
+        if arguments.sure && found.first().is_some_and(|(tag, score)| *score < identifier.threshold(*tag)) {
+            found = vec![(Tag::UNDETERMINED, found[0].1)];
+        }
         if arguments.json {
             let languages: Vec<_> =
                 found.iter().map(|(tag, score)| serde_json::json!({ "language": tag, "score": score })).collect();

@@ -12,7 +12,6 @@
 
 use super::{FilterSettings, drop, share};
 use crate::document::{Signals, Verdict};
-use tongues_languages::{Tag, script};
 
 /// Judges by shares of characters.
 pub fn judge(signals: &Signals, settings: &FilterSettings) -> Verdict {
@@ -29,47 +28,15 @@ fn at_least(limit: f32) -> String {
     format!("at least {}", share(limit))
 }
 
-/// (share of letters and marks among characters that are not white space, share of letters of the script of `tag`
-/// among letters). 0 and 1 for a text without any.
-pub fn shares(text: &str, tag: Tag) -> (f32, f32) {
-    let (mut visible, mut letters, mut own) = (0u64, 0u64, 0u64);
-    for c in text.chars().filter(|c| !c.is_whitespace()) {
-        visible += 1;
-        let script = script::of(c);
-        // Marks (Bengali vowel signs, combining accents) are not alphabetic everywhere, but have a script.
-        if c.is_alphabetic() || script == "Zinh" || (!c.is_numeric() && !matches!(script, "Zyyy" | "Zzzz")) {
-            letters += 1;
-            own += u64::from(tag.script() == "Zzzz" || script::fits(c, tag));
-        }
-    }
-    (ratio(letters, visible, 0.0), ratio(own, letters, 1.0))
-}
-
-fn ratio(part: u64, whole: u64, empty: f32) -> f32 {
-    if whole == 0 { empty } else { (part as f64 / whole as f64) as f32 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tag(text: &str) -> Tag {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn shares_are_counted_by_hand() {
-        assert_eq!(shares("ab 12", tag("ltg_Latn")), (0.5, 1.0));
-        assert_eq!(shares("abв г.", tag("ltg_Latn")), (0.8, 0.5));
-        assert_eq!(shares("", tag("ltg_Latn")), (0.0, 1.0));
-        assert_eq!(shares("日本の", tag("jpn_Jpan")), (1.0, 1.0));
-        assert_eq!(shares("বাংলা", tag("ben_Beng")), (1.0, 1.0));
-    }
-
     #[test]
     fn the_card_holds() {
         let judged = |text: &str| {
-            let (letter_share, script_share) = shares(text, tag("ltg_Latn"));
+            let (letter_share, script_share) =
+                tongues_languages::script::letter_shares(text, "ltg_Latn".parse().unwrap());
             judge(&Signals { letter_share, script_share, ..Signals::default() }, &FilterSettings::default())
         };
         let reason = |text: &str| match judged(text) {

@@ -12,7 +12,7 @@ use crate::document::{Reason, Signals, Verdict};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
-use tongues_languages::{Tag, segment};
+use tongues_languages::{Tag, script, segment};
 
 /// Limits of the filters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ pub fn measure(text: &str, tag: Tag) -> Signals {
         lines: text.lines().filter(|line| !line.trim().is_empty()).count() as u32,
         ..Signals::default()
     };
-    (signals.letter_share, signals.script_share) = letters::shares(text, tag);
+    (signals.letter_share, signals.script_share) = script::letter_shares(text, tag);
     if !words.is_empty() {
         let characters: usize = words.iter().map(|word| word.chars().count()).sum();
         signals.mean_word_length = (characters as f64 / words.len() as f64) as f32;

@@ -139,6 +139,11 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
+/// 16 numbers of f32, or as many bits, where a vector register's worth has to lie.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Line(pub [f32; 16]);
+
 /// What becomes of the values already there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Old {

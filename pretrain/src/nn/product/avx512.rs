@@ -9,6 +9,7 @@ mod pack;
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::precision::Precision;
 pub use blocks::Ready;
+pub use kernel::Line;
 use number::{Bf16, F32};
 
 /// Whether this processor multiplies f32 by them.
@@ -55,4 +56,12 @@ pub fn multiply_ready(out: &mut MatrixMut, left: Matrix, right: &Ready, old: Old
             Precision::Bf16 => blocks::multiply_ready::<Bf16>(out, left, right, old),
         }
     }
+}
+
+/// Adds the product of `left` (M, K) and a panel (K, 16 · `VECTORS`) to `sums`, a row of the panel's width for each of
+/// `left`'s, on this thread. What lies behind the panel is fetched from memory meanwhile.
+pub fn add_panel<const VECTORS: usize>(left: Matrix, panel: &[[Line; VECTORS]], sums: &mut [f32]) {
+    assert!(has_f32(), "the processor's instructions");
+    // SAFETY: the processor has them.
+    unsafe { blocks::add_panel(left, panel, sums) }
 }

@@ -3,7 +3,7 @@
 //!
 //! The sums of an element run over k in order, whatever the number of threads.
 
-use super::Matrix;
+use super::{Line, Matrix};
 use crate::nn::vector::{multiply_add, vectorised};
 use rayon::prelude::*;
 
@@ -18,7 +18,8 @@ const STRIP: usize = 16;
 
 /// A right-hand matrix, panel by panel; in a panel row by row, filled up with zeros.
 pub(crate) struct Packed {
-    values: Vec<f32>,
+    /// Rows of panels, panel by panel.
+    lines: Vec<[Line; PANEL / 16]>,
     rows: usize,
 }
 
@@ -26,8 +27,9 @@ impl Packed {
     /// A copy of `right` in this order.
     pub fn new(right: Matrix) -> Packed {
         let (rows, columns) = (right.rows, right.columns);
-        let mut values = vec![0.0; rows * columns.next_multiple_of(PANEL)];
-        values.par_chunks_mut((rows * PANEL).max(1)).enumerate().for_each(|(number, panel)| {
+        let mut lines = vec![[Line([0.0; 16]); PANEL / 16]; rows * columns.div_ceil(PANEL)];
+        lines.par_chunks_mut(rows.max(1)).enumerate().for_each(|(number, panel)| {
+            let panel = numbers_mut(panel);
             let first = number * PANEL;
             let width = PANEL.min(columns - first);
             if right.strides.1 == 1 {
@@ -46,15 +48,31 @@ impl Packed {
                 }
             }
         });
-        Packed { values, rows }
+        Packed { lines, rows }
     }
 
     /// Adds `left` times a panel to `sums`, a row of [`PANEL`] for each row of `left`, on this thread.
     pub fn add_product(&self, left: Matrix, panel: usize, sums: &mut [f32]) {
         assert!(left.columns == self.rows && sums.len() == left.rows * PANEL, "shapes of a product");
-        let size = self.rows * PANEL;
-        add_product(left, &self.values[panel * size..(panel + 1) * size], sums);
+        let panel = &self.lines[panel * self.rows..(panel + 1) * self.rows];
+        #[cfg(target_arch = "x86_64")]
+        if super::avx512::has_f32() {
+            return super::avx512::add_panel(left, panel, sums);
+        }
+        add_product(left, numbers(panel), sums);
     }
+}
+
+/// The numbers of lines, side by side.
+fn numbers(lines: &[[Line; PANEL / 16]]) -> &[f32] {
+    // SAFETY: a line is 16 numbers without anything between or around them.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * PANEL) }
+}
+
+/// As [`numbers`], to write.
+fn numbers_mut(lines: &mut [[Line; PANEL / 16]]) -> &mut [f32] {
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * PANEL) }
 }
 
 vectorised! {
@@ -124,6 +142,10 @@ mod tests {
                 for panel in 0..n.div_ceil(PANEL) {
                     let mut sums = vec![1.0; m * PANEL];
                     packed.add_product(Matrix::new(&a, m), panel, &mut sums);
+                    // Without instructions of its own, too.
+                    let mut plain = vec![1.0; m * PANEL];
+                    add_product(Matrix::new(&a, m), numbers(&packed.lines[panel * k..][..k]), &mut plain);
+                    assert!(sums.iter().zip(&plain).all(|(x, y)| (x - y).abs() < 1e-3));
                     for (i, j) in (0..m).flat_map(|i| (0..PANEL).map(move |j| (i, j))) {
                         let column = panel * PANEL + j;
                         let product = |k_: usize| f64::from(a[i * k + k_]) * f64::from(b[k_ * n + column]);

@@ -284,6 +284,7 @@ unsafe fn block<N: Number>(out: &MatrixMut, left: Lanes, right: Lanes, k: usize,
     let steps = k.div_ceil(N::DEPTH);
     let right: *const Line = right.first.cast();
     for columns in parts(out.columns, pack::PANEL) {
+        let panel = right.wrapping_add(pack::vectors(columns.start) * steps);
         for rows in parts(out.rows, kernel::ROWS) {
             let (left, row_stride, lane_stride) = left.at(rows.start, out.rows, steps);
             let call = Call {
@@ -291,7 +292,8 @@ unsafe fn block<N: Number>(out: &MatrixMut, left: Lanes, right: Lanes, k: usize,
                 left,
                 row_stride,
                 lane_stride,
-                right: right.wrapping_add(pack::vectors(columns.start) * steps),
+                right: panel,
+                ahead: panel, // the processor foresees these panels; asking for the next one gained nothing
                 out: out.pointer.wrapping_add(rows.start * out.stride + columns.start),
                 out_stride: out.stride,
                 scale,
@@ -299,6 +301,40 @@ unsafe fn block<N: Number>(out: &MatrixMut, left: Lanes, right: Lanes, k: usize,
             };
             // SAFETY: the caller's word.
             unsafe { kernel::multiply::<N>(rows.len(), columns.len(), call) };
+        }
+    }
+}
+
+/// Adds the product of `left` and a panel, whose rows are `VECTORS` lines each, to `sums`, rows as wide as the panel; what
+/// lies behind the panel is asked for meanwhile.
+///
+/// # Safety
+/// The processor has the instructions of f32.
+pub(super) unsafe fn add_panel<const VECTORS: usize>(left: Matrix, panel: &[[Line; VECTORS]], sums: &mut [f32]) {
+    let width = 16 * VECTORS;
+    assert!(left.strides.1 == 1 && left.columns == panel.len() && sums.len() == left.rows * width);
+    let block = 64 * 1024 / (64 * VECTORS);
+    for k in parts(panel.len(), block) {
+        let right = panel[k.clone()].as_ptr().cast::<Line>();
+        for (number, rows) in parts(left.rows, kernel::ROWS).enumerate() {
+            let first = left.pointer.wrapping_offset(left.strides.0 * rows.start as isize).wrapping_add(k.start);
+            // The first calls share what comes next; the others ask for what they have.
+            let next = right.wrapping_add((VECTORS + number) * k.len());
+            let ahead = if number < VECTORS { next } else { right };
+            let call = Call {
+                steps: k.len(),
+                left: first.cast(),
+                row_stride: left.strides.0 as usize,
+                lane_stride: 1,
+                right,
+                ahead,
+                out: sums[rows.start * width..].as_mut_ptr(),
+                out_stride: width,
+                scale: 1.0,
+                add: true,
+            };
+            // SAFETY: the caller's word, and the lengths checked above.
+            unsafe { kernel::multiply::<super::number::F32>(rows.len(), width, call) };
         }
     }
 }

@@ -9,9 +9,7 @@ use super::number::Number;
 use std::arch::x86_64::*;
 
 /// 16 lanes, one register: what factors are packed in. A lane is one f32 or two bf16.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line(pub [u32; 16]);
+pub type Line = crate::nn::product::Line;
 
 /// Rows of the left factor that one call multiplies, at most.
 pub(super) const ROWS: usize = 6;
@@ -31,6 +29,8 @@ pub(super) struct Call {
     pub lane_stride: usize,
     /// For each lane of k the lines of the columns.
     pub right: *const Line,
+    /// Lines that a call soon after will read, asked for one in each step.
+    pub ahead: *const Line,
     /// First element of the result.
     pub out: *mut f32,
     /// Numbers from one row of the result to the next.
@@ -65,7 +65,8 @@ pub(super) unsafe fn tile<N: Number, const R: usize, const V: usize>(call: Call,
         }
         let mut right: *const __m512i = call.right.cast();
         let mut lane = 0;
-        for _ in 0..call.steps {
+        for step in 0..call.steps {
+            _mm_prefetch::<_MM_HINT_T1>(call.ahead.wrapping_add(step).cast());
             let columns = right.cast::<[__m512i; V]>().read();
             for (sums, left) in sums.iter_mut().zip(left) {
                 let value = _mm512_set1_epi32(left.add(lane).read());

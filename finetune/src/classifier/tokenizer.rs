@@ -78,8 +78,10 @@ mod tests {
 
     #[test]
     fn a_text_begins_with_the_token_of_its_language_where_there_is_one() {
-        let text = |i: usize| ["kalo", "mēšu", "rita", "voi"].map(|word| word.repeat(1 + i % 3)).join(" ");
-        let texts = || (0..60).map(|i| Text { id: i.to_string(), text: text(i) }).collect();
+        let syllables = ["ka", "lo", "mē", "šu", "ri", "ta", "voi", "pū", "dis", "ņe"];
+        let word = |at: usize| [syllables[at % 10], syllables[at / 10 % 10]].concat();
+        let text = |i: usize| (0..8).map(|place| word(i * 7 + place * 13)).collect::<Vec<_>>().join(" ");
+        let texts = || (0..200).map(|i| Text { id: i.to_string(), text: text(i) }).collect();
         let [kpv, ltg, lvs] = ["kpv_Latn", "ltg_Latn", "lvs_Latn"].map(|tag| tag.parse().unwrap());
         let source = Memory([(kpv, texts()), (ltg, texts())].into());
         for (language_tokens, expected) in [(false, [1, 1, 1]), (true, [4, 5, 1])] {

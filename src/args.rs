@@ -183,6 +183,9 @@ pub struct SampleArguments {
     /// text].
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
+    /// Of the text, for a model with language tokens [default: the only one it has].
+    #[arg(long, value_name = "TAG")]
+    pub language: Option<Tag>,
     /// How many texts; for each `<mask>` how many candidates [default: 1; 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub count: Option<u32>,

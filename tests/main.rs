@@ -13,6 +13,7 @@ mod full_disk;
 mod harness;
 mod identify;
 mod killed;
+mod language_tokens;
 mod old_output;
 mod predict;
 mod recipes;

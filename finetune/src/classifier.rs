@@ -122,8 +122,9 @@ impl Classifier {
     /// Probability of each label for each of `texts`. White space at either end of a text does not count; which texts are
     /// predicted together may change the sixth decimal, because sums are then added up in another order.
     pub fn predict(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let Card { language, maximum_tokens, .. } = self.card;
         let encoded: Vec<Vec<u32>> =
-            texts.iter().map(|text| self.tokenizer.encode(text, self.card.maximum_tokens)).collect();
+            texts.iter().map(|text| self.tokenizer.encode(text, language, maximum_tokens)).collect();
         self.network.probabilities(&encoded)
     }
 

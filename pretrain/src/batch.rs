@@ -39,11 +39,17 @@ pub struct Batch {
     pub continues: Vec<bool>,
     /// Of each id, whether a word begins with it.
     begins_word: Option<Arc<[bool]>>,
+    language_tokens: Arc<[u32]>,
 }
 
 impl Batch {
     /// Without a row yet.
-    fn with_capacity(rows: usize, window: usize, begins_word: Option<Arc<[bool]>>) -> Batch {
+    fn with_capacity(
+        rows: usize,
+        window: usize,
+        begins_word: Option<Arc<[bool]>>,
+        language_tokens: Arc<[u32]>,
+    ) -> Batch {
         Batch {
             ids: Vec::with_capacity(rows * window),
             targets: Vec::with_capacity(rows * window),
@@ -52,6 +58,7 @@ impl Batch {
             lengths: Vec::with_capacity(rows),
             continues: Vec::with_capacity(rows),
             begins_word,
+            language_tokens,
         }
     }
 
@@ -73,6 +80,11 @@ impl Batch {
     /// Of each id, whether a word begins with it; nothing where that is not known.
     pub fn begins_word(&self) -> Option<&[bool]> {
         self.begins_word.as_deref()
+    }
+
+    /// Ids of the tokens that begin documents in place of `<s>`, of all languages; none where that begins them.
+    pub fn language_tokens(&self) -> &[u32] {
+        &self.language_tokens
     }
 
     /// The same with each row as one document, whose tokens may see each other.

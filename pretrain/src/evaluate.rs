@@ -2,7 +2,7 @@
 //! and how much of its training text it has by heart. Of an encoder: see [`masked`].
 //!
 //! Bits per byte are comparable whatever the vocabulary: bits of all tokens of a document and of its `</s>`, given `<s>`
-//! (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text. A
+//! or the token of its language (which is context and is not paid for), by the softmax over the whole vocabulary, over the UTF-8 bytes of the text. A
 //! decoder reads a long document in windows ([`windows`]), a recurrent model carries its state through it ([`carried`]); both
 //! know nothing before `<s>`.
 
@@ -30,7 +30,6 @@ use tongues_pipeline::error::Error as FileError;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
-use tongues_pipeline::vocabulary::Vocabulary;
 use windows::Stride;
 
 /// What to measure.
@@ -118,6 +117,11 @@ impl WindowSettings {
         WindowSettings { length, stride, beginning, end, state: None }
     }
 
+    /// The same of a model whose documents begin with the token of their language.
+    pub fn with_language_tokens(self) -> WindowSettings {
+        WindowSettings { beginning: "the token of the language, as context, not scored".to_owned(), ..self }
+    }
+
     /// Windows of `length` tokens one after another, with the state carried from each to the next.
     pub fn carried(length: usize) -> WindowSettings {
         let state = Some("carried from window to window, zeros before a document".to_owned());
@@ -134,7 +138,7 @@ pub struct NgramSettings {
     pub maximum_training_tokens: u64,
 }
 
-/// Figures of one language. Bits are of all tokens and `</s>`, given `<s>`; bytes are of the text as UTF-8.
+/// Figures of one language. Bits are of all tokens and `</s>`, given what begins the document; bytes are of the text as UTF-8.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LanguageEvaluation {
     /// Which.
@@ -177,7 +181,8 @@ fn measure(
     progress: &dyn Progress,
 ) -> Result<(f64, u64, u64)> {
     let (mut scorer, mut tokens, mut bytes) = (model.scorer(stride)?, 0, 0);
-    let (beginning, end) = model.config().special();
+    let (usual, end) = model.config().special();
+    let beginning = source.beginning(language, usual);
     for &document in documents {
         let middle = source.tokens(language, split, document);
         let ids: Vec<u32> = [beginning].into_iter().chain(middle).chain([end]).collect();
@@ -240,25 +245,26 @@ pub fn document_bits(
     bits
 }
 
-/// The model and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where there
-/// is a `vocabulary` to cut them.
+/// The model and the n-gram models on the same tokens and bytes. Second halves of sentences are measured where the source
+/// has a vocabulary to cut them.
 ///
 /// # Errors
 /// A stride the model's window does not allow, an interruption.
 pub fn evaluate(
     model: &dyn Causal,
     source: &dyn TokenSource,
-    vocabulary: Option<&Vocabulary>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
     let windows = model.window_settings(settings.stride)?;
+    let has_language_tokens = source.vocabulary().is_some_and(|vocabulary| !vocabulary.language_tokens().is_empty());
+    let windows = if has_language_tokens { windows.with_language_tokens() } else { windows };
     let model = &*model.detached_causal();
     let documents = |language: Tag| chosen(source, language, settings.split, settings.documents);
     let total = source.languages().into_iter().map(|language| documents(language).len() as u64).sum();
     progress.begin("bits per byte", Some(total), "documents");
     let languages = source.languages().into_iter().filter_map(|language| {
-        language_evaluation(model, source, vocabulary, (language, &documents(language)), settings, progress).transpose()
+        language_evaluation(model, source, (language, &documents(language)), settings, progress).transpose()
     });
     let languages = languages.collect::<Result<Vec<_>>>();
     progress.end();
@@ -270,7 +276,6 @@ pub fn evaluate(
 fn language_evaluation(
     model: &dyn Causal,
     source: &dyn TokenSource,
-    vocabulary: Option<&Vocabulary>,
     (language, documents): (Tag, &[usize]),
     settings: &Settings,
     progress: &dyn Progress,
@@ -281,6 +286,7 @@ fn language_evaluation(
         return Ok(None);
     }
     let special = model.config().special();
+    let beginning = source.beginning(language, special.0);
     progress.note(&format!("{language}: n-grams"));
     let baselines = Baselines::train(source, language, special, settings.ngram_training_tokens);
     let mut bits = Bits::default();
@@ -290,11 +296,12 @@ fn language_evaluation(
         }
     }
     progress.note(&format!("{language}: second halves"));
-    let sentences = vocabulary
+    let sentences = source
+        .vocabulary()
         .map(|vocabulary| second_half::sentences(source, at, documents, vocabulary, settings.sentences))
         .unwrap_or_default();
     let kneser_ney = baselines.as_ref().map(|baselines| &baselines.kneser_ney);
-    let second_half = second_half::measure(model, &sentences, kneser_ney, progress)?;
+    let second_half = second_half::measure(model, beginning, &sentences, kneser_ney, progress)?;
     progress.note(&format!("{language}: memorisation"));
     let memorisation = memorisation::measure(model, source, at, settings.probed_documents, progress)?;
     let baseline = |bits: f64| baselines.is_some().then(|| bits / bytes as f64);
@@ -339,9 +346,12 @@ mod tests {
     }
 
     use crate::batch::InMemory;
+    use crate::generate::text::tests::{invented, with_language_tokens};
     use crate::models::decoder::{Decoder, DecoderConfig};
+    use crate::text_source::TextSource;
     use candle_core::Device;
     use tongues_pipeline::progress::Silent;
+    use tongues_pipeline::vocabulary::Vocabulary;
 
     #[test]
     fn a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary() {
@@ -354,7 +364,7 @@ mod tests {
         let texts = vec![(vec![3, 4, 5, 6, 7], 6), (vec![3], 2)];
         let documents = [((tag, Split::Train), texts.clone()), ((tag, Split::Test), texts)].into();
         let source = InMemory { documents, vocabulary_size: 8 };
-        let result = evaluate(&model, &source, None, &Settings::default(), &Silent).unwrap();
+        let result = evaluate(&model, &source, &Settings::default(), &Silent).unwrap();
         let figures = &result.languages[0];
         assert_eq!((figures.documents, figures.bytes, figures.tokens), (2, 8, 8)); // 5 + 1 tokens, two ends
         assert!((figures.bits_per_byte - 3.0).abs() < 1e-6, "8 tokens of log2(8) bits over 8 bytes");
@@ -381,16 +391,16 @@ mod tests {
         let documents = [((tag, Split::Validation), vec![(vec![3, 4, 5, 6, 7, 3, 5, 4, 4], 9)])].into();
         let source = InMemory { documents, vocabulary_size: 8 };
         let settings = Settings { split: Split::Validation, ..Default::default() };
-        let found = evaluate(&model, &source, None, &settings, &Silent).unwrap();
+        let found = evaluate(&model, &source, &settings, &Silent).unwrap();
         let figures = &found.languages[0];
         assert_eq!((figures.kneser_ney_bits_per_byte, figures.ngram_training_tokens), (None, None));
         // What training watches is the cheap way.
         let cheap = bits_per_byte(&model, &source, Split::Validation, None, &Silent).unwrap()[0].1;
         let whole = Settings { stride: Stride::Window, ..settings.clone() };
-        assert_eq!(cheap, evaluate(&model, &source, None, &whole, &Silent).unwrap().languages[0].bits_per_byte);
+        assert_eq!(cheap, evaluate(&model, &source, &whole, &Silent).unwrap().languages[0].bits_per_byte);
         assert_ne!(cheap, figures.bits_per_byte);
         let settings = Settings { stride: Stride::Tokens(5), ..settings };
-        assert!(evaluate(&model, &source, None, &settings, &Silent).is_err());
+        assert!(evaluate(&model, &source, &settings, &Silent).is_err());
 
         let old = r#"{"split":"test","languages":[{"language":"ltg_Latn","documents":1,"bytes":1,"tokens":1,
             "bits_per_byte":2.5,"unigram_bits_per_byte":3.5,"bigram_bits_per_byte":3.0}]}"#;
@@ -402,5 +412,52 @@ mod tests {
             figures.write(folder.path()).unwrap();
             assert_eq!(Figures::read(folder.path()).unwrap(), figures);
         }
+    }
+
+    /// Two languages with the same text, whose vocabulary has a token for each.
+    fn in_two_languages(vocabulary: &Vocabulary) -> InMemory {
+        let texts = |first: usize| -> Vec<_> {
+            let of = |i| (vocabulary.encode(&invented(i)), invented(i).len() as u32);
+            (first..first + 12).map(of).collect()
+        };
+        let mut source = InMemory { vocabulary_size: vocabulary.size(), ..Default::default() };
+        for tag in vocabulary.language_tokens().keys() {
+            source.documents.insert((*tag, Split::Train), texts(0));
+            source.documents.insert((*tag, Split::Test), texts(50));
+        }
+        source
+    }
+
+    #[test]
+    fn a_language_is_measured_as_by_a_model_whose_beginning_is_its_token() {
+        let (_folder, vocabulary) = with_language_tokens();
+        let tokens = in_two_languages(&vocabulary);
+        let source = TextSource { tokens: &tokens, vocabulary: &vocabulary };
+        let sizes = DecoderConfig { vocabulary_size: 300, hidden_size: 8, layers: 1, heads: 2, ..Default::default() };
+        let of = |beginning| {
+            let config = DecoderConfig { intermediate_size: 8, context_length: 16, beginning, ..sizes.clone() };
+            Decoder::new(&config, 1, &Device::Cpu).unwrap()
+        };
+        let found = evaluate(&of(1), &source, &Settings::default(), &Silent).unwrap();
+        assert_eq!(found.windows.unwrap().beginning, "the token of the language, as context, not scored");
+        let watched = bits_per_byte(&of(1), &source, Split::Test, None, &Silent).unwrap();
+        for (number, figures) in found.languages.iter().enumerate() {
+            let token = vocabulary.language_token(figures.language).unwrap();
+            let model = of(token);
+            let plain = evaluate(&model, &tokens, &Settings::default(), &Silent).unwrap();
+            let expected =
+                LanguageEvaluation { second_half: figures.second_half.clone(), ..plain.languages[number].clone() };
+            assert_eq!(*figures, expected);
+            let halves = figures.second_half.as_ref().unwrap();
+            let at = (figures.language, Split::Test);
+            let sentences = second_half::sentences(&tokens, at, &(0..12).collect::<Vec<_>>(), &vocabulary, 500);
+            let expected = second_half::measure(&model, token, &sentences, None, &Silent).unwrap().unwrap();
+            assert_eq!((halves.sentences, halves.bits), (12, expected.bits));
+            let plain = bits_per_byte(&model, &tokens, Split::Test, None, &Silent).unwrap();
+            assert_eq!(watched[number], plain[number]);
+        }
+        let [kpv, ltg] = &found.languages[..] else { panic!("two languages") };
+        assert_ne!(kpv.bits_per_byte, ltg.bits_per_byte, "the same text given another token");
+        assert_eq!(kpv.kneser_ney_bits_per_byte, ltg.kneser_ney_bits_per_byte, "the n-gram models know one language");
     }
 }

@@ -34,11 +34,15 @@ pub struct Candidate {
 }
 
 /// The `count` likeliest pieces for each `<mask>` of `prompt`. A space before a mask belongs to what is hidden, as in
-/// RoBERTa.
+/// RoBERTa. Before the prompt stands `beginning`: `<s>`, or the token of a language.
 ///
 /// # Errors
 /// A prompt without a mask, or longer than the model's context.
-pub fn fill(encoder: &Encoder, vocabulary: &Vocabulary, prompt: &str, count: usize) -> Result<Vec<Filled>> {
+pub fn fill(
+    (encoder, vocabulary): (&Encoder, &Vocabulary),
+    (beginning, prompt): (u32, &str),
+    count: usize,
+) -> Result<Vec<Filled>> {
     let parts: Vec<&str> = prompt.split(MASK).collect();
     if parts.len() == 1 {
         return Err(Error::Settings(format!(
@@ -46,7 +50,7 @@ pub fn fill(encoder: &Encoder, vocabulary: &Vocabulary, prompt: &str, count: usi
         )));
     }
     let config = &encoder.config;
-    let (mut ids, mut places) = (vec![config.beginning], Vec::new());
+    let (mut ids, mut places) = (vec![beginning], Vec::new());
     for (number, part) in parts.iter().enumerate() {
         let visible = if number + 1 < parts.len() { part.trim_end() } else { part };
         ids.extend(if number == 0 { vocabulary.encode(visible) } else { vocabulary.encode_after(visible) });
@@ -198,7 +202,7 @@ mod tests {
         let (_folder, vocabulary) = vocabulary();
         let two = two(&vocabulary);
         let encoder = biased(&vocabulary, two);
-        let found = fill(&encoder, &vocabulary, "<mask> sari <mask>.", 2).unwrap();
+        let found = fill((&encoder, &vocabulary), (1, "<mask> sari <mask>."), 2).unwrap();
         assert_eq!(found.iter().map(|one| one.mask).collect::<Vec<_>>(), [1, 2]);
         let texts: Vec<&str> = found.iter().flat_map(|one| &one.candidates).map(|one| one.text.as_str()).collect();
         let of = |id: u32| vocabulary.decode(&[id]);
@@ -213,9 +217,9 @@ mod tests {
             assert!((first.probability + second.probability - 1.0).abs() < 1e-3, "{one:?}");
             assert!((first.probability / second.probability - 1f64.exp()).abs() < 0.5, "{one:?}");
         }
-        let message = fill(&encoder, &vocabulary, "mesa", 2).unwrap_err().to_string();
+        let message = fill((&encoder, &vocabulary), (1, "mesa"), 2).unwrap_err().to_string();
         assert!(message.contains("a prompt without <mask>"), "{message}");
-        let message = fill(&encoder, &vocabulary, &"mesa <mask> ".repeat(20), 2).unwrap_err();
+        let message = fill((&encoder, &vocabulary), (1, &"mesa <mask> ".repeat(20)), 2).unwrap_err();
         assert!(message.to_string().contains("expected at most 40, the model's context"), "{message}");
     }
 

@@ -97,10 +97,10 @@ pub fn run(
         tokens_key += &format!(" {}", serde_json::to_string(mixture).expect("settings are plain data"));
     }
     let model = train::run(&settings.model, &settings.training, (&source, &tokens_key), output, device, progress)?;
-    let figures = model.evaluate(tokens, Some(&vocabulary), &settings.measurement.settings(), progress)?;
+    let figures = model.evaluate(&source, &settings.measurement.settings(), progress)?;
     figures.write(output)?;
     tokenizer_files::write(&vocabulary, &settings.model, output)?;
-    let card = card::text(&*model, &figures, origin);
+    let card = card::text(&*model, &vocabulary, &figures, origin);
     atomic::write(&output.join("README.md"), card.as_bytes())?;
     let names = [
         "README.md",

@@ -11,6 +11,7 @@ use tongues_pipeline::tokens::{Corpus, Split};
 use tongues_pipeline::vocabulary::Vocabulary;
 use tongues_pretrain::evaluate::windows::Stride;
 use tongues_pretrain::evaluate::{Figures, Settings};
+use tongues_pretrain::text_source::TextSource;
 
 /// Measures and prints.
 pub fn run(arguments: &EvaluateArguments) -> Result<()> {
@@ -37,7 +38,8 @@ pub fn run(arguments: &EvaluateArguments) -> Result<()> {
         stride: arguments.stride.map_or(Stride::HalfWindow, Stride::Tokens),
         ..Default::default()
     };
-    let found = model.evaluate(&corpus, Some(&vocabulary), &settings, &Bars::new()).with_context(doing)?;
+    let source = TextSource { tokens: &corpus, vocabulary: &vocabulary };
+    let found = model.evaluate(&source, &settings, &Bars::new()).with_context(doing)?;
     if arguments.json {
         print(&serde_json::to_string_pretty(&found)?);
     } else {

@@ -7,6 +7,7 @@ use crate::bars::Bars;
 use anyhow::{Context, Result, bail};
 use std::io::{ErrorKind, IsTerminal, Read, Write};
 use tongues_finetune::classifier::Pretrained;
+use tongues_languages::Tag;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::vocabulary::Vocabulary;
 use tongues_pipeline::vocabulary::hugging_face::MASK;
@@ -51,12 +52,14 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     let model = Pretrained::load(&folder, &open(arguments.device)?).with_context(doing)?.model;
     let vocabulary = Vocabulary::load(&folder).with_context(doing)?;
     let architecture = model.config().architecture();
+    let usual = model.config().special().0;
+    let beginning = beginning(&vocabulary, usual, arguments.language).with_context(doing)?;
     if let Some(encoder) = model.as_encoder() {
         if arguments.beam.is_some() {
             bail!("`--beam`: {} is a {architecture}, which tells hidden tokens and writes no text", folder.display());
         }
         let candidates = arguments.count.unwrap_or(CANDIDATES) as usize;
-        let found = fill(encoder, &vocabulary, &prompt, candidates).with_context(doing)?;
+        let found = fill((encoder, &vocabulary), (beginning, &prompt), candidates).with_context(doing)?;
         return print_filled(&found, arguments.json).or_else(unless_nobody_reads);
     }
     let Some(model) = model.as_causal() else {
@@ -78,7 +81,8 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     let at_once = if arguments.beam.is_some() { count } else { AT_ONCE };
     for first in (0..count).step_by(at_once) {
         let numbers = first..count.min(first + at_once);
-        let found = samples((model, &vocabulary), &prompt, numbers, &settings, &bars).with_context(doing)?;
+        let found =
+            samples((model, &vocabulary), (beginning, &prompt), numbers, &settings, &bars).with_context(doing)?;
         if let Err(error) = print(&found, first > 0, arguments.json) {
             unless_nobody_reads(error)?;
             break;
@@ -86,6 +90,25 @@ pub fn run(arguments: &SampleArguments) -> Result<()> {
     }
     bars.end();
     Ok(())
+}
+
+/// What a text begins with: the token of `language`, of the only one without it; `<s>`, which is `usual`, where there are
+/// no such tokens. Where there are, no text began with `<s>` in training.
+fn beginning(vocabulary: &Vocabulary, usual: u32, language: Option<Tag>) -> Result<u32> {
+    let tokens = vocabulary.language_tokens();
+    let known = || tokens.keys().map(Tag::as_str).collect::<Vec<_>>().join(", ");
+    match (language, tokens.len()) {
+        (None, 0) => Ok(usual),
+        (None, 1) => Ok(*tokens.values().next().expect("there is one")),
+        (None, _) => bail!("`--language`: found none; expected one that the model has a token of: {}", known()),
+        (Some(tag), 0) => bail!(
+            "`--language`: found {tag}; expected none: the model has no language tokens, which a recipe asks for by \
+             `language_tokens = true` in `[vocabulary]`"
+        ),
+        (Some(tag), _) => vocabulary.language_token(tag).with_context(|| {
+            format!("`--language`: found {tag}; expected one that the model has a token of: {}", known())
+        }),
+    }
 }
 
 /// Who reads no further (`| head`) has what they wanted.

@@ -72,7 +72,7 @@ mod tests {
 
         let pretrained = Pretrained::load(folder.path(), &Device::Cpu).unwrap();
         // `▁kalo` is the fifth piece of the file; fairseq counts `<pad>` too.
-        assert_eq!(pretrained.tokenizer.encode("kalo mēšu.", 16), [0, 5, 6, 7, 8, 2]);
+        assert_eq!(pretrained.tokenizer.encode("kalo mēšu.", "ltg_Latn".parse().unwrap(), 16), [0, 5, 6, 7, 8, 2]);
         let network = Network::new(&*pretrained.model, 2, 0.1, 1).unwrap();
         let card = Card {
             format: FORMAT,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tongues_languages::Tag;
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::progress::Progress;
 use tongues_pretrain::models;
@@ -82,8 +83,8 @@ impl<'a> Runs<'a> {
     ) -> Runs<'a> {
         let context = pretrained.model.config().context_length();
         let maximum_tokens = context.map_or(settings.maximum_tokens, |context| settings.maximum_tokens.min(context));
-        let [validation, test] =
-            [&task.validation, &task.test].map(|examples| labelled(examples, pretrained, maximum_tokens));
+        let [validation, test] = [&task.validation, &task.test]
+            .map(|examples| labelled(examples, task.language, pretrained, maximum_tokens));
         Runs { task, settings, pretrained, folder, key, maximum_tokens, validation, test }
     }
 
@@ -127,7 +128,7 @@ impl<'a> Runs<'a> {
             "parameters": self.pretrained.model.parameters().count(),
             "maximum_tokens": self.maximum_tokens,
             "texts_of_maximum_tokens": {
-                "train": at_maximum(&labelled(&self.task.train, self.pretrained, self.maximum_tokens)),
+                "train": at_maximum(&self.labelled(&self.task.train)),
                 "validation": at_maximum(&self.validation), "test": at_maximum(&self.test),
             },
             "best_seed": pretrained[best].seed,
@@ -158,7 +159,7 @@ impl<'a> Runs<'a> {
         let ClassifierSettings { labels_per_class, dropout, .. } = *self.settings;
         let drawn = labels_per_class.map(|per_class| self.task.draw(per_class, seed));
         let examples: &[Example] = drawn.as_deref().unwrap_or(&self.task.train);
-        let train = labelled(examples, self.pretrained, self.maximum_tokens);
+        let train = self.labelled(examples);
         let (labels, base) = (self.task.labels.len(), &*self.pretrained.model);
         let (course, name, network) = if method == Method::Pretrained {
             let (epochs, learning_rate) = (self.settings.epochs, self.settings.learning_rate);
@@ -200,6 +201,10 @@ impl<'a> Runs<'a> {
         Ok(atomic::write(&self.path(unit.method, unit.seed), &bytes)?)
     }
 
+    fn labelled(&self, examples: &[Example]) -> Labelled {
+        labelled(examples, self.task.language, self.pretrained, self.maximum_tokens)
+    }
+
     fn classifier(&self, network: Network, unit: &Unit) -> Result<Classifier> {
         let best = unit.best();
         let card = Card {
@@ -218,9 +223,10 @@ impl<'a> Runs<'a> {
     }
 }
 
-fn labelled(examples: &[Example], pretrained: &Pretrained, maximum_tokens: usize) -> Labelled {
+fn labelled(examples: &[Example], language: Tag, pretrained: &Pretrained, maximum_tokens: usize) -> Labelled {
+    let ids = |example: &Example| pretrained.tokenizer.encode(&example.text, language, maximum_tokens);
     Labelled {
-        texts: examples.iter().map(|example| pretrained.tokenizer.encode(&example.text, maximum_tokens)).collect(),
+        texts: examples.iter().map(ids).collect(),
         labels: examples.iter().map(|example| example.label).collect(),
     }
 }

@@ -1,12 +1,14 @@
 //! A trained vocabulary: text to ids and back.
 
 use super::model::{self, Kind, Piece};
-use super::{fairseq, hugging_face};
+use super::{fairseq, hugging_face, language_token};
 use crate::error::{Error, Result};
 use crate::io::manifest::FileRecord;
 use sentencepiece::SentencePieceProcessor;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tongues_languages::Tag;
 
 /// Name of the model in the folder of a vocabulary.
 pub const MODEL: &str = "tokenizer.model";
@@ -53,6 +55,7 @@ pub struct Vocabulary {
     /// Whether ids are fairseq's.
     is_fairseq: bool,
     pieces: Vec<Piece>,
+    language_tokens: BTreeMap<Tag, u32>,
     sha256: String,
     bytes: u64,
     path: PathBuf,
@@ -104,7 +107,9 @@ impl Vocabulary {
             false => return Err(wrong("a model without <s>, </s> or <pad>", "a vocabulary of `tongues vocabulary`")),
         };
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Vocabulary { processor, is_fairseq, pieces, sha256, bytes: bytes.len() as u64, path: path.to_owned() })
+        let language_tokens = language_token::find(&pieces);
+        let (bytes, path) = (bytes.len() as u64, path.to_owned());
+        Ok(Vocabulary { processor, is_fairseq, pieces, language_tokens, sha256, bytes, path })
     }
 
     /// Ids of the pieces of `text`, without beginning and end. Characters without a piece become bytes.
@@ -153,6 +158,17 @@ impl Vocabulary {
     /// Id of `<unk>`.
     pub fn unknown(&self) -> u32 {
         if self.is_fairseq { fairseq::UNKNOWN } else { self.processor.unk_id() }
+    }
+
+    /// Ids of the tokens that begin documents in place of `<s>`, by language; empty where that begins all, see
+    /// [`language_token`].
+    pub fn language_tokens(&self) -> &BTreeMap<Tag, u32> {
+        &self.language_tokens
+    }
+
+    /// That of `language`, if it has one.
+    pub fn language_token(&self, language: Tag) -> Option<u32> {
+        self.language_tokens.get(&language).copied()
     }
 
     /// Of the model file, lower-case hexadecimal: which vocabulary this is.

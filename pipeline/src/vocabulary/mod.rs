@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`source`] gives the texts, [`sample`] decides which sentences the trainer sees, [`coverage`] which
 //! characters, [`trainer`] calls SentencePiece, [`encoder`] uses the result, [`fertility`] measures it, [`halves`] cuts
-//! sentences with it and [`hugging_face`] writes it for others; [`fairseq`] reads that of XLM-R.
+//! sentences with it and [`hugging_face`] writes it for others; [`fairseq`] reads that of XLM-R. [`language_token`] is what
+//! begins a document where a recipe asks for it.
 
 pub mod coverage;
 pub mod encoder;
@@ -10,6 +11,7 @@ pub mod fairseq;
 pub mod fertility;
 pub mod halves;
 pub mod hugging_face;
+pub mod language_token;
 pub mod model;
 pub mod sample;
 pub mod settings;
@@ -56,7 +58,10 @@ pub fn train_on(
     progress: &dyn Progress,
 ) -> Result<Manifest> {
     settings.check()?;
-    let value = serde_json::to_value(settings).expect("settings are plain data");
+    let mut value = serde_json::to_value(settings).expect("settings are plain data");
+    if let Some(settings) = value.as_object_mut().filter(|_| !settings.language_tokens) {
+        settings.shift_remove("language_tokens"); // made before there were any, it is not made anew
+    }
     let key = Manifest::key_of("vocabulary", FORMAT, &value, &inputs);
     if let Some(done) = Manifest::done(output, &key)? {
         return Ok(done);
@@ -125,7 +130,7 @@ fn fit(
     let mut sentences = Sample::new(source, &shares, settings.seed, progress)
         .map(|sentence| sentence.map(|sentence| characters.apply(&sentence)))
         .filter(|sentence| !sentence.as_ref().is_ok_and(String::is_empty));
-    let model = trainer::train(&settings.arguments(), &mut sentences);
+    let model = trainer::train(&settings.arguments(&source.languages()?), &mut sentences);
     drop(sentences);
     progress.end();
     Ok((model?, shares, characters))

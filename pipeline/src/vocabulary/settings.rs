@@ -1,7 +1,9 @@
 //! What can be set about a vocabulary.
 
+use super::language_token;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use tongues_languages::Tag;
 
 /// Settings of the stage `vocabulary`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct VocabularySettings {
     pub coverage_han: f64,
     /// A script with less than this share of the sample gets no pieces, only bytes.
     pub script_floor: f64,
+    /// Whether each language has a token that begins its documents in place of `<s>`, one of the pieces; see
+    /// [`language_token`].
+    pub language_tokens: bool,
     /// Decides which sentences are taken.
     pub seed: u64,
 }
@@ -32,6 +37,7 @@ impl Default for VocabularySettings {
             coverage: 0.9995,
             coverage_han: 0.995,
             script_floor: 0.0005,
+            language_tokens: false,
             seed: 1,
         }
     }
@@ -64,8 +70,10 @@ impl VocabularySettings {
     }
 
     /// Arguments of SentencePiece's trainer. The text arrives normalised and sampled, so it changes nothing itself;
-    /// one thread, since sums of several depend on their number.
-    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
+    /// one thread, since sums of several depend on their number. `languages` are those that may have a token.
+    pub(super) fn arguments(&self, languages: &[Tag]) -> Vec<(&'static str, String)> {
+        let tokens: Vec<String> = languages.iter().map(|tag| language_token::text(*tag)).collect();
+        let tokens = self.language_tokens.then(|| ("control_symbols", tokens.join(",")));
         [
             ("model_type", "unigram"),
             ("normalization_rule_name", "identity"),
@@ -86,6 +94,7 @@ impl VocabularySettings {
         .map(|(name, value)| (name, value.to_owned()))
         .into_iter()
         .chain([("vocab_size", self.size.to_string())])
+        .chain(tokens)
         .collect()
     }
 }

@@ -94,7 +94,7 @@ fn too_little_text_names_the_size_that_works() {
 #[test]
 fn a_failing_source_stops_the_trainer_with_its_own_error() {
     let mut lines = (0..50).map(|i| if i < 40 { Ok(format!("line number {i}")) } else { Err(Error::Interrupted) });
-    let result = trainer::train(&small().arguments(), &mut lines);
+    let result = trainer::train(&small().arguments(&[]), &mut lines);
     assert!(matches!(result, Err(Error::Interrupted)));
 }
 

@@ -1,5 +1,5 @@
-//! One language's training text as a ring: `<s>` document `</s>` after document, the first after the last. Tokens stay where
-//! the source has them; twelve bytes a document are kept, its number and where it begins.
+//! One language's training text as a ring: `<s>`, or the language's token, document, `</s>` after document, the first after
+//! the last. Tokens stay where the source has them; twelve bytes a document are kept, its number and where it begins.
 
 use super::source::TokenSource;
 use crate::random::Key;

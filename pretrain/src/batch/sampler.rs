@@ -30,17 +30,20 @@ pub struct Sampler<'a> {
     source: &'a dyn TokenSource,
     languages: Vec<Language>,
     turns: Turns,
-    /// `<s>` and `</s>`.
-    special: (u32, u32),
+    /// Id of `</s>`.
+    end: u32,
     window: usize,
     consecutive: usize,
     language_per: LanguagePer,
     begins_word: Option<Arc<[bool]>>,
+    language_tokens: Arc<[u32]>,
 }
 
 #[derive(Debug, Clone)]
 struct Language {
     ring: Ring,
+    /// What begins its documents.
+    beginning: u32,
     epochs: Epochs,
     key: Key,
 }
@@ -58,14 +61,14 @@ pub struct Read {
 
 impl<'a> Sampler<'a> {
     /// Of the training documents of all languages, whose tokens stay where `source` has them; `special` are `<s>` and
-    /// `</s>`, which stand around each. A language has its turn in proportion to its tokens to the power `alpha` (1: as
+    /// `</s>`, which stand around each; [`TokenSource::beginning`] may say another one than `<s>`. A language has its turn in proportion to its tokens to the power `alpha` (1: as
     /// they come; 0: all alike). `window` is T.
     ///
     /// # Errors
     /// No text at all.
     pub fn new(
         source: &'a dyn TokenSource,
-        special: (u32, u32),
+        (beginning, end): (u32, u32),
         window: usize,
         alpha: f64,
         seed: u64,
@@ -76,7 +79,8 @@ impl<'a> Sampler<'a> {
             let key = key.named(tag.as_str());
             if let Some(ring) = Ring::new(source, tag, key) {
                 let epochs = Epochs::new(ring.length(), window, 1, key);
-                languages.push(Language { ring, epochs, key });
+                let beginning = source.beginning(tag, beginning);
+                languages.push(Language { ring, beginning, epochs, key });
             }
         }
         if languages.is_empty() {
@@ -91,8 +95,19 @@ impl<'a> Sampler<'a> {
         let begins =
             |vocabulary: &Vocabulary| (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
         let begins_word = source.vocabulary().map(begins);
-        let language_per = LanguagePer::Row;
-        Ok(Sampler { source, languages, turns, special, window, consecutive: 1, language_per, begins_word })
+        let of_languages = |vocabulary: &Vocabulary| vocabulary.language_tokens().values().copied().collect();
+        let language_tokens = source.vocabulary().map(of_languages).unwrap_or_default();
+        Ok(Sampler {
+            source,
+            languages,
+            turns,
+            end,
+            window,
+            consecutive: 1,
+            language_per: LanguagePer::Row,
+            begins_word,
+            language_tokens,
+        })
     }
 
     /// The same with a language drawn for each of these.
@@ -104,7 +119,7 @@ impl<'a> Sampler<'a> {
     /// that carry a state from one batch to the next; [`Batch::continues`] says where. 1: each window for itself.
     pub fn consecutive(mut self, windows: usize) -> Sampler<'a> {
         self.consecutive = windows.max(1);
-        for Language { ring, epochs, key } in &mut self.languages {
+        for Language { ring, epochs, key, .. } in &mut self.languages {
             *epochs = Epochs::new(ring.length(), self.window, self.consecutive, *key);
         }
         self
@@ -141,16 +156,18 @@ impl<'a> Sampler<'a> {
 
     /// Batch number `number` (from 0) of `rows` windows.
     pub fn batch(&self, number: u64, rows: usize) -> Batch {
-        let mut batch = Batch::with_capacity(rows, self.window, self.begins_word.clone());
+        let (begins_word, language_tokens) = (self.begins_word.clone(), Arc::clone(&self.language_tokens));
+        let mut batch = Batch::with_capacity(rows, self.window, begins_word, language_tokens);
         let mut tokens = Vec::with_capacity(self.window + 1);
-        for (Language { ring, .. }, window) in self.windows(number, rows) {
+        for (Language { ring, beginning, .. }, window) in self.windows(number, rows) {
             tokens.clear();
-            let mut documents = ring.read(self.source, self.special, window.start, window.length + 1, &mut tokens);
+            let around = (*beginning, self.end);
+            let mut documents = ring.read(self.source, around, window.start, window.length + 1, &mut tokens);
             documents.retain(|place| (1..window.length).contains(place));
             documents.insert(0, 0);
             let filled = self.window - window.length;
             batch.ids.extend_from_slice(&tokens[..window.length]);
-            batch.ids.extend(std::iter::repeat_n(self.special.1, filled));
+            batch.ids.extend(std::iter::repeat_n(self.end, filled));
             batch.targets.extend_from_slice(&tokens[1..]);
             batch.targets.extend(std::iter::repeat_n(IGNORED, filled));
             batch.languages.push(ring.tag);

@@ -43,6 +43,11 @@ pub trait TokenSource: Send + Sync {
     fn vocabulary(&self) -> Option<&Vocabulary> {
         None
     }
+    /// The token that stands before each document of `language`: its own where the vocabulary has one, else `<s>`, whose id
+    /// is `usual`.
+    fn beginning(&self, language: Tag, usual: u32) -> u32 {
+        self.vocabulary().and_then(|vocabulary| vocabulary.language_token(language)).unwrap_or(usual)
+    }
 }
 
 impl TokenSource for Corpus {

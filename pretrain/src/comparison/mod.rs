@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{self, Figures};
 use crate::models;
 use crate::stage::{self, Origin};
+use crate::text_source::TextSource;
 use candle_core::Device;
 use mixture::Mixed;
 use results::Run;
@@ -107,12 +108,11 @@ pub fn run(
     if settings.model.is_bidirectional() {
         return Err(no_decoder());
     }
-    let corpus = Corpus::open(tokens)?;
+    let (corpus, words) = (Corpus::open(tokens)?, Vocabulary::load(vocabulary)?);
     let (model, training) = (&settings.model, settings.training.of_result());
     let value =
         json!({ "comparison": comparison, "model": model, "training": training, "measurement": settings.measurement });
-    let inputs =
-        vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, Vocabulary::load(vocabulary)?.record()];
+    let inputs = vec![record(&tokens.join(manifest::FILE), "tokens/manifest.json")?, words.record()];
     let key = Manifest::key_of("comparison", FORMAT, &value, &inputs);
     if Manifest::done(output, &key)?.is_some() {
         return Results::read(output);
@@ -148,8 +148,8 @@ pub fn run(
             let model = models::load(&folder, device)?;
             let model = model.as_causal().ok_or_else(no_decoder)?;
             let measured = settings.measurement.settings();
-            let at = (language, measured.split);
-            let documents = evaluate::document_bits(model, &corpus, at, &measured, progress)?;
+            let (at, source) = ((language, measured.split), TextSource { tokens: &corpus, vocabulary: &words });
+            let documents = evaluate::document_bits(model, &source, at, &measured, progress)?;
             runs.push(Run { condition: number, seed, figures, documents });
             Results::new(language, own_tokens, tokens_a_step, &conditions, &runs).write(output)?;
         }

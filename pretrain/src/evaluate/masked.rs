@@ -10,7 +10,7 @@ mod score;
 use super::Settings;
 use crate::batch::TokenSource;
 use crate::error::Result;
-use crate::models::encoder::Encoder;
+use crate::models::encoder::{Encoder, EncoderConfig};
 use crate::models::masking::{Masked, Masking};
 use crate::ngram::text::spread;
 use crate::random::Key;
@@ -73,7 +73,7 @@ pub struct PseudoLikelihood {
     pub sentences: u64,
     /// UTF-8 bytes of them.
     pub bytes: u64,
-    /// Tokens, each hidden once; `<s>` and `</s>` are seen and not counted.
+    /// Tokens, each hidden once; what begins a document and `</s>` are seen and not counted.
     pub tokens: u64,
     /// Bits of all tokens over the bytes. No bits per byte: each token is told with those after it seen.
     pub pseudo_bits_per_byte: f64,
@@ -99,18 +99,17 @@ pub fn losses(
     Ok(all)
 }
 
-/// All figures. Sentences are measured where there is a `vocabulary` to find them.
+/// All figures. Sentences are measured where the source has a vocabulary to find them.
 ///
 /// # Errors
 /// An interruption.
 pub fn evaluate(
     model: &Encoder,
     source: &dyn TokenSource,
-    vocabulary: Option<&Vocabulary>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<MaskedEvaluation> {
-    let model = model.detached();
+    let (model, vocabulary) = (model.detached(), source.vocabulary());
     let (split, mut languages) = (settings.split, Vec::new());
     let all = source.languages();
     progress.begin("masked loss", Some(all.len() as u64), "languages");
@@ -137,7 +136,10 @@ pub fn evaluate(
             masked_loss: told.nats / told.tokens as f64,
             masked_accuracy: told.right as f64 / told.tokens as f64,
             pseudo_likelihood: match vocabulary {
-                Some(vocabulary) => pseudo_likelihood(&model, chosen.collect(), vocabulary, progress)?,
+                Some(vocabulary) => {
+                    let beginning = source.beginning(language, model.config.beginning);
+                    pseudo_likelihood((&model, beginning), chosen.collect(), vocabulary, progress)?
+                }
                 None => None,
             },
         });
@@ -147,7 +149,7 @@ pub fn evaluate(
     Ok(MaskedEvaluation { split, masks, languages })
 }
 
-/// Documents between `<s>` and `</s>`, cut at the window's length, with tokens hidden by a fixed key.
+/// Documents between what begins them and `</s>`, cut at the window's length, with tokens hidden by a fixed key.
 fn windows(
     model: &Encoder,
     source: &dyn TokenSource,
@@ -156,9 +158,11 @@ fn windows(
 ) -> Vec<Masked> {
     let (config, key) = (&model.config, Key::new(0).named("held-out masks").named(language.as_str()));
     let masking = Masking { share: SHARE, whole_words: false, always: true, ..config.masking() };
+    let beginning = source.beginning(language, config.beginning);
+    let masking = masking.sparing([beginning]);
     let of = |&document: &usize| {
         let middle = source.tokens(language, split, document);
-        let ids: Vec<u32> = [config.beginning].into_iter().chain(middle).chain([config.end]).collect();
+        let ids: Vec<u32> = [beginning].into_iter().chain(middle).chain([config.end]).collect();
         let key = key.stream(document as u64);
         let cut = ids.chunks(config.context_length).enumerate();
         let cut = cut.map(|(number, ids)| masking.hide(ids, ids.len(), None, key.stream(number as u64)));
@@ -169,7 +173,7 @@ fn windows(
 
 /// Nothing where there are no sentences.
 fn pseudo_likelihood(
-    model: &Encoder,
+    (model, beginning): (&Encoder, u32),
     sentences: Vec<&Vec<u32>>,
     vocabulary: &Vocabulary,
     progress: &dyn Progress,
@@ -179,7 +183,7 @@ fn pseudo_likelihood(
     }
     let mut told = Told::default();
     for sentence in &sentences {
-        let found = score(model, one_by_one(model, sentence), progress)?;
+        let found = score(model, one_by_one(&model.config, beginning, sentence), progress)?;
         (told.tokens, told.nats) = (told.tokens + found.tokens, told.nats + found.nats);
     }
     let bytes: u64 = sentences.iter().map(|ids| vocabulary.decode(ids).len() as u64).sum();
@@ -192,9 +196,8 @@ fn pseudo_likelihood(
 }
 
 /// A sentence as often as it has tokens, each time with another one hidden.
-fn one_by_one(model: &Encoder, sentence: &[u32]) -> Vec<Masked> {
-    let config = &model.config;
-    let whole: Vec<u32> = [config.beginning].into_iter().chain(sentence.iter().copied()).chain([config.end]).collect();
+fn one_by_one(config: &EncoderConfig, beginning: u32, sentence: &[u32]) -> Vec<Masked> {
+    let whole: Vec<u32> = [beginning].into_iter().chain(sentence.iter().copied()).chain([config.end]).collect();
     let hidden = |place: usize| {
         let mut ids = whole.clone();
         ids[place] = config.mask;
@@ -208,7 +211,6 @@ mod tests {
     use super::score::tell;
     use super::*;
     use crate::batch::InMemory;
-    use crate::models::encoder::EncoderConfig;
     use crate::models::encoder_weights::EMBEDDING;
     use candle_core::Device;
     use tongues_pipeline::progress::Silent;
@@ -230,7 +232,7 @@ mod tests {
         let embedding = encoder.parameters.get(EMBEDDING).unwrap();
         embedding.set(&embedding.zeros_like().unwrap()).unwrap();
         let (source, tag) = source(vec![((4..24).collect(), 50), (vec![7], 3)]);
-        let found = evaluate(&encoder, &source, None, &Settings::default(), &Silent).unwrap();
+        let found = evaluate(&encoder, &source, &Settings::default(), &Silent).unwrap();
         let figures = &found.languages[0];
         assert_eq!((figures.language, figures.documents, figures.bytes), (tag, 2, 53));
         // 22 tokens in windows of 6, 6, 6 and 4 with 5, 6, 6 and 3 ordinary ones, and one of 3 with 1: a token each.
@@ -262,7 +264,7 @@ mod tests {
     #[test]
     fn each_token_of_a_sentence_is_hidden_once() {
         let encoder = encoder();
-        let windows = one_by_one(&encoder, &[5, 6, 7]);
+        let windows = one_by_one(&encoder.config, 1, &[5, 6, 7]);
         let ids: Vec<&[u32]> = windows.iter().map(|window| window.ids.as_slice()).collect();
         assert_eq!(ids, [[1, 31, 6, 7, 2], [1, 5, 31, 7, 2], [1, 5, 6, 31, 2]]);
         assert_eq!(windows.iter().map(|window| window.targets[0]).collect::<Vec<_>>(), [5, 6, 7]);
@@ -270,5 +272,31 @@ mod tests {
         let (nats, right) = tell(&[0.0, 2f32.ln(), 0.0], 1);
         assert!(right && (nats - 2f64.ln()).abs() < 1e-6);
         assert!(!tell(&[0.0, 0.0], 1).1, "equal to another is not told");
+    }
+
+    #[test]
+    fn a_language_is_measured_as_by_an_encoder_whose_beginning_is_its_token() {
+        use crate::generate::text::tests::{invented, with_language_tokens};
+        let (_folder, vocabulary) = with_language_tokens();
+        let tag: Tag = "ltg_Latn".parse().unwrap();
+        let texts = (0..12).map(|i| (vocabulary.encode(&invented(i)), 9)).collect();
+        let tokens = InMemory { documents: [((tag, Split::Test), texts)].into(), vocabulary_size: 300 };
+        let source = crate::text_source::TextSource { tokens: &tokens, vocabulary: &vocabulary };
+        let of = |beginning| {
+            let sizes =
+                EncoderConfig { hidden_size: 8, layers: 1, heads: 2, intermediate_size: 8, ..Default::default() };
+            let config = EncoderConfig { context_length: 64, beginning, ..sizes }.for_vocabulary(300).unwrap();
+            Encoder::new(&config, 1, &Device::Cpu).unwrap()
+        };
+        let found = evaluate(&of(1), &source, &Settings::default(), &Silent).unwrap().languages.swap_remove(0);
+        let plain = evaluate(&of(5), &tokens, &Settings::default(), &Silent).unwrap().languages.swap_remove(0);
+        assert_eq!(found.masked_loss, plain.masked_loss);
+        assert_ne!(
+            found.masked_loss,
+            evaluate(&of(1), &tokens, &Settings::default(), &Silent).unwrap().languages[0].masked_loss
+        );
+        let sentences: Vec<Vec<u32>> = (0..12).map(|i| vocabulary.encode(&invented(i))).collect();
+        let expected = pseudo_likelihood((&of(1), 5), sentences.iter().collect(), &vocabulary, &Silent).unwrap();
+        assert!(expected.is_some() && found.pseudo_likelihood == expected, "{found:?}, not {expected:?}");
     }
 }

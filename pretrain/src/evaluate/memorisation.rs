@@ -1,7 +1,7 @@
 //! How often the model goes on with a document exactly as the document does: high on documents it was trained on and
 //! not on others, it has them by heart.
 //!
-//! The model is given `<s>` and the first tokens of a document and goes on with the likeliest token each time (the
+//! The model is given `<s>`, or the language's token, and the first tokens of a document and goes on with the likeliest token each time (the
 //! "extractable" text of Carlini et al. 2023, with the beginning as prompt). Nothing has to be generated: as long as the
 //! continuation equals the document, the model has read the document, so one pass over it tells the likeliest token of
 //! every place, and the continuation leaves the document at the first place where that is another one.
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 /// Figures of one language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memorisation {
-    /// Tokens of the prompt after `<s>`.
+    /// Tokens of the prompt after what begins a document.
     pub prompt_tokens: usize,
     /// Tokens compared after it.
     pub continuation_tokens: usize,
@@ -73,10 +73,11 @@ fn share(
         .filter(|document| source.tokens(language, split, *document).len() >= 2 * tokens)
         .collect();
     let chosen: Vec<usize> = spread(long.len(), Some(limit)).map(|number| long[number]).collect();
+    let beginning = source.beginning(language, model.config().special().0);
     let (mut equal, mut length) = (0, 0);
     for group in chosen.chunks(AT_ONCE) {
         let texts: Vec<Vec<u32>> = group.iter().map(|document| source.tokens(language, split, *document)).collect();
-        for agreed in agreeing(model, &texts, tokens)? {
+        for agreed in agreeing(model, beginning, &texts, tokens)? {
             equal += u64::from(agreed == tokens);
             length += agreed;
         }
@@ -94,8 +95,7 @@ fn share(
 }
 
 /// How many of the `tokens` tokens after the first `tokens` of each text the greedy continuation gets right in a row.
-fn agreeing(model: &dyn Causal, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<usize>> {
-    let (beginning, _) = model.config().special();
+fn agreeing(model: &dyn Causal, beginning: u32, texts: &[Vec<u32>], tokens: usize) -> Result<Vec<usize>> {
     let ids: Vec<u32> =
         texts.iter().flat_map(|text| [beginning].into_iter().chain(text[..2 * tokens - 1].iter().copied())).collect();
     let ids = Tensor::from_vec(ids, (texts.len(), 2 * tokens), model.device())?;
@@ -143,7 +143,7 @@ mod tests {
             }
             texts.push(text);
         }
-        let found = agreeing(&model, &texts, 4).unwrap();
+        let found = agreeing(&model, 1, &texts, 4).unwrap();
         assert_eq!(found, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]);
     }
 

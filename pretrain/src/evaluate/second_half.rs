@@ -47,9 +47,10 @@ pub fn sentences(
     spread(all.len(), Some(limit)).map(|number| all[number].clone()).collect()
 }
 
-/// Scores `sentences`; nothing where there are none.
+/// Scores `sentences`, given `beginning` before each; nothing where there are none.
 pub fn measure(
     model: &dyn Causal,
+    beginning: u32,
     sentences: &[Halves],
     kneser_ney: Option<&KneserNey>,
     progress: &dyn Progress,
@@ -58,7 +59,6 @@ pub fn measure(
         return Ok(None);
     }
     let (mut scorer, mut simple) = (model.scorer(Stride::HalfWindow)?, 0.0);
-    let (beginning, _) = model.config().special();
     for sentence in sentences {
         let ids: Vec<u32> = [beginning].into_iter().chain(sentence.ids.iter().copied()).collect();
         scorer.add(&ids, 1 + sentence.first)?;
@@ -98,10 +98,10 @@ mod tests {
             Halves { ids: vec![3, 4], first: 1, bytes: 2 },
         ];
         let nothing = KneserNey::train(&Text { vocabulary_size: 8, ..Default::default() }, 5);
-        let found = measure(&model, &sentences, Some(&nothing), &Silent).unwrap().unwrap();
+        let found = measure(&model, 1, &sentences, Some(&nothing), &Silent).unwrap().unwrap();
         assert_eq!((found.sentences, found.bytes), (2, 11));
         // 4 and 1 tokens of log2(8) bits, over two sentences.
         assert!((found.bits - 7.5).abs() < 1e-5 && (found.kneser_ney_bits.unwrap() - 7.5).abs() < 1e-12, "{found:?}");
-        assert_eq!(measure(&model, &[], None, &Silent).unwrap(), None);
+        assert_eq!(measure(&model, 1, &[], None, &Silent).unwrap(), None);
     }
 }

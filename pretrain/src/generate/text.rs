@@ -27,23 +27,24 @@ pub struct Sample {
 
 /// Settings that never choose a special piece but `</s>`: what is no text is not generated. Tokens may repeat.
 pub fn settings(vocabulary: &Vocabulary, strategy: Strategy, tokens: usize, seed: u64) -> Settings {
-    let never = vec![vocabulary.unknown(), vocabulary.beginning(), vocabulary.padding()];
+    let mut never = vec![vocabulary.unknown(), vocabulary.beginning(), vocabulary.padding()];
+    never.extend(vocabulary.language_tokens().values());
     Settings { tokens, strategy, no_repeat: 0, never, seed }
 }
 
-/// Continuations of `<s>` and `prompt` with these numbers, from 0.
+/// Continuations of `beginning`, which is `<s>` or the token of a language, and `prompt` with these numbers, from 0.
 ///
 /// # Errors
 /// Those of [`generate`].
 pub fn samples(
     (model, vocabulary): (&dyn Causal, &Vocabulary),
-    prompt: &str,
+    (beginning, prompt): (u32, &str),
     numbers: Range<usize>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Vec<Sample>> {
     let pieces = vocabulary.encode(prompt);
-    let ids: Vec<u32> = [model.config().special().0].into_iter().chain(pieces.iter().copied()).collect();
+    let ids: Vec<u32> = [beginning].into_iter().chain(pieces.iter().copied()).collect();
     let found = generate(model, &ids, numbers, settings, progress)?;
     Ok(found.into_iter().map(|continuation| sample(vocabulary, prompt, &pieces, continuation)).collect())
 }
@@ -68,6 +69,7 @@ pub fn sample(vocabulary: &Vocabulary, prompt: &str, pieces: &[u32], continuatio
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::generate::sampling::Sampling;
     use tongues_pipeline::progress::Silent;
     use tongues_pipeline::vocabulary::source::{Memory, Text};
     use tongues_pipeline::vocabulary::{VocabularySettings, train_on};
@@ -81,12 +83,40 @@ pub(crate) mod tests {
 
     /// A small vocabulary of it, and the folder it is in.
     pub(crate) fn vocabulary() -> (tempfile::TempDir, Vocabulary) {
-        let texts = (0..200).map(|i| Text { id: i.to_string(), text: invented(i) }).collect();
-        let (folder, asked) = (tempfile::tempdir().unwrap(), VocabularySettings { size: 300, ..Default::default() });
-        let source = Memory([("ltg_Latn".parse().unwrap(), texts)].into());
-        train_on(&source, Vec::new(), &asked, folder.path(), &Silent).unwrap();
+        trained(&["ltg_Latn"], &VocabularySettings { size: 300, ..Default::default() })
+    }
+
+    /// The same for two languages, `kpv_Latn` and `ltg_Latn`, with the tokens 4 and 5.
+    pub(crate) fn with_language_tokens() -> (tempfile::TempDir, Vocabulary) {
+        let settings = VocabularySettings { size: 300, language_tokens: true, ..Default::default() };
+        trained(&["kpv_Latn", "ltg_Latn"], &settings)
+    }
+
+    fn trained(languages: &[&str], settings: &VocabularySettings) -> (tempfile::TempDir, Vocabulary) {
+        let texts = || (0..200).map(|i| Text { id: i.to_string(), text: invented(i) }).collect();
+        let source = Memory(languages.iter().map(|tag| (tag.parse().unwrap(), texts())).collect());
+        let folder = tempfile::tempdir().unwrap();
+        train_on(&source, Vec::new(), settings, folder.path(), &Silent).unwrap();
         let vocabulary = Vocabulary::load(folder.path()).unwrap();
         (folder, vocabulary)
+    }
+
+    #[test]
+    fn a_text_begins_with_what_is_asked_for_and_no_token_of_a_language_comes_after_it() {
+        use crate::models::decoder::{Decoder, DecoderConfig};
+        let (_folder, vocabulary) = with_language_tokens();
+        let sizes = DecoderConfig { vocabulary_size: 300, hidden_size: 8, layers: 1, heads: 2, ..Default::default() };
+        let config = DecoderConfig { intermediate_size: 8, context_length: 32, ..sizes };
+        let model = Decoder::new(&config, 1, &candle_core::Device::Cpu).unwrap();
+        let settings = settings(&vocabulary, Strategy::Sample(Sampling::GREEDY), 8, 1);
+        assert_eq!(settings.never, [0, 1, 3, 4, 5]);
+        let of = |beginning| {
+            samples((&model, &vocabulary), (beginning, "kalo"), 0..1, &settings, &Silent).unwrap().swap_remove(0)
+        };
+        let ids = [vec![5], vocabulary.encode("kalo")].concat();
+        let expected = generate(&model, &ids, 0..1, &settings, &Silent).unwrap().swap_remove(0);
+        assert_eq!(of(5).log_probability, expected.log_probability);
+        assert_ne!(of(5).log_probability, of(4).log_probability);
     }
 
     #[test]

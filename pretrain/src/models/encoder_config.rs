@@ -138,7 +138,7 @@ impl EncoderConfig {
             whole_words: self.whole_words,
             always: false,
             mask: self.mask,
-            special: [self.beginning, self.end, self.padding],
+            special: vec![self.beginning, self.end, self.padding],
             vocabulary_size: self.vocabulary_size,
         }
     }

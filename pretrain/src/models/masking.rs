@@ -10,7 +10,7 @@ const BECOME_MASK: f64 = 0.8;
 const BECOME_OTHERS: f64 = 0.1;
 
 /// How tokens are chosen and hidden.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Masking {
     /// Share of the ordinary tokens of a sequence that is chosen; at least one token is, if there is any.
     pub share: f64,
@@ -20,8 +20,8 @@ pub struct Masking {
     pub always: bool,
     /// Id of `<mask>`.
     pub mask: u32,
-    /// Ids that are never chosen and never put in: `<s>`, `</s>`, `<pad>`.
-    pub special: [u32; 3],
+    /// Ids that are never chosen and never put in: `<s>`, `</s>`, `<pad>`, and the tokens of languages.
+    pub special: Vec<u32>,
     /// Ids are below this.
     pub vocabulary_size: usize,
 }
@@ -38,6 +38,12 @@ pub struct Masked {
 }
 
 impl Masking {
+    /// The same with more special ids.
+    pub fn sparing(mut self, special: impl IntoIterator<Item = u32>) -> Masking {
+        self.special.extend(special);
+        self
+    }
+
     /// Chooses in each row of `t` of `ids`, a function of `key` alone. `begins_word` says of each id whether a word begins
     /// with it; without it every token is a word.
     pub fn hide(&self, ids: &[u32], t: usize, begins_word: Option<&[bool]>, key: Key) -> Masked {
@@ -105,7 +111,7 @@ mod tests {
     use super::*;
 
     fn masking(share: f64) -> Masking {
-        Masking { share, whole_words: false, always: false, mask: 1000, special: [1, 2, 3], vocabulary_size: 1001 }
+        Masking { share, whole_words: false, always: false, mask: 1000, special: vec![1, 2, 3], vocabulary_size: 1001 }
     }
 
     /// Two rows of 100 tokens, every tenth special.
@@ -129,6 +135,13 @@ mod tests {
         }
         let nothing = masking(0.15).hide(&[1, 2, 3, 1000], 4, None, Key::new(1));
         assert_eq!((nothing.places.len(), nothing.ids), (0, vec![1, 2, 3, 1000]));
+        // A token of a language is neither hidden nor put in the place of another.
+        let spared = || masking(1.0).sparing([4, 5]);
+        let one = spared().hide(&[4, 7, 5], 3, None, Key::new(1));
+        assert_eq!((one.places, one.targets), (vec![1], vec![7]));
+        let few = Masking { vocabulary_size: 7, ..spared() };
+        let found = few.hide(&[6; 10_000], 100, None, Key::new(1));
+        assert!(found.ids.iter().all(|id| [0, 6, 1000].contains(id)), "{:?}", found.ids);
     }
 
     #[test]

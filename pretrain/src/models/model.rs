@@ -23,7 +23,6 @@ use std::path::Path;
 use tongues_languages::Tag;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
-use tongues_pipeline::vocabulary::Vocabulary;
 
 /// A model with its parameters.
 pub trait Model: Debug + Send + Sync {
@@ -80,11 +79,10 @@ pub trait Model: Debug + Send + Sync {
     /// [`ModelConfig::watched`] names it.
     fn held_out(&self, source: &dyn TokenSource, documents: usize, progress: &dyn Progress) -> Result<Vec<(Tag, f64)>>;
 
-    /// All figures of the model on documents of a split.
+    /// All figures of the model on documents of a split; those of sentences where the source has a vocabulary.
     fn evaluate(
         &self,
         source: &dyn TokenSource,
-        vocabulary: Option<&Vocabulary>,
         settings: &evaluate::Settings,
         progress: &dyn Progress,
     ) -> Result<Figures>;
@@ -167,11 +165,10 @@ impl Model for Decoder {
     fn evaluate(
         &self,
         source: &dyn TokenSource,
-        vocabulary: Option<&Vocabulary>,
         settings: &evaluate::Settings,
         progress: &dyn Progress,
     ) -> Result<Figures> {
-        Ok(Figures::Causal(evaluate::evaluate(self, source, vocabulary, settings, progress)?))
+        Ok(Figures::Causal(evaluate::evaluate(self, source, settings, progress)?))
     }
 }
 
@@ -217,8 +214,8 @@ impl Model for Encoder {
 
     /// Which tokens are hidden is drawn anew for each key.
     fn loss(&self, batch: &Batch, _: &State, key: Key) -> Result<(Loss, State)> {
-        let mut hidden =
-            self.config.masking().hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
+        let masking = self.config.masking().sparing(batch.language_tokens().iter().copied());
+        let mut hidden = masking.hide(&batch.ids, batch.window(), batch.begins_word(), key.named("masks"));
         if hidden.places.is_empty() {
             // Special tokens alone, the end of an epoch: it is asked for the first, which it sees.
             (hidden.places, hidden.targets) = (vec![0], vec![batch.ids[0]]);
@@ -239,10 +236,9 @@ impl Model for Encoder {
     fn evaluate(
         &self,
         source: &dyn TokenSource,
-        vocabulary: Option<&Vocabulary>,
         settings: &evaluate::Settings,
         progress: &dyn Progress,
     ) -> Result<Figures> {
-        Ok(Figures::Masked(evaluate::masked::evaluate(self, source, vocabulary, settings, progress)?))
+        Ok(Figures::Masked(evaluate::masked::evaluate(self, source, settings, progress)?))
     }
 }

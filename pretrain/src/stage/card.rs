@@ -6,9 +6,10 @@ use crate::evaluate::{Evaluation, Figures, tables};
 use crate::models::Model;
 use crate::ngram::ORDER;
 use std::fmt::Write;
+use tongues_pipeline::vocabulary::{Vocabulary, language_token};
 
 /// The card as Markdown.
-pub(super) fn text(model: &dyn Model, figures: &Figures, origin: &Origin) -> String {
+pub(super) fn text(model: &dyn Model, vocabulary: &Vocabulary, figures: &Figures, origin: &Origin) -> String {
     let config = model.config();
     let mut text = format!("# {}\n\nA multilingual language model trained with `tongues`.\n", origin.name);
     if let Some(notice) = &origin.notice {
@@ -16,6 +17,15 @@ pub(super) fn text(model: &dyn Model, figures: &Figures, origin: &Origin) -> Str
     }
     let (parameters, sizes) = (model.parameters().count(), config.describe());
     line(&mut text, format_args!("\n{parameters} parameters: {sizes}."));
+    if let Some((language, _)) = vocabulary.language_tokens().first_key_value() {
+        let (all, token) = (vocabulary.language_tokens().len(), language_token::text(*language));
+        line(
+            &mut text,
+            format_args!(
+                "A text begins with the token of its language, one of {all}, such as `{token}`, in place of `<s>`."
+            ),
+        );
+    }
     let architecture = config.architecture();
     if config.is_of_transformers() {
         line(&mut text, format_args!("`transformers` loads this folder as `{architecture}`.\n\n## Text\n"));
@@ -31,7 +41,7 @@ pub(super) fn text(model: &dyn Model, figures: &Figures, origin: &Origin) -> Str
         line(&mut text, format_args!("- {name}: {}", licence.as_deref().unwrap_or("no licence stated")));
     }
     match figures {
-        Figures::Causal(evaluation) => causal(&mut text, evaluation),
+        Figures::Causal(evaluation) => causal(&mut text, evaluation, vocabulary),
         Figures::Masked(evaluation) => masked(&mut text, evaluation),
     }
     text
@@ -42,7 +52,8 @@ fn line(text: &mut String, words: std::fmt::Arguments) {
 }
 
 /// The model beside n-gram models.
-fn causal(text: &mut String, evaluation: &Evaluation) {
+fn causal(text: &mut String, evaluation: &Evaluation, vocabulary: &Vocabulary) {
+    let given = if vocabulary.language_tokens().is_empty() { "`<s>`" } else { "the token of the language" };
     let figure = |bits: Option<f64>| bits.map_or("-".to_owned(), |bits| format!("{bits:.3}"));
     let rows = evaluation.languages.iter().map(|row| {
         let model = Some(row.bits_per_byte);
@@ -50,7 +61,7 @@ fn causal(text: &mut String, evaluation: &Evaluation) {
         format!("| {} | {} | {} | {} |\n", row.language, row.documents, row.bytes, bits.map(figure).join(" | "))
     });
     let about = format!(
-        "Full softmax over all tokens and `</s>` given `<s>`; lower is better.\n\
+        "Full softmax over all tokens and `</s>` given {given}; lower is better.\n\
          The n-gram models have the same training text and tokens; Kneser–Ney looks {} tokens back.",
         ORDER - 1
     );

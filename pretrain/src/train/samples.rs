@@ -16,7 +16,7 @@ use tongues_languages::Tag;
 use tongues_pipeline::tokens::Split;
 use tongues_pipeline::vocabulary::{Vocabulary, halves};
 
-/// Tokens of a document that are given, after `<s>`: enough to say which language it is in.
+/// Tokens of a document that are given, after what begins it: enough to say which language it is in.
 const PROMPT: usize = 8;
 /// Share of the tokens of a sentence that is hidden, in whole words, whatever share the model is trained with: that of BERT.
 const HIDDEN: f64 = 0.15;
@@ -44,6 +44,7 @@ impl Trainer<'_> {
         let held_out = self.source.documents(language, Split::Validation) > 0;
         let split = if held_out { Split::Validation } else { Split::Train };
         let documents = self.source.documents(language, split) as u64;
+        let beginning = self.source.beginning(language, self.config.special().0);
         let mut samples = Vec::new();
         for number in 0..self.settings.samples as u64 {
             if documents == 0 {
@@ -53,8 +54,8 @@ impl Trainer<'_> {
             let pieces = self.source.tokens(language, split, document);
             let seed = key.bits(2 * number + 1);
             let sample = match (self.model.as_causal(), self.model.as_encoder()) {
-                (Some(model), _) => self.continued(model, vocabulary, pieces, seed)?,
-                (_, Some(encoder)) => told(encoder, vocabulary, &pieces, language, Key::new(seed))?,
+                (Some(model), _) => self.continued((model, vocabulary), beginning, pieces, seed)?,
+                (_, Some(encoder)) => told((encoder, vocabulary), (language, beginning), &pieces, Key::new(seed))?,
                 _ => None,
             };
             samples.extend(sample);
@@ -65,13 +66,13 @@ impl Trainer<'_> {
     /// The beginning of a document of these pieces, and what comes after it.
     fn continued(
         &self,
-        model: &dyn Causal,
-        vocabulary: &Vocabulary,
+        (model, vocabulary): (&dyn Causal, &Vocabulary),
+        beginning: u32,
         mut pieces: Vec<u32>,
         seed: u64,
     ) -> Result<Option<Value>> {
         pieces.truncate(self.config.context_length().map_or(PROMPT, |context| PROMPT.min(context - 1)));
-        let ids: Vec<u32> = [self.config.special().0].into_iter().chain(pieces.iter().copied()).collect();
+        let ids: Vec<u32> = [beginning].into_iter().chain(pieces.iter().copied()).collect();
         let strategy = Strategy::Sample(Sampling::default());
         let settings = text::settings(vocabulary, strategy, self.settings.sample_tokens, seed);
         let found = match generate(model, &ids, 0..1, &settings, &Uninterrupted) {
@@ -85,14 +86,19 @@ impl Trainer<'_> {
 }
 
 /// A sentence of a document, or its beginning where it has none, with some words hidden, and what is told of them.
-fn told(encoder: &Encoder, vocabulary: &Vocabulary, pieces: &[u32], language: Tag, key: Key) -> Result<Option<Value>> {
+fn told(
+    (encoder, vocabulary): (&Encoder, &Vocabulary),
+    (language, beginning): (Tag, u32),
+    pieces: &[u32],
+    key: Key,
+) -> Result<Option<Value>> {
     let config = &encoder.config;
     let mut sentences = halves::sentences(vocabulary, pieces, language);
     let chosen = key.named("sentence").below(0, sentences.len().max(1) as u64) as usize;
     let mut ids = if sentences.is_empty() { pieces.to_vec() } else { sentences.swap_remove(chosen).ids };
     ids.truncate(SENTENCE.min(config.context_length.saturating_sub(2)));
-    let whole: Vec<u32> = [config.beginning].into_iter().chain(ids.iter().copied()).chain([config.end]).collect();
-    let masking = Masking { share: HIDDEN, whole_words: true, always: true, ..config.masking() };
+    let whole: Vec<u32> = [beginning].into_iter().chain(ids.iter().copied()).chain([config.end]).collect();
+    let masking = Masking { share: HIDDEN, whole_words: true, always: true, ..config.masking() }.sparing([beginning]);
     let begins: Vec<bool> = (0..vocabulary.size() as u32).map(|id| vocabulary.begins_word(id)).collect();
     let masked = masking.hide(&whole, whole.len(), Some(&begins), key.named("words"));
     if masked.places.is_empty() {

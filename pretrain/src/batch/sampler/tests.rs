@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::batch::{InMemory, training_bytes};
+use crate::generate::text::tests::with_language_tokens;
 use crate::nn::Seen;
+use crate::text_source::TextSource;
 use tongues_pipeline::tokens::Split;
 
 fn source() -> InMemory {
@@ -206,4 +208,38 @@ fn documents_of_a_row_begin_with_their_first_token() {
 fn no_text_at_all_is_refused() {
     let none = InMemory { vocabulary_size: 20, ..Default::default() };
     assert!(Sampler::new(&none, (1, 2), 8, 1.0, 1).is_err());
+}
+
+#[test]
+fn with_language_tokens_batches_are_the_same_but_for_what_begins_a_document() {
+    let (_folder, vocabulary) = with_language_tokens();
+    let mut tokens = InMemory { vocabulary_size: vocabulary.size(), ..Default::default() };
+    for (tag, first) in [("kpv_Latn", 10), ("ltg_Latn", 100), ("lvs_Latn", 200)] {
+        let texts = (0..20).map(|i| (vec![first + i; 1 + i as usize % 9], 9)).collect();
+        tokens.documents.insert((tag.parse().unwrap(), Split::Train), texts);
+    }
+    let source = TextSource { tokens: &tokens, vocabulary: &vocabulary };
+    let plain = Sampler::new(&tokens, (1, 2), 8, 1.0, 1).unwrap();
+    let sampler = Sampler::new(&source, (1, 2), 8, 1.0, 1).unwrap();
+    let mut begun = [0; 3];
+    for number in 0..60 {
+        let (found, expected) = (sampler.batch(number, 4), plain.batch(number, 4));
+        assert_eq!((found.language_tokens(), expected.language_tokens()), (&[4, 5][..], &[][..]));
+        assert_eq!((&found.documents, &found.lengths), (&expected.documents, &expected.lengths));
+        for (row, tag) in found.languages.iter().enumerate() {
+            // The third language came after the vocabulary was made.
+            let (language, token) = match tag.as_str() {
+                "kpv_Latn" => (0, 4),
+                "ltg_Latn" => (1, 5),
+                _ => (2, 1),
+            };
+            let instead = |id: &u32| if *id == 1 { token } else { *id };
+            for (found, expected) in [(&found.ids, &expected.ids), (&found.targets, &expected.targets)] {
+                let (found, expected) = (&found[row * 8..row * 8 + 8], &expected[row * 8..row * 8 + 8]);
+                assert_eq!(found, expected.iter().map(instead).collect::<Vec<_>>());
+                begun[language] += found.iter().filter(|id| **id == token).count();
+            }
+        }
+    }
+    assert!(begun.iter().all(|count| *count > 20), "{begun:?}");
 }

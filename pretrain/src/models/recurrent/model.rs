@@ -24,7 +24,6 @@ use std::path::Path;
 use tongues_languages::Tag;
 use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Split;
-use tongues_pipeline::vocabulary::Vocabulary;
 
 impl Model for Recurrent {
     fn config(&self) -> ModelConfig {
@@ -91,11 +90,10 @@ impl Model for Recurrent {
     fn evaluate(
         &self,
         source: &dyn TokenSource,
-        vocabulary: Option<&Vocabulary>,
         settings: &evaluate::Settings,
         progress: &dyn Progress,
     ) -> Result<Figures> {
-        Ok(Figures::Causal(evaluate::evaluate(self, source, vocabulary, settings, progress)?))
+        Ok(Figures::Causal(evaluate::evaluate(self, source, settings, progress)?))
     }
 }
 

@@ -116,11 +116,20 @@ fn a_pipe_is_answered_line_by_line_and_may_be_closed() {
 #[cfg(unix)]
 #[test]
 fn one_ctrl_c_is_enough_while_it_waits_for_a_line() {
-    use std::os::unix::process::ExitStatusExt;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
     let place = Place::new();
     let model = classifier(&place);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tongues"));
-    let mut child = command.arg("predict").arg(&model).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.arg("predict").arg(&model).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // A shell starts what it runs in the background without Ctrl-C, and tests that it runs hand that on.
+    // SAFETY: between fork and exec it calls nothing but signal(2), which may be called there.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     writeln!(input, "kalo").unwrap();

@@ -171,8 +171,9 @@ impl Identifier {
             Some(tree) => tree.predict(&self.model, &line),
             None => {
                 let all = self.model.predict(&line, self.tags.len(), 0.0).into_iter();
-                // The library adds a small constant before its logarithm, so that 1 can come out as 1.00001.
-                all.map(|prediction| (prediction.label, prediction.prob.min(1.0))).collect()
+                // The library adds this before its logarithm; over hundreds of labels it would be a thousandth.
+                let probability = |found: f32| (found - 1e-5).clamp(0.0, 1.0);
+                all.map(|prediction| (prediction.label, probability(prediction.prob))).collect()
             }
         };
         let tagged = predicted.into_iter().map(|(label, probability)| (self.tags[&label], probability));

@@ -4,7 +4,8 @@
 use crate::memory::{Ledger, Pass, Shape, Sizes};
 use crate::models::encoder_config::EncoderConfig;
 use crate::models::encoder_weights::weights;
-use crate::models::memory::{BLOCK, shapes};
+use crate::models::memory::shapes;
+use crate::nn::attention::block_of_queries;
 use crate::nn::cross_entropy;
 
 impl Sizes for EncoderConfig {
@@ -58,7 +59,7 @@ impl<'a> Step<'a> {
             masked: (config.masked_share * n as f64).ceil() as usize,
             block: one.parameters() - none.parameters(),
             joined: 3 * d * d + 3 * d,
-            scratch: threads * (4 * t * k + 2 * BLOCK.min(t) * t),
+            scratch: threads * (4 * t * k + 2 * block_of_queries(t) * t),
             scores: [rows * h * t, rows * h * t * t],
         }
     }

@@ -7,10 +7,8 @@ use crate::memory::{Ledger, Pass, Shape, Sizes};
 use crate::models::config::DecoderConfig;
 use crate::models::layout::Layout;
 use crate::models::weights::{HEAD, Weight, weights};
+use crate::nn::attention::block_of_queries;
 use crate::nn::cross_entropy;
-
-/// Queries that attention handles at once; see `nn/attention.rs`.
-pub(super) const BLOCK: usize = 64;
 
 /// Tensors as a forecast knows them.
 pub(super) fn shapes(weights: Vec<Weight>) -> Vec<Shape> {
@@ -72,7 +70,7 @@ impl<'a> Step<'a> {
             states: n * d,
             widths: [d, (h + 2 * g) * k, h * k, f],
             block: [block, halves],
-            scratch: threads * (4 * t * k + 2 * BLOCK.min(t) * t),
+            scratch: threads * (4 * t * k + 2 * block_of_queries(t) * t),
             scores: [rows * h * t, rows * h * t * t],
         }
     }

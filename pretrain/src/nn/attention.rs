@@ -15,8 +15,11 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Queries handled at once: their weights against a few hundred keys stay in the second-level cache.
-const BLOCK: usize = 64;
+/// Queries handled at once, of so many tokens: their weights against the keys stay in the second cache. More of them have
+/// keys and values packed less often, and more scores computed that nobody sees.
+pub(crate) fn block_of_queries(t: usize) -> usize {
+    (t / 4).next_multiple_of(64).clamp(64, 128).min(t.max(1))
+}
 
 /// `softmax(q kᵀ / √K) v` over the keys each query sees, q and k rotated where `heads` has rotary positions. `joined`
 /// (B, T, (H + 2G) · K) holds q, k and v side by side, each head by head; gives (B, T, H · K). Products
@@ -89,7 +92,8 @@ pub(crate) fn forward(
     // A task is a head of keys with the heads of queries that share it.
     let outs = out.chunks_exact_mut(t * h * k).flat_map(|out| MatrixMut::new(out, t).split_columns(g));
     let tasks: Vec<_> = outs.zip(logarithms.chunks_exact_mut(t * sizes.shared())).enumerate().collect();
-    let scratch = || (vec![0.0; t * k], vec![0.0; t * k], vec![0.0; BLOCK.min(t) * t]);
+    let at_once = block_of_queries(t);
+    let scratch = || (vec![0.0; t * k], vec![0.0; t * k], vec![0.0; at_once * t]);
     tasks.into_par_iter().for_each_init(scratch, |(queries, keys, scores), (task, (out, logarithms))| {
         let (sequence, group) = (task / g, task % g);
         let [key, v] = [h, h + g].map(|first| sizes.part(joined, sequence, first + group));
@@ -97,8 +101,8 @@ pub(crate) fn forward(
         let outs = out.split_columns(sizes.shared()).zip(logarithms.chunks_exact_mut(t));
         for (member, (mut out, logarithms)) in outs.enumerate() {
             of_queries.prepare(sizes.part(joined, sequence, group * sizes.shared() + member), queries);
-            for start in (0..t).step_by(BLOCK) {
-                let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
+            for start in (0..t).step_by(at_once) {
+                let (end, rows) = ((start + at_once).min(t), at_once.min(t - start));
                 let block = seen.keys_of_block(sequence, start..end, t);
                 let scores = &mut scores[..rows * block.len()];
                 multiply_scores(queries, keys, k, start..end, block.clone(), scores);
@@ -180,8 +184,8 @@ pub(crate) fn backward(
         keys: vec(t * k),
         of_queries: vec(t * k),
         of_keys: vec(t * k),
-        weights: vec(BLOCK.min(t) * t),
-        of_scores: vec(BLOCK.min(t) * t),
+        weights: vec(block_of_queries(t) * t),
+        of_scores: vec(block_of_queries(t) * t),
     };
     let tasks = tasks.into_par_iter().enumerate();
     let by_norms = tasks.map_init(scratch, |scratch, (task, ((mut of_key, mut of_value), of_group))| {
@@ -228,8 +232,9 @@ impl Head<'_> {
     /// values to what other heads left.
     fn backward(&self, k: usize, (seen, sequence): (&Seen, usize), scratch: &mut Scratch, of_values: &mut MatrixMut) {
         let t = self.logarithms.len();
-        for start in (0..t).step_by(BLOCK) {
-            let (end, rows) = ((start + BLOCK).min(t), BLOCK.min(t - start));
+        let at_once = block_of_queries(t);
+        for start in (0..t).step_by(at_once) {
+            let (end, rows) = ((start + at_once).min(t), at_once.min(t - start));
             let block = seen.keys_of_block(sequence, start..end, t);
             let weights = &mut scratch.weights[..rows * block.len()];
             let of_scores = &mut scratch.of_scores[..rows * block.len()];
@@ -313,6 +318,9 @@ mod tests {
     use crate::nn::Rope;
     use crate::nn::check::{agree, normal};
     use crate::precision::Precision::F32;
+
+    /// Of short sequences.
+    const BLOCK: usize = 64;
 
     /// Causal and bidirectional, each with whole sequences, with texts of several lengths, and filled up.
     fn kinds(b: usize, t: usize) -> Vec<Seen> {

@@ -1,7 +1,6 @@
 //! Matrix products on slices, with strides, sums and scales: by kernels of our own where the processor has AVX-512, in f32
 //! and in bf16; elsewhere in f32 by OpenBLAS where it was found (see `build.rs`), else by the crate `gemm`, which candle
-//! multiplies with. Products whose left factor is transposed (the gradients of weights) go to OpenBLAS even then: it packs
-//! such a factor faster (docs/log.md has the figures).
+//! multiplies with.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -175,7 +174,7 @@ pub(crate) fn multiply(out: &mut MatrixMut, left: Matrix, right: Matrix, scale: 
     let (m, n, k) = (left.rows, right.columns, left.columns);
     assert_eq!((out.rows, out.columns, right.rows), (m, n, k), "shapes of a product");
     #[cfg(target_arch = "x86_64")]
-    if avx512::has_f32() && (left.strides.1 == 1 || cfg!(not(openblas))) {
+    if avx512::has_f32() {
         return avx512::multiply(out, left, right, scale, old, threads);
     }
     #[cfg(openblas)]

@@ -10,8 +10,9 @@ use crate::nn::product::{Matrix, MatrixMut, Old, Threads};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Lines of the packed factor that are packed in one round, about: 2 MiB, which are still in a cache when they are read.
-const ROUND: usize = 1 << 15;
+/// Lines of the packed factor that are packed in one round, about: 8 MiB, which are still in the last cache when they are
+/// read; with smaller rounds the threads wait for each other more often.
+const ROUND: usize = 1 << 17;
 
 /// As [`super::multiply`].
 ///
@@ -26,7 +27,7 @@ pub(super) unsafe fn multiply<N: Number>(
     threads: Threads,
 ) {
     let k = left.columns;
-    let (left, right) = (Factor::Left(left), Factor::Right(right.transposed()));
+    let (left, right) = (Factor::left::<N>(left, right.columns), Factor::Right(right.transposed()));
     // SAFETY: the caller's word.
     unsafe { multiply_factors::<N>(out, (left, right), k, scale, old, threads) }
 }
@@ -36,7 +37,7 @@ pub(super) unsafe fn multiply<N: Number>(
 /// # Safety
 /// The processor has the number's instructions, and `right` was made for this number and as many k.
 pub(super) unsafe fn multiply_ready<N: Number>(out: &mut MatrixMut, left: Matrix, right: &Ready, old: Old) {
-    let factors = (Factor::Left(left), Factor::Ready(right));
+    let factors = (Factor::left::<N>(left, right.columns), Factor::Ready(right));
     // SAFETY: the caller's word.
     unsafe { multiply_factors::<N>(out, factors, left.columns, 1.0, old, Threads::All) }
 }
@@ -58,13 +59,14 @@ unsafe fn multiply_factors<N: Number>(
     let whole = once.lines::<N>(once.rows(), longest);
     let in_a_round = (ROUND / whole.max(1)).clamp(1, blocks.len());
     let mut packed: Vec<_> = (0..in_a_round).map(|_| room(whole)).collect();
-    let length = by_task.of_a_task();
+    let tasks = by_task.tasks();
+    let length = tasks.iter().map(Range::len).max().unwrap_or(0);
     let out = &*out;
     for (round, blocks) in blocks.chunks(in_a_round).enumerate() {
         // SAFETY: the caller's word on the processor. Tasks share no row of the left factor, or no column of the right
         // one, and so no element of the result, which is exclusive.
         unsafe {
-            if !once.is_ready::<N>() {
+            if !once.is_ready() {
                 let panels = packed.iter_mut().zip(blocks).flat_map(|(lines, k)| once.panels::<N>(lines, k));
                 let task = |part: Part| once.pack::<N>(part.lines, part.rows, part.k);
                 match threads {
@@ -86,7 +88,7 @@ unsafe fn multiply_factors<N: Number>(
                     }
                 }
             };
-            let tasks = parts(by_task.rows(), length);
+            let tasks = tasks.iter().cloned();
             match threads {
                 Threads::One => {
                     let mut space = space();

@@ -10,6 +10,9 @@ use std::ops::Range;
 
 /// Rows of a task, about: many, so that the packed factor, which every task reads whole, comes from the third cache seldom.
 const ROWS: usize = 128;
+/// Numbers of a right factor with which a left one is read as it is, though its rows lie apart: on an AMD Zen 4 that is
+/// 3 to 10 % faster (D 256), with more of them 3 to 5 % slower (D 512; docs/log.md).
+const FEW: usize = 3 << 18;
 /// Numbers of k that are packed by one task, where those of one k lie side by side.
 const STRIP: usize = 32;
 
@@ -17,6 +20,8 @@ const STRIP: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) enum Factor<'a> {
     Left(Matrix<'a>),
+    /// A left one that the kernel reads as it is.
+    Direct(Matrix<'a>),
     Right(Matrix<'a>),
     Ready(&'a Ready),
 }
@@ -27,7 +32,7 @@ pub struct Ready {
     lines: Vec<Vec<MaybeUninit<Line>>>,
     /// Numbers of k in a block.
     of_a_block: usize,
-    columns: usize,
+    pub columns: usize,
 }
 
 impl Ready {
@@ -76,38 +81,44 @@ impl Lanes {
 // SAFETY: it leads to what nobody writes while it is in use.
 unsafe impl Sync for Lanes {}
 
-impl Factor<'_> {
+impl<'a> Factor<'a> {
+    /// A left factor of a product of so many columns. f32 are read as they are where those of a row lie side by side, and
+    /// where they are read so few times that packing them would take longer than stepping from row to row of the memory.
+    pub fn left<N: Number>(x: Matrix<'a>, columns: usize) -> Factor<'a> {
+        let direct = x.strides.1 == 1 || x.columns * columns <= FEW;
+        if N::DEPTH == 1 && direct { Factor::Direct(x) } else { Factor::Left(x) }
+    }
+
     pub fn rows(&self) -> usize {
         match self {
-            Factor::Left(x) | Factor::Right(x) => x.rows,
+            Factor::Left(x) | Factor::Direct(x) | Factor::Right(x) => x.rows,
             Factor::Ready(ready) => ready.columns,
         }
     }
 
-    /// Rows of each task: equal parts, an even number of them, so that two threads end together; whole panels or vectors
-    /// of a right factor.
-    pub fn of_a_task(&self) -> usize {
-        let part = self.rows().div_ceil(self.rows().div_ceil(ROWS).next_multiple_of(2));
-        match self {
-            Factor::Left(_) => part,
-            Factor::Right(_) => part.next_multiple_of(16),
-            Factor::Ready(_) => part.next_multiple_of(pack::PANEL),
-        }
+    /// The rows of each task: an even number of parts, equal but for one unit, so that two threads end together; a right
+    /// factor's unit is a vector or a panel.
+    pub fn tasks(&self) -> Vec<Range<usize>> {
+        let rows = self.rows();
+        let unit = match self {
+            Factor::Left(_) | Factor::Direct(_) => 1,
+            Factor::Right(_) => 16,
+            Factor::Ready(_) => pack::PANEL,
+        };
+        let (units, parts) = (rows.div_ceil(unit), rows.div_ceil(ROWS).next_multiple_of(2));
+        let start = |part: usize| (units * part / parts * unit).min(rows);
+        (0..parts).map(|part| start(part)..start(part + 1)).filter(|rows| !rows.is_empty()).collect()
     }
 
-    /// Whether the kernel reads it without packing: a left factor's rows of f32, or what was packed before.
-    pub fn is_ready<N: Number>(&self) -> bool {
-        match self {
-            Factor::Left(x) => N::DEPTH == 1 && x.strides.1 == 1,
-            Factor::Right(_) => false,
-            Factor::Ready(_) => true,
-        }
+    /// Whether the kernel reads it without packing, or after it was packed before.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Factor::Direct(_) | Factor::Ready(_))
     }
 
     /// Lines that so many rows fill.
     pub fn lines<N: Number>(&self, rows: usize, k: usize) -> usize {
         match self {
-            _ if self.is_ready::<N>() => 0,
+            _ if self.is_ready() => 0,
             Factor::Left(x) if x.strides.1 == 1 => rows * pack::lines_of_a_row::<N>(k),
             _ => pack::vectors(rows) * k.div_ceil(N::DEPTH),
         }
@@ -121,11 +132,10 @@ impl Factor<'_> {
         // SAFETY: the caller's word.
         unsafe {
             match self {
-                _ if self.is_ready::<N>() => {}
+                Factor::Direct(_) | Factor::Ready(_) => {}
                 Factor::Left(x) if x.strides.1 == 1 => N::by_row(lines, *x, rows, k),
                 Factor::Left(x) => N::by_panel(lines, *x, rows, k, pack::LEFT_PANEL),
                 Factor::Right(x) => N::by_panel(lines, *x, rows, k, pack::PANEL),
-                Factor::Ready(_) => {}
             }
         }
     }
@@ -135,10 +145,11 @@ impl Factor<'_> {
         assert!(rows.end <= self.rows() && lines.len() >= self.lines::<N>(rows.len(), k.len()));
         let first = lines.as_ptr().cast();
         match self {
-            Factor::Left(x) if self.is_ready::<N>() => {
+            Factor::Direct(x) => {
                 assert!(k.end <= x.columns);
-                let first = x.pointer.wrapping_offset(x.strides.0 * rows.start as isize).wrapping_add(k.start);
-                Lanes { first: first.cast(), row_stride: x.strides.0 as usize, lane_stride: Some(1) }
+                let (row, lane) = x.strides;
+                let first = x.pointer.wrapping_offset(row * rows.start as isize + lane * k.start as isize);
+                Lanes { first: first.cast(), row_stride: row as usize, lane_stride: Some(lane as usize) }
             }
             Factor::Left(x) if x.strides.1 == 1 => {
                 Lanes { first, row_stride: 16 * pack::lines_of_a_row::<N>(k.len()), lane_stride: Some(1) }
@@ -160,9 +171,9 @@ impl Factor<'_> {
         let (matrix, panel) = match self {
             Factor::Left(x) => (x, pack::LEFT_PANEL),
             Factor::Right(x) => (x, pack::PANEL),
-            Factor::Ready(_) => return tasks,
+            Factor::Direct(_) | Factor::Ready(_) => return tasks,
         };
-        let depth = if matrix.strides.1 == 1 { k.len() } else { STRIP };
+        let depth = if matrix.strides.1 == 1 { k.len().max(1) } else { STRIP };
         for rows in parts(matrix.rows, panel) {
             let (mut lines, others) = rest.split_at_mut(self.lines::<N>(rows.len(), k.len()));
             rest = others;
@@ -191,7 +202,7 @@ pub(super) fn blocks<N: Number>(k: usize) -> impl Iterator<Item = Range<usize>> 
 
 /// Numbers of k in a block, at most.
 pub(super) fn of_a_block<N: Number>(k: usize) -> usize {
-    k.div_ceil(k.div_ceil(N::BLOCK).max(1)).next_multiple_of(TILE * N::DEPTH)
+    k.div_ceil(k.div_ceil(N::BLOCK).max(1)).max(1).next_multiple_of(TILE * N::DEPTH)
 }
 
 /// Lines that nobody has written yet.

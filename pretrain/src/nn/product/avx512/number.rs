@@ -20,7 +20,8 @@ pub(super) type Kernel = unsafe fn(Call, __mmask16);
 pub(super) trait Number {
     /// Numbers along k that share a lane.
     const DEPTH: usize;
-    /// Numbers of k in a block: a panel of the right factor, 64 KiB, stays in the second cache for all rows of a task.
+    /// Numbers of k in a block, at most: a panel of the right factor and the rows of a task, 192 and 384 KiB of f32 or
+    /// half as much of bf16, stay in the second cache; fewer would have the result read and written more often.
     const BLOCK: usize;
     /// Kernels by rows and vectors of columns, each less one.
     const KERNELS: [[Kernel; kernel::VECTORS]; kernel::ROWS];

@@ -13,6 +13,7 @@ use tongues_pipeline::read::ReadSettings;
 use tongues_pipeline::stages::documents::{self, DocumentsSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
+use tongues_pipeline::wikitext::MarkupSettings;
 use tongues_pretrain::comparison::Comparison;
 use tongues_pretrain::models::model_config::{Kind, ModelConfig};
 use tongues_pretrain::stage;
@@ -279,6 +280,7 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         read: ReadSettings {
             templates: source.templates.unwrap_or_default(),
             drop_prefix: source.drop_prefix.clone(),
+            markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
             ..reading(source.format, source.text_column.as_deref())
         },
         files: found,

@@ -13,7 +13,7 @@ use crate::filter::language::Identify;
 use crate::io::atomic;
 use crate::io::manifest::{FILE, FileRecord, Manifest, record};
 use crate::progress::Progress;
-use crate::read::{self, Item, ReadSettings};
+use crate::read::{self, Gathered, Item, ReadSettings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ use tongues_languages::identify::{CARD, Identifier};
 use tongues_languages::{Tag, normalise};
 
 /// Version of what the stage writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Name of the folder of units inside the output.
 const WORK: &str = ".work";
 
@@ -236,8 +236,8 @@ fn evaluation(settings: &DocumentsSettings) -> Result<Index> {
             while let Some(item) = reader.next()? {
                 match item {
                     Item::Document(raw) => {
-                        let (text, _) = read::to_text(&raw, reader.wiki(None).as_ref());
-                        index.add(&set.name, &normalise::normalise(&text).0, set.language.unwrap_or(Tag::UNDETERMINED));
+                        let page = read::to_text(&raw, reader.wiki(Gathered::default()).as_ref());
+                        index.add(&set.name, &normalise::normalise(&page.text).0, set.language.unwrap_or(Tag::UNDETERMINED));
                     }
                     Item::Skipped(_) => {}
                     Item::Failed { place, cause } => {

@@ -10,7 +10,7 @@ use tongues_finetune::task::{Set, TaskSettings};
 use tongues_languages::Tag;
 use tongues_pipeline::filter::FilterSettings;
 use tongues_pipeline::read::ReadSettings;
-use tongues_pipeline::stages::documents::{self, DocumentsSettings};
+use tongues_pipeline::stages::documents::{self, DocumentsSettings, NormalisingSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
 use tongues_pipeline::wikitext::MarkupSettings;
@@ -80,6 +80,7 @@ impl Plan {
         let sources: Vec<Source> = recipe.sections("source");
         let identification: Vec<Source> = recipe.sections("identification");
         let evaluation: Vec<Evaluation> = recipe.sections("evaluation");
+        let normalising: NormalisingSettings = recipe.section("normalising");
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
@@ -108,6 +109,7 @@ impl Plan {
                     language: None,
                 })
                 .collect(),
+            normalising,
             filter,
             ..DocumentsSettings::default()
         };

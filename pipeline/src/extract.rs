@@ -13,7 +13,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use tongues_languages::{Tag, normalise};
+use tongues_languages::Tag;
+use tongues_languages::normalise::Normaliser;
 
 /// Items converted together: large enough for all cores, small enough to be in memory three times.
 const AT_ONCE: usize = 500;
@@ -179,15 +180,16 @@ pub fn extract(
 }
 
 /// The text of a record as all later steps see it: without markup, normalised, without space around it; and what
-/// else is known of its page.
-pub fn text_of(raw: &Raw, wiki: Option<&Wiki>, language: Tag) -> PageText {
+/// else is known of its page. With `homoglyphs`, words that mix Latin and Cyrillic letters are repaired.
+pub fn text_of(raw: &Raw, wiki: Option<&Wiki>, language: Tag, homoglyphs: bool) -> PageText {
     let page = read::to_text(raw, wiki);
-    let text = normalise::normalise(&page.text).0.trim().to_owned();
-    PageText { kind: page.kind.map(|kind| kind.with_text(&text, language)), text, ..page }
+    let (text, changes) = Normaliser::new(language).with_homoglyphs(homoglyphs).normalise(&page.text);
+    let text = text.trim().to_owned();
+    PageText { kind: page.kind.map(|kind| kind.with_text(&text, language)), text, changes, ..page }
 }
 
 fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extracted, Ledger, Vec<String>) {
-    let PageText { text, ledger, kind, closing_sections } = text_of(&raw, wiki, language);
+    let PageText { text, ledger, kind, closing_sections, .. } = text_of(&raw, wiki, language, false);
     let extracted = Extracted {
         id: format!("{source}:{}", raw.id),
         language,

@@ -67,12 +67,22 @@ pub struct EvaluationSet {
     pub language: Option<Tag>,
 }
 
+/// How texts are brought into their one spelling.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NormalisingSettings {
+    /// Words that mix Latin and Cyrillic letters which look the same become words of the language's script.
+    pub repair_homoglyphs: bool,
+}
+
 /// Settings of the stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentsSettings {
     /// In order: of equal texts the first stays.
     pub sources: Vec<Source>,
+    /// Spelling.
+    pub normalising: NormalisingSettings,
     /// Limits of the filters.
     pub filter: FilterSettings,
     /// Folder or file of the identification model; none identifies nothing.
@@ -89,6 +99,7 @@ impl Default for DocumentsSettings {
     fn default() -> Self {
         DocumentsSettings {
             sources: Vec::new(),
+            normalising: NormalisingSettings::default(),
             filter: FilterSettings::default(),
             identifier: None,
             evaluation: Vec::new(),

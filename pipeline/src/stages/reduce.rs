@@ -19,6 +19,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tongues_languages::Tag;
+use tongues_languages::normalise::Changes;
 
 /// Name of the list of items that could not be read.
 const FAILED: &str = "failed.jsonl";
@@ -91,6 +92,12 @@ pub(super) fn reduce(
         let wikis = sums.iter().filter(|(_, sum)| !sum.page_kinds.is_empty());
         Value::Object(wikis.map(|(tag, sum)| (tag.to_string(), value(sum))).collect())
     };
+    let mut normalised: BTreeMap<&str, Changes> = BTreeMap::new();
+    for file in files {
+        let of_language = normalised.entry(file.language.as_str()).or_default();
+        file.units.iter().for_each(|(_, card)| *of_language += card.normalised);
+    }
+    counts["normalised"] = json!(normalised);
     counts["page_kinds"] = by_language(|sum| json!(sum.page_kinds));
     counts["series"] = by_language(|sum| sum.series.clone());
     Ok((outputs, counts))

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tongues_languages::Tag;
+use tongues_languages::normalise::Changes;
 
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
@@ -55,6 +56,9 @@ pub(super) struct UnitCard {
     /// Closing sections left out, by title.
     #[serde(default)]
     pub closing_sections: BTreeMap<String, u64>,
+    /// What normalising changed.
+    #[serde(default)]
+    pub normalised: Changes,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -89,6 +93,7 @@ pub(super) fn map(
                 indices: (s, f),
                 bytes,
                 unit_items: settings.unit_items,
+                homoglyphs: settings.normalising.repair_homoglyphs,
                 judge,
                 work,
                 progress,
@@ -132,6 +137,7 @@ struct Job<'a> {
     indices: (usize, usize),
     bytes: u64,
     unit_items: usize,
+    homoglyphs: bool,
     judge: &'a Judge<'a>,
     work: &'a Path,
     progress: &'a dyn Progress,
@@ -248,14 +254,16 @@ impl Job<'_> {
         card: &mut UnitCard,
         chunk: usize,
     ) -> Result<()> {
-        let rows: Vec<(Row, Ledger, Vec<String>)> = if parallel {
+        let rows: Vec<(Row, PageText)> = if parallel {
             raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
         } else {
             raws.into_iter().map(|raw| self.row(raw, wiki)).collect()
         };
-        for (row, ledger, closing_sections) in &rows {
+        for (row, page) in &rows {
+            let ledger = &page.ledger;
             card.templates.add(ledger);
-            for title in closing_sections {
+            card.normalised += page.changes;
+            for title in &page.closing_sections {
                 *card.closing_sections.entry(title.clone()).or_default() += 1;
             }
             let place = || row.document.title.clone().unwrap_or_else(|| row.document.id.clone());
@@ -269,8 +277,9 @@ impl Job<'_> {
         writer.finish().map(drop)
     }
 
-    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, Ledger, Vec<String>) {
-        let PageText { text, ledger, kind, closing_sections } = extract::text_of(&raw, wiki, self.file.language);
+    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, PageText) {
+        let mut page = extract::text_of(&raw, wiki, self.file.language, self.homoglyphs);
+        let text = std::mem::take(&mut page.text);
         let id = match self.source.files.len() {
             1 => format!("{}:{}", self.source.name, raw.id),
             _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
@@ -284,14 +293,14 @@ impl Job<'_> {
             source: self.source.name.clone(),
             timestamp: raw.timestamp,
             licence: raw.licence.or_else(|| self.source.licence.clone()),
-            page_kind: kind,
+            page_kind: page.kind,
         };
         let mut document = extracted.measured();
         let reason = match self.judge.judge(&mut document) {
             Verdict::Keep => None,
             Verdict::Drop(reason) => Some(reason),
         };
-        (Row { document, reason }, ledger, closing_sections)
+        (Row { document, reason }, page)
     }
 }
 

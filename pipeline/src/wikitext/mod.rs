@@ -24,6 +24,7 @@ pub use habits::{Habits, Learner, PageKind};
 pub use settings::{MarkupSettings, Use};
 pub use site::{Site, Target};
 use std::sync::Arc;
+use tongues_languages::normalise::Changes;
 pub(crate) use tags::BLOCKS;
 
 /// What the text of a page depends on besides the page.
@@ -50,6 +51,8 @@ pub struct PageText {
     pub kind: Option<PageKind>,
     /// Titles of the closing sections that were left out.
     pub closing_sections: Vec<String>,
+    /// What normalising changed.
+    pub changes: Changes,
 }
 
 impl PageText {
@@ -69,7 +72,7 @@ pub fn page_text(source: &str, page: Page, wiki: &Wiki) -> PageText {
         Use::Keep => (source, Vec::new()),
     };
     let (text, ledger) = expanded_text(source, page, wiki);
-    PageText { text, ledger, kind: Some(kind), closing_sections }
+    PageText { text, ledger, kind: Some(kind), closing_sections, changes: Changes::default() }
 }
 
 /// Plain text of a page with its templates expanded, and what was met on the way. A page that asks for too much is

@@ -100,7 +100,8 @@ impl Learner {
         let referring = source.contains("<ref");
         let mut page = Vec::new();
         for section in sections(source) {
-            let letters = Outline::of(section.body).letters();
+            let outline = Outline::of(section.body);
+            let letters = outline.letters();
             let list = section.body.contains("<references");
             let filled = referring && section.body.contains("{{") && letters == Letters::default();
             let next = self.titles.len() as u32;
@@ -108,7 +109,7 @@ impl Learner {
                 title: *self.titles.entry(section.title).or_insert(next),
                 level: section.level as u8,
                 bare: is_bare(letters),
-                witnessed: list || filled || letters.links > 0 && section.body.contains("//"),
+                witnessed: list || filled || letters.links > 0 && outline.text.contains("//"),
                 linked: letters.links > 0,
             });
         }
@@ -205,7 +206,7 @@ mod tests {
             let own = format!("== Par {number} ==\nTeksts par upi.\n");
             learner.article(&format!("{PAGE}{own}== Verīs taipoš ==\n* [[Upe {number}]]\n== Nūruodis ==\n{{{{reflist}}}}\n"));
             learner.article(&format!("{PAGE}{own}=='''Olūti'''==\n* [http://x.y/{number} Puslopa]\n\n[[Kategoreja:Upis]]"));
-            learner.article("Zvers.\n== Sugys ==\n* [[A]]\n* [[B]]\n== Nūruodis ==\n<references/>");
+            learner.article("Zvers.\n== Sugys ==\nIra 2:<ref>[http://x.y Z]</ref>\n* [[Latgolys]]\n* [[B]]\n== Nūruodis ==\n<references/>");
         }
         learner.finish()
     }

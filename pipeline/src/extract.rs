@@ -205,12 +205,7 @@ fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extr
 }
 
 /// Reads the whole file into `sender`, until nobody listens.
-fn hand_over(
-    path: &Path,
-    settings: &ReadSettings,
-    gathered: Gathered,
-    sender: &SyncSender<Result<Batch>>,
-) {
+fn hand_over(path: &Path, settings: &ReadSettings, gathered: Gathered, sender: &SyncSender<Result<Batch>>) {
     let mut reader = match read::open(path, settings) {
         Ok(reader) => reader,
         Err(error) => return drop(sender.send(Err(error))),
@@ -250,7 +245,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, text).unwrap();
-        extract(&path, (&ReadSettings::default(), Gathered::default()), ("news", "ltg_Latn".parse().unwrap()), &Silent, each)
+        extract(
+            &path,
+            (&ReadSettings::default(), Gathered::default()),
+            ("news", "ltg_Latn".parse().unwrap()),
+            &Silent,
+            each,
+        )
     }
 
     #[test]

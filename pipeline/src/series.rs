@@ -205,8 +205,16 @@ mod tests {
     fn pages() -> Vec<Document> {
         let mut pages: Vec<Document> = (0..25)
             .map(|n| {
-                let own = if n == 7 { " Itū upi sapynūt bārneibā redzieja munys vacuokais bruoļs, kurs tod dzeivuoja turpat." } else { "" };
-                let text = format!("Upe{n} ira upe pi Cīms{}. Itei upe ir {} kilometrus gara i tak da jiurai.{own}", n * 3, n + 5);
+                let own = if n == 7 {
+                    " Itū upi sapynūt bārneibā redzieja munys vacuokais bruoļs, kurs tod dzeivuoja turpat."
+                } else {
+                    ""
+                };
+                let text = format!(
+                    "Upe{n} ira upe pi Cīms{}. Itei upe ir {} kilometrus gara i tak da jiurai.{own}",
+                    n * 3,
+                    n + 5
+                );
                 page(n, &format!("Upe{n}"), text)
             })
             .collect();

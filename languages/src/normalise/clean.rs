@@ -77,10 +77,35 @@ mod tests {
 
     #[test]
     fn clean_is_what_changes_nothing() {
-        for line in ["", "a b", "Rēzekne ira piļsāta.", "नदी लंबी है।", "ị́", "한국어", "می\u{200C}خواهم", "𞤀𞤣𞤤𞤢𞤥", "か\u{3099}".replace("か\u{3099}", "が").as_str()] {
+        for line in [
+            "",
+            "a b",
+            "Rēzekne ira piļsāta.",
+            "नदी लंबी है।",
+            "ị́",
+            "한국어",
+            "می\u{200C}خواهم",
+            "𞤀𞤣𞤤𞤢𞤥",
+            "か\u{3099}".replace("か\u{3099}", "が").as_str(),
+        ] {
             assert!(is_clean(line), "{line}");
         }
-        for line in [" a", "a ", "a  b", "a\tb", "a\u{A0}b", "e\u{301}", "a\u{200F}", "\u{FEFF}a", "a\u{7F}", "a\u{AD}b", "q\u{301}\u{323}", "か\u{3099}", "a\u{3000}b", "a\u{1F}"] {
+        for line in [
+            " a",
+            "a ",
+            "a  b",
+            "a\tb",
+            "a\u{A0}b",
+            "e\u{301}",
+            "a\u{200F}",
+            "\u{FEFF}a",
+            "a\u{7F}",
+            "a\u{AD}b",
+            "q\u{301}\u{323}",
+            "か\u{3099}",
+            "a\u{3000}b",
+            "a\u{1F}",
+        ] {
             assert!(!is_clean(line), "{line:?}");
         }
     }

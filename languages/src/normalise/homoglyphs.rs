@@ -4,10 +4,37 @@ use crate::tag::Tag;
 
 /// Latin and Cyrillic letters that look the same (Unicode Technical Standard 39, confusables).
 const PAIRS: [(char, char); 31] = [
-    ('a', 'а'), ('c', 'с'), ('e', 'е'), ('i', 'і'), ('j', 'ј'), ('o', 'о'), ('p', 'р'), ('s', 'ѕ'), ('x', 'х'), ('y', 'у'),
-    ('ï', 'ї'), ('ë', 'ё'), ('A', 'А'), ('B', 'В'), ('C', 'С'), ('E', 'Е'), ('H', 'Н'), ('I', 'І'), ('J', 'Ј'), ('K', 'К'),
-    ('M', 'М'), ('O', 'О'), ('P', 'Р'), ('S', 'Ѕ'), ('T', 'Т'), ('X', 'Х'), ('Y', 'У'), ('Ï', 'Ї'), ('Ë', 'Ё'),
-    ('h', 'һ'), ('v', 'ѵ'),
+    ('a', 'а'),
+    ('c', 'с'),
+    ('e', 'е'),
+    ('i', 'і'),
+    ('j', 'ј'),
+    ('o', 'о'),
+    ('p', 'р'),
+    ('s', 'ѕ'),
+    ('x', 'х'),
+    ('y', 'у'),
+    ('ï', 'ї'),
+    ('ë', 'ё'),
+    ('A', 'А'),
+    ('B', 'В'),
+    ('C', 'С'),
+    ('E', 'Е'),
+    ('H', 'Н'),
+    ('I', 'І'),
+    ('J', 'Ј'),
+    ('K', 'К'),
+    ('M', 'М'),
+    ('O', 'О'),
+    ('P', 'Р'),
+    ('S', 'Ѕ'),
+    ('T', 'Т'),
+    ('X', 'Х'),
+    ('Y', 'У'),
+    ('Ï', 'Ї'),
+    ('Ë', 'Ё'),
+    ('h', 'һ'),
+    ('v', 'ѵ'),
 ];
 
 fn is_latin(c: char) -> bool {
@@ -62,7 +89,9 @@ mod tests {
         // Latin o and a in the first word, Latin i in the second.
         assert_eq!(fixed("Мoсквa i Кuїв, Дніпро", "ukr_Cyrl"), Some(("Москва i Кuїв, Дніпро".to_owned(), 2)));
         assert_eq!(fixed("Lаtgola", "ltg_Latn"), Some(("Latgola".to_owned(), 1)));
-        for (line, tag) in [("Москва and Kyiv", "ukr_Cyrl"), ("WWW-сайт", "rus_Cyrl"), ("Lаtgola", "ell_Grek"), ("", "ltg_Latn")] {
+        for (line, tag) in
+            [("Москва and Kyiv", "ukr_Cyrl"), ("WWW-сайт", "rus_Cyrl"), ("Lаtgola", "ell_Grek"), ("", "ltg_Latn")]
+        {
             assert_eq!(fixed(line, tag), None, "{line}");
         }
     }

@@ -136,7 +136,7 @@ impl Normaliser {
         match homoglyphs::repaired(line, self.tag).filter(|_| self.homoglyphs) {
             Some((text, letters)) => {
                 writer.changes.homoglyphs += letters;
-                writer.push(&text.nfc().collect::<String>());
+                self.line(&text, writer); // fewer such letters each time
             }
             None => writer.push(line),
         }
@@ -232,7 +232,9 @@ fn lines(text: &str, changes: &mut Changes) -> Vec<String> {
                 line.push(c);
             }
         }
-        if matches!(characters.peek(), None | Some('\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')) && line.ends_with('\u{202F}') {
+        if matches!(characters.peek(), None | Some('\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+            && line.ends_with('\u{202F}')
+        {
             line.pop();
             changes.spaces += 1;
         }
@@ -276,13 +278,13 @@ mod tests {
     fn what_is_spelling_stays() {
         for text in [
             "می\u{200C}خواهم ක්\u{200D}ෂ ភាសា\u{200B}ខ្មែរ",
-            "ی ي ى ک ك ە ه ھ ۀ ں",                  // Arabic letters that other languages tell apart
-            "ນ້ຳ ນໍ້າ น้ำ",                              // Lao and Thai, precomposed or not
-            "ọ̀rọ̀ ẹ́ ị́ ụ̀ ổ ữ",                          // tone marks
-            "ሰላም፡ለዓለም፡፡ ߒߞߏ߸ ߞߊ߲߫ 𞤀𞤣𞤤𞤢𞤥 ⵜⵉⴼⵉⵏⴰⵖ⵰",   // word spaces and signs of their own
-            "ʻōlelo ʼokina ’ ' ` ´ ʹ ꞌ",              // apostrophes
+            "ی ي ى ک ك ە ه ھ ۀ ں",               // Arabic letters that other languages tell apart
+            "ນ້ຳ ນໍ້າ น้ำ",                          // Lao and Thai, precomposed or not
+            "ọ̀rọ̀ ẹ́ ị́ ụ̀ ổ ữ",                     // tone marks
+            "ሰላም፡ለዓለም፡፡ ߒߞߏ߸ ߞߊ߲߫ 𞤀𞤣𞤤𞤢𞤥 ⵜⵉⴼⵉⵏⴰⵖ⵰", // word spaces and signs of their own
+            "ʻōlelo ʼokina ’ ' ` ´ ʹ ꞌ",         // apostrophes
             "ᠮᠣᠩᠭᠣᠯ\u{202F}ᠤᠨ བོད་ཡིག་",
-            "ﷺ ﻻ ﬁ ① ²",                            // compatibility characters
+            "ﷺ ﻻ ﬁ ① ²", // compatibility characters
         ] {
             assert_eq!(normalise(text).0, text);
             assert!(normalise(text).1.none(), "{text}");

@@ -71,7 +71,10 @@ mod tests {
     }
 
     fn as_1252(byte: u8) -> char {
-        (0..=0xFFFF).filter_map(char::from_u32).find(|c| *c as u32 > 0xFF && byte_1252(*c) == Some(byte)).unwrap_or(byte as char)
+        (0..=0xFFFF)
+            .filter_map(char::from_u32)
+            .find(|c| *c as u32 > 0xFF && byte_1252(*c) == Some(byte))
+            .unwrap_or(byte as char)
     }
 
     fn as_1251(byte: u8) -> char {
@@ -100,9 +103,9 @@ mod tests {
         for (text, tag) in [
             ("Ã", "por_Latn"),
             ("São João, à «noite», NÃO © 2020 ½ ¿Qué?", "por_Latn"),
-            ("Ті", "ukr_Cyrl"),                  // as UTF-8 this would be ҳ
-            ("RÄ“zekne i Рига", "ltg_Latn"),     // half of it
-            ("РќРѕРІРѕСЃС‚Рё", "ltg_Latn"),      // another script comes out
+            ("Ті", "ukr_Cyrl"),              // as UTF-8 this would be ҳ
+            ("RÄ“zekne i Рига", "ltg_Latn"), // half of it
+            ("РќРѕРІРѕСЃС‚Рё", "ltg_Latn"),  // another script comes out
             ("Ä“Ä“", "und_Zzzz"),
         ] {
             assert_eq!(repaired(text, tag.parse().unwrap()), None, "{text}");

@@ -46,8 +46,8 @@ impl Default for FilterSettings {
             repetition: RepetitionSettings::default(),
             identification_threshold: None, // probability; the identifier's card has one a language
             identification_minimum_characters: 50, // characters; about eight words
-            dropped_page_kinds: Vec::new(),        // a small wiki's lists are text too
-            kept_of_series: None,                  // pages
+            dropped_page_kinds: Vec::new(), // a small wiki's lists are text too
+            kept_of_series: None,           // pages
         }
     }
 }

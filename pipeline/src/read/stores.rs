@@ -35,10 +35,7 @@ struct Gathering {
 ///
 /// # Errors
 /// An interruption, no room for the temporary file.
-pub fn gather_templates(
-    files: &[(&Path, Tag, &ReadSettings)],
-    progress: &dyn Progress,
-) -> Result<Vec<Gathered>> {
+pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Progress) -> Result<Vec<Gathered>> {
     let mut gatherings: BTreeMap<(Tag, Option<String>), Gathering> = BTreeMap::new();
     let mut wikis = Vec::with_capacity(files.len());
     let is_dump = |(path, _, settings): &(&Path, Tag, &ReadSettings)| {

@@ -248,7 +248,11 @@ fn evaluation(settings: &DocumentsSettings) -> Result<Index> {
                 match item {
                     Item::Document(raw) => {
                         let page = read::to_text(&raw, reader.wiki(Gathered::default()).as_ref());
-                        index.add(&set.name, &normalise::normalise(&page.text).0, set.language.unwrap_or(Tag::UNDETERMINED));
+                        index.add(
+                            &set.name,
+                            &normalise::normalise(&page.text).0,
+                            set.language.unwrap_or(Tag::UNDETERMINED),
+                        );
                     }
                     Item::Skipped(_) => {}
                     Item::Failed { place, cause } => {

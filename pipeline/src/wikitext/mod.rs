@@ -24,8 +24,8 @@ pub use habits::{Habits, Learner, PageKind};
 pub use settings::{MarkupSettings, Use};
 pub use site::{Site, Target};
 use std::sync::Arc;
-use tongues_languages::normalise::Changes;
 pub(crate) use tags::BLOCKS;
+use tongues_languages::normalise::Changes;
 
 /// What the text of a page depends on besides the page.
 #[derive(Debug, Clone, Default)]

@@ -157,7 +157,8 @@ pub(super) fn is_one(title: &str, source: &str, site: &Site, learned: &BTreeSet<
 mod tests {
     use super::*;
 
-    const ONE: &str = "'''Malta''' var byut:\n* [[Malta (upe)]], upe Latgolā\n* [[Malta (vaļsts)|Malta]], vaļsts\n\n{{Nūzeimis}}";
+    const ONE: &str =
+        "'''Malta''' var byut:\n* [[Malta (upe)]], upe Latgolā\n* [[Malta (vaļsts)|Malta]], vaļsts\n\n{{Nūzeimis}}";
 
     #[test]
     fn the_shape_is_a_short_line_and_items_with_the_title() {

@@ -122,7 +122,8 @@ fn left_out(rest: &str, unclosed: &mut Vec<&'static str>) -> Option<usize> {
         let bytes = rest.as_bytes();
         let closing = bytes.get(at + 1) == Some(&b'/');
         let begin = at + 1 + usize::from(closing);
-        let same = bytes.get(begin..begin + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
+        let same =
+            bytes.get(begin..begin + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
         if same && closing {
             return Some(rest[at..].find('>').map_or(rest.len(), |end| at + end + 1));
         }

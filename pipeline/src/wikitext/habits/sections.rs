@@ -186,7 +186,9 @@ pub(super) fn without<'a>(source: &'a str, closing: &BTreeMap<String, u32>) -> (
     }
     let Some(first) = sections.get(kept) else { return (source.into(), Vec::new()) };
     let rest = &source[first.begin..];
-    if rest.matches("{{").count() != rest.matches("}}").count() || rest.matches("{|").count() > rest.matches("|}").count() {
+    if rest.matches("{{").count() != rest.matches("}}").count()
+        || rest.matches("{|").count() > rest.matches("|}").count()
+    {
         return (source.into(), Vec::new());
     }
     let titles = sections[kept..].iter().map(|section| section.title.clone());
@@ -204,8 +206,12 @@ mod tests {
         let mut learner = Learner::default();
         for number in 0..6 {
             let own = format!("== Par {number} ==\nTeksts par upi.\n");
-            learner.article(&format!("{PAGE}{own}== Verīs taipoš ==\n* [[Upe {number}]]\n== Nūruodis ==\n{{{{reflist}}}}\n"));
-            learner.article(&format!("{PAGE}{own}=='''Olūti'''==\n* [http://x.y/{number} Puslopa]\n\n[[Kategoreja:Upis]]"));
+            learner.article(&format!(
+                "{PAGE}{own}== Verīs taipoš ==\n* [[Upe {number}]]\n== Nūruodis ==\n{{{{reflist}}}}\n"
+            ));
+            learner.article(&format!(
+                "{PAGE}{own}=='''Olūti'''==\n* [http://x.y/{number} Puslopa]\n\n[[Kategoreja:Upis]]"
+            ));
             learner.article("Zvers.\n== Sugys ==\nIra 2:<ref>[http://x.y Z]</ref>\n* [[Latgolys]]\n* [[B]]\n== Nūruodis ==\n<references/>");
         }
         learner.finish()
@@ -223,7 +229,10 @@ mod tests {
     fn closing_sections_go_and_what_says_something_stays() {
         let closing = learned();
         let without = |source: &str| without(source, &closing).0.into_owned();
-        assert_eq!(without(&format!("{PAGE}== Nūruodis ==\n{{{{reflist}}}}\n=== Gruomotys ===\n* A, 1990\n== Olūti ==\n")), PAGE);
+        assert_eq!(
+            without(&format!("{PAGE}== Nūruodis ==\n{{{{reflist}}}}\n=== Gruomotys ===\n* A, 1990\n== Olūti ==\n")),
+            PAGE
+        );
         // Not at the end.
         let inside = format!("== Olūti ==\n* [http://x.y a]\n{PAGE}");
         assert_eq!(without(&inside), inside);

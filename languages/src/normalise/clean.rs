@@ -53,8 +53,8 @@ pub(super) fn is_clean(line: &str) -> bool {
             continue;
         }
         let (class, length) = match byte {
-            ..0xE0 => (classes[(byte as usize & 0x1F) << 6 | bytes[at + 1] as usize & 0x3F], 2),
-            ..0xF0 => {
+            0..=0xDF => (classes[(byte as usize & 0x1F) << 6 | bytes[at + 1] as usize & 0x3F], 2),
+            0xE0..=0xEF => {
                 let high = (byte as usize & 0x0F) << 12 | (bytes[at + 1] as usize & 0x3F) << 6;
                 (classes[high | bytes[at + 2] as usize & 0x3F], 3)
             }

@@ -75,9 +75,9 @@ impl Outline {
         for line in self.text.lines().map(str::trim).filter(|line| !line.is_empty() && heading(line).is_none()) {
             let (shown, beside_links) = shown(line);
             let item = line.starts_with(['*', '#', ':', ';']);
-            if line.contains("//") && (line.contains("http") || line.contains("[//")) || line.contains("ISBN") {
-                sum.links += shown;
-            } else if item && beside_links * 10 <= shown * 3 {
+            let address = line.contains("//") && (line.contains("http") || line.contains("[//"));
+            let bare = item && beside_links * 10 <= shown * 3;
+            if address || line.contains("ISBN") || bare {
                 sum.links += shown;
             } else if item {
                 sum.items += shown;

@@ -133,7 +133,7 @@ impl Normaliser {
             writer.changes.mojibake_lines += 1;
             return self.line(&text, writer);
         }
-        match homoglyphs::repaired(line, self.tag).filter(|_| self.homoglyphs) {
+        match self.homoglyphs.then(|| homoglyphs::repaired(line, self.tag)).flatten() {
             Some((text, letters)) => {
                 writer.changes.homoglyphs += letters;
                 self.line(&text, writer); // fewer such letters each time

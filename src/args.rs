@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::Format;
+use tongues_pipeline::wikitext::Use;
 use tongues_pretrain::optimiser::Rule;
 use tongues_pretrain::precision::Precision;
 
@@ -257,6 +258,9 @@ pub struct ExtractArguments {
     /// Put in what the dump's own templates give (expand), or leave them out (drop).
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     pub templates: Templates,
+    /// Sections of references and links at the end of a dump's pages, by the wiki's own titles: drop or keep.
+    #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
+    pub closing_sections: Use,
 }
 
 /// What becomes of a wiki's templates.
@@ -292,6 +296,10 @@ pub struct IdentifyArguments {
 }
 
 fn format(text: &str) -> Result<Format, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn used(text: &str) -> Result<Use, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 

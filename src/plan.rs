@@ -10,9 +10,10 @@ use tongues_finetune::task::{Set, TaskSettings};
 use tongues_languages::Tag;
 use tongues_pipeline::filter::FilterSettings;
 use tongues_pipeline::read::ReadSettings;
-use tongues_pipeline::stages::documents::{self, DocumentsSettings};
+use tongues_pipeline::stages::documents::{self, DocumentsSettings, NormalisingSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
+use tongues_pipeline::wikitext::MarkupSettings;
 use tongues_pretrain::comparison::Comparison;
 use tongues_pretrain::models::model_config::{Kind, ModelConfig};
 use tongues_pretrain::stage;
@@ -79,6 +80,7 @@ impl Plan {
         let sources: Vec<Source> = recipe.sections("source");
         let identification: Vec<Source> = recipe.sections("identification");
         let evaluation: Vec<Evaluation> = recipe.sections("evaluation");
+        let normalising: NormalisingSettings = recipe.section("normalising");
         let filter: FilterSettings = recipe.section("filter");
         let vocabulary: VocabularySettings = recipe.section("vocabulary");
         let tokens: TokenSettings = recipe.section("tokens");
@@ -107,6 +109,7 @@ impl Plan {
                     language: None,
                 })
                 .collect(),
+            normalising,
             filter,
             ..DocumentsSettings::default()
         };
@@ -279,6 +282,7 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         read: ReadSettings {
             templates: source.templates.unwrap_or_default(),
             drop_prefix: source.drop_prefix.clone(),
+            markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
             ..reading(source.format, source.text_column.as_deref())
         },
         files: found,

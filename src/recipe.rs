@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tongues_pipeline::read::{Format, TemplateUse};
+use tongues_pipeline::wikitext::Use;
 use tongues_pretrain::comparison::Equal;
 
 /// One thing wrong with a recipe.
@@ -63,6 +64,9 @@ pub struct Source {
     pub text_column: Option<String>,
     /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
     pub templates: Option<TemplateUse>,
+    /// `drop` leaves out the sections of references and links at the end of a dump's pages, `keep` does not; `drop`
+    /// otherwise.
+    pub closing_sections: Option<Use>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more.
     pub drop_prefix: Option<String>,
 }

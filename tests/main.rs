@@ -15,6 +15,7 @@ mod identify;
 mod killed;
 mod language_tokens;
 mod old_output;
+mod pages;
 mod predict;
 mod recipes;
 mod recurrent;

@@ -23,12 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(item) = reader.next()? {
         let kind = match item {
             Item::Document(raw) => {
-                let (text, of_page) = read::to_text(&raw, wiki.as_ref());
+                let page = read::to_text(&raw, wiki.as_ref());
+                let of_page = page.ledger;
                 if !of_page.unexpanded.is_empty() {
                     eprintln!("not expanded: {:?}: {:?}", raw.title, of_page.unexpanded);
                 }
                 ledger.add(&of_page);
-                let line = serde_json::json!({ "id": raw.id, "title": raw.title, "url": raw.url, "timestamp": raw.timestamp, "text": text });
+                let line = serde_json::json!({ "id": raw.id, "title": raw.title, "url": raw.url, "timestamp": raw.timestamp, "text": page.text, "page_kind": page.kind });
                 writeln!(out, "{line}")?;
                 "document".to_owned()
             }

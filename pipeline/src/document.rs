@@ -1,5 +1,6 @@
 //! A document and the verdict on it.
 
+use crate::wikitext::PageKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tongues_languages::Tag;
@@ -33,6 +34,12 @@ pub struct Document {
     pub cluster_id: Option<String>,
     /// Documents with this text, this one included.
     pub cluster_size: u32,
+    /// Of a page of a wiki: what it is.
+    pub page_kind: Option<PageKind>,
+    /// Id of the first page of the same series; none where it is of none.
+    pub series_id: Option<String>,
+    /// Pages of the series, this one included.
+    pub series_size: u32,
 }
 
 /// Figures measured on the clean text, kept whatever the verdict. Shares are 0 to 1.
@@ -69,7 +76,7 @@ pub struct Signals {
 /// Why a document was dropped: the rule, what was found, and the limit it crossed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
-    /// Stage: `read`, `filter`, `language`, `duplicates`, `contamination`.
+    /// Stage: `read`, `filter`, `language`, `duplicates`, `series`, `contamination`.
     pub stage: &'static str,
     /// Name of what happened, written into data and therefore frozen: `too_short`, `other_language` …
     pub reason: &'static str,

@@ -46,6 +46,11 @@ impl Clusters {
         }
     }
 
+    /// Whether a document that was added is the first of its text.
+    pub fn is_first(&self, fingerprint: u128, position: Position) -> bool {
+        self.0.get(&fingerprint).is_none_or(|cluster| cluster.first == position)
+    }
+
     /// Writes cluster and size into the document and judges it. Meant for documents that were added.
     pub fn judge(&self, fingerprint: u128, position: Position, document: &mut Document) -> Verdict {
         let Some(cluster) = self.0.get(&fingerprint).filter(|cluster| cluster.size > 1) else { return Verdict::Keep };
@@ -94,7 +99,11 @@ mod tests {
                     signals: Default::default(),
                     cluster_id: None,
                     cluster_size: 1,
+                    page_kind: None,
+                    series_id: None,
+                    series_size: 1,
                 };
+                assert_eq!(clusters.is_first(print, position), matches!(id, "a:5" | "a:6"), "{id}");
                 let kept = clusters.judge(print, position, &mut document) == Verdict::Keep;
                 assert_eq!(kept, matches!(id, "a:5" | "a:6"), "{id}");
                 let wanted = if print == 7 { (Some("a:5"), 3) } else { (None, 1) };

@@ -6,15 +6,15 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::progress::Progress;
-use crate::read::{self, Item, Raw, ReadSettings};
-use crate::wikitext::{Ledger, Templates, Wiki};
+use crate::read::{self, Gathered, Item, Raw, ReadSettings};
+use crate::wikitext::{Ledger, PageKind, PageText, Wiki};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use tongues_languages::{Tag, normalise};
+use tongues_languages::Tag;
+use tongues_languages::normalise::Normaliser;
 
 /// Items converted together: large enough for all cores, small enough to be in memory three times.
 const AT_ONCE: usize = 500;
@@ -42,6 +42,9 @@ pub struct Extracted {
     /// As the format states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
+    /// Of a page of a wiki: what it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_kind: Option<PageKind>,
 }
 
 /// What was in a file. `documents`, `skipped` and `failed` are all its records.
@@ -59,6 +62,10 @@ pub struct Counts {
     pub bytes: u64,
     /// What became of templates.
     pub templates: Ledger,
+    /// Closing sections left out, by title.
+    pub closing_sections: BTreeMap<String, u64>,
+    /// Pages of wikis, by kind.
+    pub page_kinds: BTreeMap<PageKind, u64>,
 }
 
 impl Extracted {
@@ -78,6 +85,9 @@ impl Extracted {
             identification_score: None,
             cluster_id: None,
             cluster_size: 1,
+            page_kind: self.page_kind,
+            series_id: None,
+            series_size: 1,
         }
     }
 }
@@ -92,6 +102,12 @@ impl Counts {
         self.templates.add(&other.templates);
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
+        }
+        for (title, count) in &other.closing_sections {
+            *self.closing_sections.entry(title.clone()).or_default() += count;
+        }
+        for (kind, count) in &other.page_kinds {
+            *self.page_kinds.entry(*kind).or_default() += count;
         }
     }
 
@@ -117,7 +133,7 @@ struct Batch {
 /// The file is missing or not of its format, an interruption, or what `each` answers.
 pub fn extract(
     path: &Path,
-    (settings, templates): (&ReadSettings, Option<Arc<Templates>>),
+    (settings, gathered): (&ReadSettings, Gathered),
     (source, language): (&str, Tag),
     progress: &dyn Progress,
     each: &mut dyn FnMut(Extracted) -> Result<()>,
@@ -127,7 +143,7 @@ pub fn extract(
     let (sender, batches) = sync_channel(2);
     let mut counts = Counts::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || hand_over(path, settings, templates, &sender));
+        scope.spawn(move || hand_over(path, settings, gathered, &sender));
         for batch in batches {
             // Leaving drops the receiver, at which the reader stops too.
             let Batch { raws, counts: of_batch, wiki, read } = batch?;
@@ -136,8 +152,14 @@ pub fn extract(
             }
             counts.add(&of_batch);
             let document = |raw: Raw| document(raw, wiki.as_ref(), source, language);
-            let documents: Vec<(Extracted, Ledger)> = raws.into_par_iter().map(document).collect();
-            for (document, ledger) in documents {
+            let documents: Vec<(Extracted, Ledger, Vec<String>)> = raws.into_par_iter().map(document).collect();
+            for (document, ledger, closing_sections) in documents {
+                for title in closing_sections {
+                    *counts.closing_sections.entry(title).or_default() += 1;
+                }
+                if let Some(kind) = document.page_kind {
+                    *counts.page_kinds.entry(kind).or_default() += 1;
+                }
                 for reason in ledger.unexpanded.keys() {
                     tracing::warn!(file = %path.display(), title = document.title, reason, "templates not expanded");
                 }
@@ -158,14 +180,16 @@ pub fn extract(
 }
 
 /// The text of a record as all later steps see it: without markup, normalised, without space around it; and what
-/// became of its templates.
-pub fn text_of(raw: &Raw, wiki: Option<&Wiki>) -> (String, Ledger) {
-    let (text, ledger) = read::to_text(raw, wiki);
-    (normalise::normalise(&text).0.trim().to_owned(), ledger)
+/// else is known of its page. With `homoglyphs`, words that mix Latin and Cyrillic letters are repaired.
+pub fn text_of(raw: &Raw, wiki: Option<&Wiki>, language: Tag, homoglyphs: bool) -> PageText {
+    let page = read::to_text(raw, wiki);
+    let (text, changes) = Normaliser::new(language).with_homoglyphs(homoglyphs).normalise(&page.text);
+    let text = text.trim().to_owned();
+    PageText { kind: page.kind.map(|kind| kind.with_text(&text, language)), text, changes, ..page }
 }
 
-fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extracted, Ledger) {
-    let (text, ledger) = text_of(&raw, wiki);
+fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extracted, Ledger, Vec<String>) {
+    let PageText { text, ledger, kind, closing_sections, .. } = text_of(&raw, wiki, language, false);
     let extracted = Extracted {
         id: format!("{source}:{}", raw.id),
         language,
@@ -175,22 +199,18 @@ fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extr
         source: source.to_owned(),
         timestamp: raw.timestamp,
         licence: raw.licence,
+        page_kind: kind,
     };
-    (extracted, ledger)
+    (extracted, ledger, closing_sections)
 }
 
 /// Reads the whole file into `sender`, until nobody listens.
-fn hand_over(
-    path: &Path,
-    settings: &ReadSettings,
-    templates: Option<Arc<Templates>>,
-    sender: &SyncSender<Result<Batch>>,
-) {
+fn hand_over(path: &Path, settings: &ReadSettings, gathered: Gathered, sender: &SyncSender<Result<Batch>>) {
     let mut reader = match read::open(path, settings) {
         Ok(reader) => reader,
         Err(error) => return drop(sender.send(Err(error))),
     };
-    let wiki = reader.wiki(templates);
+    let wiki = reader.wiki(gathered);
     let mut told = 0;
     loop {
         let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), wiki: wiki.clone(), read: 0 };
@@ -225,7 +245,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, text).unwrap();
-        extract(&path, (&ReadSettings::default(), None), ("news", "ltg_Latn".parse().unwrap()), &Silent, each)
+        extract(
+            &path,
+            (&ReadSettings::default(), Gathered::default()),
+            ("news", "ltg_Latn".parse().unwrap()),
+            &Silent,
+            each,
+        )
     }
 
     #[test]

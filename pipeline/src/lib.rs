@@ -1,7 +1,7 @@
 //! From raw corpora to clean Parquet documents, a vocabulary and token shards. No tensors here.
 //!
 //! Reading order: a [`document`] is [`read`], its markup becomes text ([`wikitext`]), it is judged ([`filter`]),
-//! compared with others ([`duplicates`], [`contamination`]) and written ([`io`]); [`stages`] runs all that.
+//! compared with others ([`duplicates`], [`series`], [`contamination`]) and written ([`io`]); [`stages`] runs all that.
 //! Then [`vocabulary`] and [`tokens`]. [`report`] looks at a finished run.
 
 pub mod contamination;
@@ -16,6 +16,7 @@ pub mod progress;
 pub mod read;
 pub mod report;
 pub mod sample_wiki;
+pub mod series;
 pub mod stages;
 pub mod tokens;
 pub mod vocabulary;

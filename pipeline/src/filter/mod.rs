@@ -10,6 +10,7 @@ pub mod repetition;
 
 use crate::document::{Reason, Signals, Verdict};
 use crate::error::{Error, Result};
+use crate::wikitext::PageKind;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use tongues_languages::{Tag, script, segment};
@@ -30,6 +31,10 @@ pub struct FilterSettings {
     pub identification_threshold: Option<f32>,
     /// Characters from which a text is long enough for the identifier's word to count.
     pub identification_minimum_characters: u32,
+    /// Kinds of wiki pages that are dropped.
+    pub dropped_page_kinds: Vec<PageKind>,
+    /// Pages kept of each series, the first of them; none keeps all.
+    pub kept_of_series: Option<u32>,
 }
 
 impl Default for FilterSettings {
@@ -41,6 +46,8 @@ impl Default for FilterSettings {
             repetition: RepetitionSettings::default(),
             identification_threshold: None, // probability; the identifier's card has one a language
             identification_minimum_characters: 50, // characters; about eight words
+            dropped_page_kinds: Vec::new(), // a small wiki's lists are text too
+            kept_of_series: None,           // pages
         }
     }
 }
@@ -156,6 +163,17 @@ pub fn judge(signals: &Signals, settings: &FilterSettings) -> Verdict {
     verdicts.into_iter().find(|verdict| *verdict != Verdict::Keep).unwrap_or(Verdict::Keep)
 }
 
+/// Drops a wiki page of a kind that is not wanted (`page_kind`).
+pub fn judge_kind(kind: Option<PageKind>, settings: &FilterSettings) -> Verdict {
+    match kind.filter(|kind| settings.dropped_page_kinds.contains(kind)) {
+        None => Verdict::Keep,
+        Some(kind) => {
+            let dropped: Vec<&str> = settings.dropped_page_kinds.iter().map(|kind| kind.name()).collect();
+            drop("page_kind", kind.name(), format!("none of {}", dropped.join(", ")))
+        }
+    }
+}
+
 fn drop(reason: &'static str, found: impl Display, limit: impl Display) -> Verdict {
     Verdict::Drop(Reason { stage: "filter", reason, found: found.to_string(), limit: limit.to_string() })
 }
@@ -166,12 +184,13 @@ fn share(value: f32) -> String {
 }
 
 /// Every stage and reason this crate writes into data. The names are frozen.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 22] = [
     "read",
     "filter",
     "language",
     "duplicates",
     "contamination",
+    "series",
     "empty",
     "too_short",
     "few_letters",
@@ -186,6 +205,8 @@ const NAMES: [&str; 19] = [
     "other_language",
     "exact_duplicate",
     "contaminated",
+    "page_kind",
+    "series_page",
 ];
 
 /// The name as this crate writes it; `None` where this version does not write it.

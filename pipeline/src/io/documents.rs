@@ -6,6 +6,7 @@
 use crate::document::{Document, Reason, Signals};
 use crate::error::{Error, Result};
 use crate::io::atomic::AtomicFile;
+use crate::wikitext::PageKind;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, StringArray, StructArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Fields, Float32Type, Schema, UInt32Type};
 use parquet::arrow::ArrowWriter;
@@ -28,7 +29,7 @@ const BATCH_ROWS: usize = 1_024;
 /// zstd level: 3 is the library's own default; higher levels cost more time than the few percent are worth here.
 const ZSTD_LEVEL: i32 = 3;
 /// Version written as `tongues.schema`.
-const SCHEMA_VERSION: &str = "1";
+const SCHEMA_VERSION: &str = "2";
 
 type Count = (&'static str, fn(&mut Signals) -> &mut u32);
 type Share = (&'static str, fn(&mut Signals) -> &mut f32);
@@ -293,6 +294,9 @@ fn schema(rejected: bool) -> Arc<Schema> {
         Field::new("signals", DataType::Struct(signal_fields()), false),
         text("cluster_id", true),
         Field::new("cluster_size", DataType::UInt32, false),
+        text("page_kind", true),
+        text("series_id", true),
+        Field::new("series_size", DataType::UInt32, false),
     ];
     if rejected {
         fields.extend(["stage", "reason", "found", "limit"].map(|name| text(name, true)));
@@ -327,6 +331,9 @@ fn batch_of(rows: &[Row], rejected: bool) -> RecordBatch {
         Arc::new(StructArray::new(signal_fields(), signals, None)),
         strings(rows, |row| row.document.cluster_id.as_deref()),
         Arc::new(UInt32Array::from_iter_values(documents().map(|document| document.cluster_size))),
+        strings(rows, |row| row.document.page_kind.map(PageKind::name)),
+        strings(rows, |row| row.document.series_id.as_deref()),
+        Arc::new(UInt32Array::from_iter_values(documents().map(|document| document.series_size))),
     ];
     if rejected {
         columns.push(strings(rows, |row| row.reason.as_ref().map(|reason| reason.stage)));
@@ -353,6 +360,10 @@ fn rows_of(batch: &RecordBatch, path: &Path) -> Result<Vec<Row>> {
     let score = score.as_primitive_opt::<Float32Type>().ok_or_else(|| refuse("identification_score", "f32"))?;
     let size = column("cluster_size")?;
     let size = size.as_primitive_opt::<UInt32Type>().ok_or_else(|| refuse("cluster_size", "u32"))?;
+    let (kind, series) = (strings("page_kind")?, strings("series_id")?);
+    let pages = column("series_size")?;
+    let pages = pages.as_primitive_opt::<UInt32Type>().ok_or_else(|| refuse("series_size", "u32"))?;
+    let kind_of = |name: String| PageKind::of_name(&name).ok_or_else(|| refuse("page_kind", "a kind of this version"));
     let signals = signals_of(column("signals")?.as_struct_opt().ok_or_else(|| refuse("signals", "a struct"))?)
         .ok_or_else(|| refuse("signals", "a struct of u32 and f32"))?;
     let reason = match batch.column_by_name("reason") {
@@ -376,6 +387,9 @@ fn rows_of(batch: &RecordBatch, path: &Path) -> Result<Vec<Row>> {
             signals,
             cluster_id: some(&cluster, i),
             cluster_size: size.value(i),
+            page_kind: some(&kind, i).map(kind_of).transpose()?,
+            series_id: some(&series, i),
+            series_size: pages.value(i),
         };
         let reason = match &reason {
             Some((stage, reason, found, limit)) if reason.is_valid(i) => Some(Reason {
@@ -428,6 +442,9 @@ mod tests {
             signals,
             cluster_id: None,
             cluster_size: 1,
+            page_kind: number.is_multiple_of(2).then_some(PageKind::Stub),
+            series_id: number.is_multiple_of(5).then(|| "wiki:0".to_owned()),
+            series_size: number,
         };
         Row { document, reason }
     }

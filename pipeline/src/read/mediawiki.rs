@@ -4,7 +4,7 @@
 use super::bytes::Text;
 use super::{Body, Item, Raw};
 use crate::error::{Error, Result};
-use crate::wikitext::{Gatherer, Site};
+use crate::wikitext::{Gatherer, Learner, Site};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ pub(super) struct Pages {
     wrapped: bool,
     ended: bool,
     last_title: Option<String>,
-    /// The namespace whose pages' sources are read; those of others are passed over.
-    wanted: i32,
+    /// The namespaces whose pages' sources are read; those of others are passed over.
+    wanted: &'static [i32],
 }
 
 enum Tag {
@@ -87,7 +87,7 @@ impl Pages {
             wrapped: false,
             ended: false,
             last_title: None,
-            wanted: ARTICLES,
+            wanted: &[ARTICLES],
         };
         match pages.preamble() {
             Ok(true) => Ok(pages),
@@ -105,21 +105,39 @@ impl Pages {
         self.base.as_deref()
     }
 
-    /// Reads all pages for their templates and titles, `each` being told after every one; what is broken is for the
-    /// reading of the articles to tell.
-    pub(super) fn gather(mut self, gatherer: &mut Gatherer, each: &mut dyn FnMut() -> Result<()>) -> Result<()> {
-        self.wanted = TEMPLATES;
-        while let Ok(Some(page)) = self.page() {
+    /// Reads all pages for their templates and titles, and what articles teach of the wiki, `each` being told after
+    /// every page; what is broken is for the reading of the articles to tell. Without a gatherer, no more than the
+    /// learner wants.
+    pub(super) fn gather(
+        mut self,
+        mut gatherer: Option<&mut Gatherer>,
+        learner: &mut Learner,
+        each: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            self.wanted = if learner.is_full() { &[TEMPLATES] } else { &[ARTICLES, TEMPLATES] };
+            if learner.is_full() && gatherer.is_none() {
+                return Ok(());
+            }
+            let Ok(Some(page)) = self.page() else { return Ok(()) };
             let namespace = self.namespace(&page);
-            gatherer.page(namespace, &page.title, &page.timestamp);
-            if namespace == TEMPLATES && matches!(page.model.as_str(), "" | "wikitext") {
-                let redirect = page.redirect || self.site.is_redirect(&page.text);
-                let written = gatherer.template(&page.title, &page.text, redirect, &self.site);
-                written.map_err(Error::io("write", &std::env::temp_dir()))?;
+            let redirect = page.redirect || self.site.is_redirect(&page.text);
+            let wikitext = matches!(page.model.as_str(), "" | "wikitext");
+            if namespace == ARTICLES && wikitext && !redirect {
+                learner.article(&page.title, &page.text, &self.site);
+            }
+            if namespace == TEMPLATES && wikitext && !redirect {
+                learner.template(&page.title, &page.text);
+            }
+            if let Some(gatherer) = &mut gatherer {
+                gatherer.page(namespace, &page.title, &page.timestamp);
+                if namespace == TEMPLATES && wikitext {
+                    let written = gatherer.template(&page.title, &page.text, redirect, &self.site);
+                    written.map_err(Error::io("write", &std::env::temp_dir()))?;
+                }
             }
             each()?;
         }
-        Ok(())
     }
 
     fn namespace(&self, page: &Page) -> i32 {
@@ -272,7 +290,10 @@ impl Pages {
                     "timestamp" if inside_revision => revision.timestamp = self.content("timestamp")?,
                     "model" if inside_revision => revision.model = self.content("model")?,
                     "format" if inside_revision => revision.format = self.content("format")?,
-                    "text" if inside_revision && page.namespace.is_some_and(|namespace| namespace != self.wanted) => {
+                    "text"
+                        if inside_revision
+                            && page.namespace.is_some_and(|namespace| !self.wanted.contains(&namespace)) =>
+                    {
                         self.pass_over("text")?;
                     }
                     "text" if inside_revision => revision.text = self.content("text")?,

@@ -12,12 +12,11 @@ mod stores;
 
 use crate::error::{Error, Result};
 use crate::io::table;
-use crate::wikitext::{self, Ledger, Page, Wiki};
+use crate::wikitext::{self, MarkupSettings, Page, PageText, Wiki};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::Arc;
 
-pub use stores::gather_templates;
+pub use stores::{Gathered, gather_templates};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +94,8 @@ pub struct ReadSettings {
     pub drop_prefix: Option<String>,
     /// Of dumps.
     pub templates: TemplateUse,
+    /// Of dumps: what becomes of the parts of a page.
+    pub markup: MarkupSettings,
 }
 
 impl Default for ReadSettings {
@@ -107,6 +108,7 @@ impl Default for ReadSettings {
             url_column: None,
             drop_prefix: None,
             templates: TemplateUse::default(),
+            markup: MarkupSettings::default(),
         }
     }
 }
@@ -183,6 +185,7 @@ pub struct Reader {
     counter: bytes::Counter,
     file_bytes: u64,
     drop_prefix: Option<String>,
+    markup: MarkupSettings,
 }
 
 /// Opens `path`. An error: the file is missing, or not of the format at all.
@@ -218,7 +221,8 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
         };
         (source, counter)
     };
-    Ok(Reader { source, counter, file_bytes: metadata.len(), drop_prefix: settings.drop_prefix.clone() })
+    let (drop_prefix, markup) = (settings.drop_prefix.clone(), settings.markup);
+    Ok(Reader { source, counter, file_bytes: metadata.len(), drop_prefix, markup })
 }
 
 impl Reader {
@@ -240,10 +244,10 @@ impl Reader {
         Ok(item)
     }
 
-    /// The wiki of a dump, with its templates where they were gathered.
-    pub fn wiki(&self, templates: Option<Arc<wikitext::Templates>>) -> Option<Wiki> {
+    /// The wiki of a dump, with what was gathered of it.
+    pub fn wiki(&self, Gathered { templates, habits }: Gathered) -> Option<Wiki> {
         match &self.source {
-            Source::Mediawiki(pages) => Some(Wiki { site: pages.site(), templates }),
+            Source::Mediawiki(pages) => Some(Wiki { site: pages.site(), templates, habits, markup: self.markup }),
             _ => None,
         }
     }
@@ -276,13 +280,13 @@ fn prefix_length(text: &str, pattern: &str) -> usize {
 }
 
 /// Plain text of a record, paragraphs separated by blank lines, and what became of its templates. Pure; never fails.
-pub fn to_text(raw: &Raw, wiki: Option<&Wiki>) -> (String, Ledger) {
+pub fn to_text(raw: &Raw, wiki: Option<&Wiki>) -> PageText {
     match (&raw.body, wiki) {
-        (Body::Text(text), _) => (text.clone(), Ledger::default()),
-        (Body::Html(source), _) => (html::to_text(source), Ledger::default()),
+        (Body::Text(text), _) => PageText::plain(text.clone()),
+        (Body::Html(source), _) => PageText::plain(html::to_text(source)),
         (Body::Wikitext(source), wiki) => {
             let page = Page { title: raw.title.as_deref().unwrap_or_default(), timestamp: raw.timestamp.as_deref() };
-            wikitext::expanded_text(source, page, wiki.unwrap_or(&Wiki::default()))
+            wikitext::page_text(source, page, wiki.unwrap_or(&Wiki::default()))
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The first pass over dumps: their templates, one store a wiki, however many files its dump is cut into.
+//! The first pass over dumps: their templates and what their articles teach, one store a wiki, however many files its
+//! dump is cut into.
 
 use super::mediawiki::Pages;
 use super::{Format, ReadSettings, TemplateUse, bytes};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::wikitext::{Gatherer, Templates};
+use crate::wikitext::{Gatherer, Habits, Learner, Templates, Use};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,19 +14,33 @@ use tongues_languages::Tag;
 /// Pages between two looks at the progress.
 const PAGES: u64 = 500;
 
-/// For each file the templates of its wiki; none for a file that is no dump, for a dump without templates, and where
-/// the settings want none. Files of one language and one address are one wiki.
+/// What a first pass over a wiki's dump gave.
+#[derive(Debug, Clone, Default)]
+pub struct Gathered {
+    /// None for a dump without templates, and where the settings want none.
+    pub templates: Option<Arc<Templates>>,
+    /// None learned where the settings want neither.
+    pub habits: Arc<Habits>,
+}
+
+/// A wiki while its files are read.
+#[derive(Default)]
+struct Gathering {
+    gatherer: Option<Gatherer>,
+    learner: Learner,
+}
+
+/// For each file what was gathered of its wiki, nothing for a file that is no dump. Files of one language and one
+/// address are one wiki.
 ///
 /// # Errors
 /// An interruption, no room for the temporary file.
-pub fn gather_templates(
-    files: &[(&Path, Tag, &ReadSettings)],
-    progress: &dyn Progress,
-) -> Result<Vec<Option<Arc<Templates>>>> {
-    let mut gatherers: BTreeMap<(Tag, Option<String>), Gatherer> = BTreeMap::new();
+pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Progress) -> Result<Vec<Gathered>> {
+    let mut gatherings: BTreeMap<(Tag, Option<String>), Gathering> = BTreeMap::new();
     let mut wikis = Vec::with_capacity(files.len());
     let is_dump = |(path, _, settings): &(&Path, Tag, &ReadSettings)| {
-        settings.templates == TemplateUse::Expand && settings.format_of(path) == Some(Format::Mediawiki)
+        (settings.templates == TemplateUse::Expand || settings.markup.closing_sections == Use::Drop)
+            && settings.format_of(path) == Some(Format::Mediawiki)
     };
     let size = |(path, ..): &(&Path, Tag, &ReadSettings)| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if files.iter().any(is_dump) {
@@ -36,7 +51,7 @@ pub fn gather_templates(
             wikis.push(None);
             continue;
         }
-        let (path, language, _) = file;
+        let (path, language, settings) = file;
         // What is no dump is for the reading of the articles to tell.
         let opened = bytes::open(path).and_then(|(text, counter)| Ok((Pages::open(path, text)?, counter)));
         let Ok((pages, counter)) = opened else {
@@ -44,13 +59,12 @@ pub fn gather_templates(
             continue;
         };
         let wiki = (*language, pages.base().map(str::to_owned));
-        if !gatherers.contains_key(&wiki) {
-            let gatherer = Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?;
-            gatherers.insert(wiki.clone(), gatherer);
+        let Gathering { gatherer, learner } = gatherings.entry(wiki.clone()).or_default();
+        if gatherer.is_none() && settings.templates == TemplateUse::Expand {
+            *gatherer = Some(Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?);
         }
-        let gatherer = gatherers.get_mut(&wiki).expect("just put there");
         let (mut count, mut told) = (0, 0);
-        pages.gather(gatherer, &mut || {
+        pages.gather(gatherer.as_mut(), learner, &mut || {
             count += 1;
             if count % PAGES == 0 {
                 if progress.interrupted() {
@@ -66,14 +80,15 @@ pub fn gather_templates(
         wikis.push(Some(wiki));
     }
     let mut stores = BTreeMap::new();
-    for (wiki, gatherer) in gatherers {
-        let store = gatherer.finish().map_err(Error::io("write", &std::env::temp_dir()))?;
-        stores.insert(wiki, store.map(Arc::new));
+    for (wiki, Gathering { gatherer, learner }) in gatherings {
+        let templates = gatherer.map(Gatherer::finish).transpose();
+        let templates = templates.map_err(Error::io("write", &std::env::temp_dir()))?.flatten().map(Arc::new);
+        stores.insert(wiki, Gathered { templates, habits: Arc::new(learner.finish()) });
     }
     if files.iter().any(is_dump) {
         progress.end();
     }
-    Ok(wikis.into_iter().map(|wiki| wiki.and_then(|wiki| stores.get(&wiki).cloned().flatten())).collect())
+    Ok(wikis.into_iter().map(|wiki| wiki.and_then(|wiki| stores.get(&wiki).cloned()).unwrap_or_default()).collect())
 }
 
 #[cfg(test)]
@@ -102,9 +117,9 @@ mod tests {
         let (tag, settings) = ("ltg_Latn".parse().unwrap(), ReadSettings::default());
         let files: Vec<_> = paths.iter().map(|path| (path.as_path(), tag, &settings)).collect();
         let stores = gather_templates(&files, &Silent).unwrap();
-        let counts: Vec<_> = stores.iter().map(|store| store.as_ref().map(|store| store.count())).collect();
+        let counts: Vec<_> = stores.iter().map(|store| store.templates.as_ref().map(|store| store.count())).collect();
         assert_eq!(counts, [Some(2), Some(2), Some(1), None]);
         let drop = ReadSettings { templates: TemplateUse::Drop, ..ReadSettings::default() };
-        assert!(gather_templates(&[(paths[0].as_path(), tag, &drop)], &Silent).unwrap()[0].is_none());
+        assert!(gather_templates(&[(paths[0].as_path(), tag, &drop)], &Silent).unwrap()[0].templates.is_none());
     }
 }

@@ -13,7 +13,7 @@ use crate::filter::language::Identify;
 use crate::io::atomic;
 use crate::io::manifest::{FILE, FileRecord, Manifest, record};
 use crate::progress::Progress;
-use crate::read::{self, Item, ReadSettings};
+use crate::read::{self, Gathered, Item, ReadSettings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ use tongues_languages::identify::{CARD, Identifier};
 use tongues_languages::{Tag, normalise};
 
 /// Version of what the stage writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Name of the folder of units inside the output.
 const WORK: &str = ".work";
 
@@ -67,12 +67,22 @@ pub struct EvaluationSet {
     pub language: Option<Tag>,
 }
 
+/// How texts are brought into their one spelling.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NormalisingSettings {
+    /// Words that mix Latin and Cyrillic letters which look the same become words of the language's script.
+    pub repair_homoglyphs: bool,
+}
+
 /// Settings of the stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentsSettings {
     /// In order: of equal texts the first stays.
     pub sources: Vec<Source>,
+    /// Spelling.
+    pub normalising: NormalisingSettings,
     /// Limits of the filters.
     pub filter: FilterSettings,
     /// Folder or file of the identification model; none identifies nothing.
@@ -89,6 +99,7 @@ impl Default for DocumentsSettings {
     fn default() -> Self {
         DocumentsSettings {
             sources: Vec::new(),
+            normalising: NormalisingSettings::default(),
             filter: FilterSettings::default(),
             identifier: None,
             evaluation: Vec::new(),
@@ -236,8 +247,12 @@ fn evaluation(settings: &DocumentsSettings) -> Result<Index> {
             while let Some(item) = reader.next()? {
                 match item {
                     Item::Document(raw) => {
-                        let (text, _) = read::to_text(&raw, reader.wiki(None).as_ref());
-                        index.add(&set.name, &normalise::normalise(&text).0, set.language.unwrap_or(Tag::UNDETERMINED));
+                        let page = read::to_text(&raw, reader.wiki(Gathered::default()).as_ref());
+                        index.add(
+                            &set.name,
+                            &normalise::normalise(&page.text).0,
+                            set.language.unwrap_or(Tag::UNDETERMINED),
+                        );
                     }
                     Item::Skipped(_) => {}
                     Item::Failed { place, cause } => {

@@ -10,7 +10,8 @@ use crate::io::atomic::AtomicFile;
 use crate::io::documents::{Part, PartsWriter, read_file};
 use crate::io::manifest::{FileRecord, record};
 use crate::progress::Progress;
-use crate::wikitext::Ledger;
+use crate::series::{self, AllSeries, Frequencies};
+use crate::wikitext::{Ledger, PageKind};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,11 +19,20 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tongues_languages::Tag;
+use tongues_languages::normalise::Changes;
 
 /// Name of the list of items that could not be read.
 const FAILED: &str = "failed.jsonl";
 /// Name of the list of pages whose templates were not expanded.
 const UNEXPANDED: &str = "unexpanded.jsonl";
+
+/// Units whose words are counted to tell names from words, the first of a language: 200,000 pages.
+const SAMPLE_UNITS: usize = 100;
+/// Units read side by side.
+const UNITS_AT_ONCE: usize = 16;
+/// Series told of in the manifest, and characters of their first pages.
+const EXAMPLES: usize = 10;
+const EXAMPLE_CHARACTERS: usize = 120;
 
 /// Folders that are written anew each time.
 pub(super) const CLEARED: [&str; 2] = ["kept", "rejected"];
@@ -33,6 +43,8 @@ struct Sum {
     language: Funnel,
     sources: BTreeMap<usize, Funnel>,
     found: BTreeMap<Kind, u64>,
+    page_kinds: BTreeMap<PageKind, u64>,
+    series: Value,
     kept: Vec<Part>,
     rejected: Vec<Part>,
 }
@@ -75,6 +87,19 @@ pub(super) fn reduce(
     let outputs = records(&sums, lists, output)?;
     let mut counts = counts(settings, &sums, evaluation_texts)?;
     counts["templates"] = templates(settings, files);
+    counts["closing_sections"] = closing_sections(settings, files);
+    let by_language = |value: fn(&Sum) -> Value| -> Value {
+        let wikis = sums.iter().filter(|(_, sum)| !sum.page_kinds.is_empty());
+        Value::Object(wikis.map(|(tag, sum)| (tag.to_string(), value(sum))).collect())
+    };
+    let mut normalised: BTreeMap<&str, Changes> = BTreeMap::new();
+    for file in files {
+        let of_language = normalised.entry(file.language.as_str()).or_default();
+        file.units.iter().for_each(|(_, card)| *of_language += card.normalised);
+    }
+    counts["normalised"] = json!(normalised);
+    counts["page_kinds"] = by_language(|sum| json!(sum.page_kinds));
+    counts["series"] = by_language(|sum| sum.series.clone());
     Ok((outputs, counts))
 }
 
@@ -125,6 +150,12 @@ fn write_language(
         |name: &str, rejected| PartsWriter::new(&output.join(name).join(tag.as_str()), rejected, settings.part_bytes);
     let (mut kept, mut rejected) = (writer("kept", false), writer("rejected", true));
     let mut sum = Sum::default();
+    let series = find_series(tag, files, clusters, progress)?;
+    let keep = match settings.filter.dropped_page_kinds.contains(&PageKind::Series) {
+        true => Some(0),
+        false => settings.filter.kept_of_series,
+    };
+    let mut examples = BTreeMap::new();
     for (file, prints) in files {
         let mut number = 0;
         let source = sum.sources.entry(file.source).or_default();
@@ -141,12 +172,25 @@ fn write_language(
             }
             for (row, print) in read_file(path).zip(prints) {
                 let mut row = row?;
-                if let Some(print) = print
-                    && let Verdict::Drop(reason) = clusters.judge(*print, position(file, number), &mut row.document)
-                {
-                    row.reason = Some(reason);
+                if let Some(print) = print {
+                    let here = position(file, number);
+                    let verdict = match clusters.judge(*print, here, &mut row.document) {
+                        Verdict::Keep => series.judge(here, &mut row.document, keep),
+                        dropped => dropped,
+                    };
+                    if row.document.series_id.as_ref() == Some(&row.document.id) {
+                        let begins: String = row.document.text.chars().take(EXAMPLE_CHARACTERS).collect();
+                        examples.insert(here, (row.document.title.clone(), begins));
+                    }
+                    row.reason = match verdict {
+                        Verdict::Keep => None,
+                        Verdict::Drop(reason) => Some(reason),
+                    };
                 }
                 number += 1;
+                if let Some(kind) = row.document.page_kind {
+                    *sum.page_kinds.entry(kind).or_default() += 1;
+                }
                 let signals = row.document.signals;
                 for funnel in [&mut sum.language, &mut *source] {
                     match &row.reason {
@@ -169,7 +213,69 @@ fn write_language(
         }
     }
     (sum.kept, sum.rejected) = (kept.finish()?, rejected.finish()?);
+    let largest = series.all().iter().take(EXAMPLES).map(|one| {
+        let (title, begins) = &examples[&one.pages[0]];
+        json!({ "id": one.id, "title": title, "pages": one.pages.len(), "begins": begins })
+    });
+    let pages: usize = series.all().iter().map(|one| one.pages.len()).sum();
+    sum.series = json!({ "series": series.all().len(), "pages": pages, "largest": largest.collect::<Vec<_>>() });
     Ok(sum)
+}
+
+/// The series among the pages of wikis that are still kept and are no duplicates.
+fn find_series(
+    tag: Tag,
+    files: &[(&MappedFile, &Prints)],
+    clusters: &Clusters,
+    progress: &dyn Progress,
+) -> Result<AllSeries> {
+    let is_wiki = |(file, _): &&(&MappedFile, &Prints)| file.units.iter().any(|(_, card)| card.wiki);
+    let wikis: Vec<_> = files.iter().filter(is_wiki).collect();
+    let mut all = AllSeries::default();
+    let mut frequencies = Frequencies::default();
+    let sample: Vec<&PathBuf> = wikis.iter().flat_map(|(file, _)| &file.units).map(|(path, _)| path).collect();
+    for paths in sample[..sample.len().min(SAMPLE_UNITS)].chunks(UNITS_AT_ONCE) {
+        let words = |path: &&PathBuf| -> Result<Vec<_>> {
+            let rows = read_file(path).filter(|row| row.as_ref().map_or(true, |row| row.reason.is_none()));
+            rows.map(|row| Ok(Frequencies::words(&row?.document.text, tag))).collect()
+        };
+        let units: Vec<_> = paths.par_iter().map(words).collect::<Result<_>>()?;
+        units.into_iter().flatten().for_each(|words| frequencies.add(words));
+        if progress.interrupted() {
+            return Err(Error::Interrupted);
+        }
+    }
+    let frequent = frequencies.frequent();
+    for (file, prints) in wikis {
+        let mut number = 0;
+        for units in file.units.chunks(UNITS_AT_ONCE) {
+            let skeletons = |(path, _): &(PathBuf, UnitCard)| -> Result<Vec<_>> {
+                let rows = read_file(path).map(|row| {
+                    let document = row?.document;
+                    let candidate = series::is_candidate(&document);
+                    let skeletons = candidate.then(|| series::skeletons(&document, &frequent));
+                    Ok((document.id, skeletons))
+                });
+                rows.collect()
+            };
+            let pages: Vec<Vec<(String, _)>> = units.par_iter().map(skeletons).collect::<Result<_>>()?;
+            let prints = prints.iter().flatten().skip(number as usize);
+            for ((id, skeletons), print) in pages.into_iter().flatten().zip(prints) {
+                let here = position(file, number);
+                if let Some((print, skeletons)) = print.zip(skeletons)
+                    && clusters.is_first(print, here)
+                {
+                    all.add(here, id, skeletons);
+                }
+                number += 1;
+            }
+            if progress.interrupted() {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+    all.find();
+    Ok(all)
 }
 
 /// One line for each entry of a list of the units, with its source and file.
@@ -207,6 +313,21 @@ fn templates(settings: &DocumentsSettings, files: &[MappedFile]) -> Value {
         }
     }
     let named = sums.into_iter().map(|(source, ledger)| (settings.sources[source].name.clone(), json!(ledger)));
+    Value::Object(named.collect())
+}
+
+/// By source that is a dump: the closing sections left out, by title.
+fn closing_sections(settings: &DocumentsSettings, files: &[MappedFile]) -> Value {
+    let mut sums: BTreeMap<usize, BTreeMap<&str, u64>> = BTreeMap::new();
+    for file in files {
+        for (_, card) in file.units.iter().filter(|(_, card)| card.wiki) {
+            let sum = sums.entry(file.source).or_default();
+            for (title, count) in &card.closing_sections {
+                *sum.entry(title).or_default() += count;
+            }
+        }
+    }
+    let named = sums.into_iter().map(|(source, titles)| (settings.sources[source].name.clone(), json!(titles)));
     Value::Object(named.collect())
 }
 

@@ -13,14 +13,14 @@ use crate::filter::{self, FilterSettings};
 use crate::io::atomic;
 use crate::io::documents::{FileWriter, Row};
 use crate::progress::Progress;
-use crate::read::{self, Item, Raw, Reader};
-use crate::wikitext::{Ledger, Templates, Wiki};
+use crate::read::{self, Gathered, Item, Raw, Reader};
+use crate::wikitext::{Ledger, PageText, Wiki};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tongues_languages::Tag;
+use tongues_languages::normalise::Changes;
 
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
@@ -53,6 +53,12 @@ pub(super) struct UnitCard {
     /// Pages whose templates were not expanded: the title and the reason.
     #[serde(default)]
     pub unexpanded: Vec<Failure>,
+    /// Closing sections left out, by title.
+    #[serde(default)]
+    pub closing_sections: BTreeMap<String, u64>,
+    /// What normalising changed.
+    #[serde(default)]
+    pub normalised: Changes,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -87,10 +93,11 @@ pub(super) fn map(
                 indices: (s, f),
                 bytes,
                 unit_items: settings.unit_items,
+                homoglyphs: settings.normalising.repair_homoglyphs,
                 judge,
                 work,
                 progress,
-                templates: None,
+                gathered: Gathered::default(),
             });
         }
     }
@@ -118,8 +125,8 @@ fn gather(jobs: &mut [Job], progress: &dyn Progress) -> Result<()> {
     let mut wanted: Vec<&mut Job> = jobs.iter_mut().filter(wanted).collect();
     let files: Vec<_> =
         wanted.iter().map(|job| (job.file.path.as_path(), job.file.language, &job.source.read)).collect();
-    for (job, templates) in wanted.iter_mut().zip(read::gather_templates(&files, progress)?) {
-        job.templates = templates;
+    for (job, gathered) in wanted.iter_mut().zip(read::gather_templates(&files, progress)?) {
+        job.gathered = gathered;
     }
     Ok(())
 }
@@ -130,10 +137,11 @@ struct Job<'a> {
     indices: (usize, usize),
     bytes: u64,
     unit_items: usize,
+    homoglyphs: bool,
     judge: &'a Judge<'a>,
     work: &'a Path,
     progress: &'a dyn Progress,
-    templates: Option<Arc<Templates>>,
+    gathered: Gathered,
 }
 
 impl Job<'_> {
@@ -194,7 +202,7 @@ impl Job<'_> {
 
     fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
         let mut reader = read::open(&self.file.path, &self.source.read)?;
-        let wiki = reader.wiki(self.templates.clone());
+        let wiki = reader.wiki(self.gathered.clone());
         let (mut units, mut told, mut last) = (Vec::new(), 0, false);
         let mut ahead = reader.next()?;
         while !last {
@@ -246,13 +254,18 @@ impl Job<'_> {
         card: &mut UnitCard,
         chunk: usize,
     ) -> Result<()> {
-        let rows: Vec<(Row, Ledger)> = if parallel {
+        let rows: Vec<(Row, PageText)> = if parallel {
             raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
         } else {
             raws.into_iter().map(|raw| self.row(raw, wiki)).collect()
         };
-        for (row, ledger) in &rows {
+        for (row, page) in &rows {
+            let ledger = &page.ledger;
             card.templates.add(ledger);
+            card.normalised += page.changes;
+            for title in &page.closing_sections {
+                *card.closing_sections.entry(title.clone()).or_default() += 1;
+            }
             let place = || row.document.title.clone().unwrap_or_else(|| row.document.id.clone());
             let failure = |reason: &String| Failure { place: place(), cause: reason.clone() };
             card.unexpanded.extend(ledger.unexpanded.keys().map(failure));
@@ -260,12 +273,13 @@ impl Job<'_> {
         let bytes = serde_json::to_vec(card).expect("a card is plain data");
         atomic::write(&self.path(chunk, "json"), &bytes)?;
         let mut writer = FileWriter::create(&self.path(chunk, "parquet"), true)?;
-        rows.into_iter().try_for_each(|(row, _)| writer.push(row))?;
+        rows.into_iter().try_for_each(|(row, ..)| writer.push(row))?;
         writer.finish().map(drop)
     }
 
-    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, Ledger) {
-        let (text, ledger) = extract::text_of(&raw, wiki);
+    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, PageText) {
+        let mut page = extract::text_of(&raw, wiki, self.file.language, self.homoglyphs);
+        let text = std::mem::take(&mut page.text);
         let id = match self.source.files.len() {
             1 => format!("{}:{}", self.source.name, raw.id),
             _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
@@ -279,19 +293,24 @@ impl Job<'_> {
             source: self.source.name.clone(),
             timestamp: raw.timestamp,
             licence: raw.licence.or_else(|| self.source.licence.clone()),
+            page_kind: page.kind,
         };
         let mut document = extracted.measured();
         let reason = match self.judge.judge(&mut document) {
             Verdict::Keep => None,
             Verdict::Drop(reason) => Some(reason),
         };
-        (Row { document, reason }, ledger)
+        (Row { document, reason }, page)
     }
 }
 
 impl Judge<'_> {
-    /// Filters, then the language, then contamination; the first that says no decides.
+    /// The kind of page, filters, then the language, then contamination; the first that says no decides.
     fn judge(&self, document: &mut Document) -> Verdict {
+        let verdict = filter::judge_kind(document.page_kind, self.filter);
+        if verdict != Verdict::Keep {
+            return verdict;
+        }
         let verdict = filter::judge(&document.signals, self.filter);
         if verdict != Verdict::Keep {
             return verdict;

@@ -8,9 +8,11 @@
 mod debris;
 mod entities;
 mod expand;
+mod habits;
 mod lines;
 mod links;
 mod markup;
+mod settings;
 mod site;
 mod tags;
 mod templates;
@@ -18,9 +20,12 @@ mod title;
 mod unseen;
 
 pub use expand::{Gatherer, Ledger, Overrun, Page, Templates};
+pub use habits::{Habits, Learner, PageKind};
+pub use settings::{MarkupSettings, Use};
 pub use site::{Site, Target};
 use std::sync::Arc;
 pub(crate) use tags::BLOCKS;
+use tongues_languages::normalise::Changes;
 
 /// What the text of a page depends on besides the page.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +34,50 @@ pub struct Wiki {
     pub site: Arc<Site>,
     /// Its templates; none leaves the calls of templates out.
     pub templates: Option<Arc<Templates>>,
+    /// What its pages teach of it.
+    pub habits: Arc<Habits>,
+    /// What becomes of the parts of its pages.
+    pub markup: MarkupSettings,
+}
+
+/// What a page came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageText {
+    /// Plain text; paragraphs separated by blank lines.
+    pub text: String,
+    /// What became of its templates.
+    pub ledger: Ledger,
+    /// As far as its source tells; none of what is no page of a wiki.
+    pub kind: Option<PageKind>,
+    /// Titles of the closing sections that were left out.
+    pub closing_sections: Vec<String>,
+    /// What normalising changed.
+    pub changes: Changes,
+}
+
+impl PageText {
+    /// A text without more to say of it.
+    pub fn plain(text: String) -> PageText {
+        PageText { text, ..PageText::default() }
+    }
+}
+
+/// What a page of a wiki comes to: its closing sections left out where the settings want it, templates expanded,
+/// markup gone. Never fails or panics; the same page and wiki always give the same text.
+pub fn page_text(source: &str, page: Page, wiki: &Wiki) -> PageText {
+    let (cut, closing_sections) = wiki.habits.without_closing_sections(source);
+    let kind = wiki.habits.kind_of(page.title, &cut, &wiki.site);
+    let (source, closing_sections) = match wiki.markup.closing_sections {
+        Use::Drop => (cut.as_ref(), closing_sections),
+        Use::Keep => (source, Vec::new()),
+    };
+    let (text, ledger) = expanded_text(source, page, wiki);
+    PageText { text, ledger, kind: Some(kind), closing_sections, changes: Changes::default() }
 }
 
 /// Plain text of a page with its templates expanded, and what was met on the way. A page that asks for too much is
-/// taken as it was written. Never fails or panics; the same page and wiki always give the same text.
-pub fn expanded_text(source: &str, page: Page, wiki: &Wiki) -> (String, Ledger) {
+/// taken as it was written.
+fn expanded_text(source: &str, page: Page, wiki: &Wiki) -> (String, Ledger) {
     let Some(templates) = wiki.templates.as_ref().filter(|_| source.contains("{{")) else {
         return (to_text(source, &wiki.site), Ledger::default());
     };

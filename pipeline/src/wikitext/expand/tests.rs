@@ -16,7 +16,7 @@ fn wiki(templates: &[(&str, &str)]) -> Wiki {
         gatherer.page(10, &title, "2017-01-01T00:00:00Z");
         gatherer.template(&title, source, site.is_redirect(source), &site).unwrap();
     }
-    Wiki { site: Arc::new(site), templates: Some(Arc::new(gatherer.finish().unwrap().unwrap())) }
+    Wiki { site: Arc::new(site), templates: Some(Arc::new(gatherer.finish().unwrap().unwrap())), ..Wiki::default() }
 }
 
 fn page() -> Page<'static> {

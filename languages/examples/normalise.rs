@@ -1,0 +1,24 @@
+//! How fast texts are brought into their one spelling, on one core: `normalise TAG FILE…`, the median of nine passes.
+#![allow(clippy::print_stdout)]
+
+use std::time::Instant;
+use tongues_languages::normalise::{Changes, Normaliser};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let normaliser = Normaliser::new(arguments.next().ok_or("which language? normalise TAG FILE…")?.parse()?);
+    let texts: Vec<String> = arguments.map(std::fs::read_to_string).collect::<Result<_, _>>()?;
+    let bytes: usize = texts.iter().map(String::len).sum();
+    let mut changes = Changes::default();
+    let mut seconds: Vec<f64> = (0..9)
+        .map(|_| {
+            changes = Changes::default();
+            let start = Instant::now();
+            texts.iter().for_each(|text| changes += std::hint::black_box(normaliser.normalise(text)).1);
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    println!("{:.0} MB/s, {bytes} bytes; {changes:?}", bytes as f64 / seconds[4] / 1e6);
+    Ok(())
+}

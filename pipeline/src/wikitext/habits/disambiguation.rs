@@ -1,0 +1,191 @@
+//! Pages that only say which of several things a name may mean, told without a word of any language.
+//!
+//! `__DISAMBIG__` says it, in the page or in a template it calls. Where a dump lacks its templates (or an old wiki the
+//! word), the names of templates, categories and the bracketed ends of titles are learned that stand almost only on
+//! pages of that shape: a short line, then items that repeat the title and link on.
+
+use super::outline::{Outline, heading, letters};
+use crate::wikitext::site::{Site, Target};
+use crate::wikitext::title::capital;
+use std::collections::{BTreeSet, HashMap};
+
+/// The word, lower case: every wiki knows it, whatever it has beside it.
+pub(super) const SWITCH: &str = "__disambig__";
+/// Names that templates have on wikis in many languages; redirects to a template in the wiki's own.
+const COMMON: [&str; 3] = ["Disambig", "Disambiguation", "Dab"];
+/// Pages with a name from which it can be learned.
+const LEAST_PAGES: u32 = 3;
+/// The same where the name is both on the page and in brackets behind the title.
+const LEAST_PAGES_OF_BOTH: u32 = 2;
+/// Share of these pages that have the shape.
+const SHAPED: (u32, u32) = (6, 10);
+/// Letters beside the items, at most, besides twice those of the title.
+const BESIDE: usize = 200;
+
+/// Whether a page has the shape.
+pub(super) fn is_shaped(title: &str, source: &str) -> bool {
+    if source.contains("<ref") || source.contains("{|") || source.len() > 20_000 {
+        return false;
+    }
+    let stem = title.split(['(', '（']).next().unwrap_or_default().trim().to_lowercase();
+    // Endings differ: the first seven tenths of the name, three letters or more.
+    let count = stem.chars().count();
+    let key: String = stem.chars().take((count * 7 / 10).max(3)).collect();
+    let (mut items, mut named, mut linked, mut beside, mut all) = (0, 0, 0, 0, 0);
+    for line in Outline::of(source).text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let category = line.starts_with("[[") && line.contains(':') && line.ends_with("]]");
+        if heading(line).is_some() || category {
+            continue;
+        }
+        let shown = letters(line);
+        all += shown;
+        if line.starts_with(['*', '#']) {
+            items += 1;
+            named += usize::from(line.to_lowercase().contains(&key));
+            linked += usize::from(line.contains("[["));
+        } else {
+            beside += shown;
+        }
+    }
+    items >= 2
+        && named * 2 >= items
+        && linked * 2 >= items
+        && beside <= BESIDE + 2 * letters(title)
+        && beside * 10 <= all * 6
+        && !key.is_empty()
+}
+
+/// Whether a page is a list with little beside it: what is asked of one that only its templates tell of.
+fn is_a_list(source: &str) -> bool {
+    let outline = Outline::of(source);
+    let sum = outline.letters();
+    let items = outline.text.lines().filter(|line| line.trim_start().starts_with(['*', '#'])).count();
+    items >= 2 && sum.prose <= sum.items + sum.links + BESIDE
+}
+
+/// The bracketed end of a title: `Rēzekne (nūzeimis)`.
+fn bracketed(title: &str) -> Option<String> {
+    let inside = title.strip_suffix(')')?.rsplit_once(" (")?.1;
+    Some(capital(inside.trim()))
+}
+
+/// Templates that a page calls, and its categories, as titles without their namespace.
+fn names(source: &str, site: &Site) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut add = |name: &str| {
+        let name = name.replace('_', " ");
+        let name = capital(name.trim());
+        if !name.is_empty() && name.len() <= 255 {
+            found.insert(name);
+        }
+    };
+    for part in source.split("{{").skip(1) {
+        let name = part.split(['|', '}', '\n', '{', '<']).next().unwrap_or_default();
+        add(match site.namespace_of(name) {
+            10 => name.split_once(':').map_or(name, |(_, name)| name),
+            _ => name,
+        });
+    }
+    for part in source.split("[[").skip(1) {
+        let link = part.split(['|', ']', '\n']).next().unwrap_or_default();
+        if site.target(link) == Target::Category {
+            add(link.split_once(':').map_or(link, |(_, name)| name));
+        }
+    }
+    found
+}
+
+#[derive(Default, Clone, Copy)]
+struct Pages {
+    all: u32,
+    shaped: u32,
+    behind_titles: u32,
+}
+
+/// Takes in the pages of a wiki.
+#[derive(Default)]
+pub(super) struct Learner {
+    names: HashMap<String, Pages>,
+    certain: BTreeSet<String>,
+}
+
+impl Learner {
+    pub(super) fn template(&mut self, name: &str, source: &str) {
+        if source.to_ascii_lowercase().contains(SWITCH) {
+            self.certain.insert(capital(name));
+        }
+    }
+
+    pub(super) fn article(&mut self, title: &str, source: &str, site: &Site) {
+        let shaped = u32::from(is_shaped(title, source));
+        let behind = bracketed(title);
+        for name in names(source, site) {
+            let pages = self.names.entry(name).or_default();
+            pages.all += 1;
+            pages.shaped += shaped;
+        }
+        if let Some(name) = behind {
+            let pages = self.names.entry(name).or_default();
+            pages.all += 1;
+            pages.shaped += shaped;
+            pages.behind_titles += 1;
+        }
+    }
+
+    pub(super) fn finish(self) -> BTreeSet<String> {
+        let learned = |pages: &Pages| {
+            let least = if pages.behind_titles > 0 { LEAST_PAGES_OF_BOTH } else { LEAST_PAGES };
+            pages.all >= least && pages.shaped * SHAPED.1 >= pages.all * SHAPED.0
+        };
+        let learned = self.names.into_iter().filter(|(_, pages)| learned(pages)).map(|(name, _)| name);
+        learned.chain(self.certain).chain(COMMON.map(str::to_owned)).collect()
+    }
+}
+
+/// Whether a page is one, by the names that were learned.
+pub(super) fn is_one(title: &str, source: &str, site: &Site, learned: &BTreeSet<String>) -> bool {
+    // ASCII alone changes case, so this finds it in any case without another copy of long pages.
+    if source.len() < 100_000 && source.to_ascii_lowercase().contains(SWITCH) {
+        return true;
+    }
+    let named = bracketed(title).is_some_and(|name| learned.contains(&name))
+        || names(source, site).iter().any(|name| learned.contains(name));
+    named && is_a_list(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str =
+        "'''Malta''' var byut:\n* [[Malta (upe)]], upe Latgolā\n* [[Malta (vaļsts)|Malta]], vaļsts\n\n{{Nūzeimis}}";
+
+    #[test]
+    fn the_shape_is_a_short_line_and_items_with_the_title() {
+        assert!(is_shaped("Malta", ONE));
+        assert!(is_shaped("Malta (nūzeimis)", ONE));
+        assert!(!is_shaped("Dubna", ONE));
+        assert!(!is_shaped("Malta", "'''Malta''' ira upe.\n\n== Pītekys ==\n* [[Tiskādu upe]]\n* [[Lopu upe]]"));
+        let told = format!("{}\n{ONE}", "Vuords ir vacs i daudzu reižu puormeits. ".repeat(12));
+        assert!(!is_shaped("Malta", &told));
+        assert!(!is_shaped("Malta", &ONE.replace("upe Latgolā", "upe<ref>x</ref>")));
+    }
+
+    #[test]
+    fn names_are_learned_from_pages_of_that_shape() {
+        let site = Site::default();
+        let mut learner = Learner::default();
+        for name in ["Malta", "Dubna", "Rēzekne"] {
+            learner.article(name, &ONE.replace("Malta", name), &site);
+            learner.article(&format!("{name} (upe)"), "Upe.\n{{Upe}} [[Category:Upis]]", &site);
+        }
+        learner.template("zeimeibys", "x<includeonly>__DISAMBIG__</includeonly>");
+        let learned = learner.finish();
+        let own: Vec<&str> = learned.iter().map(String::as_str).filter(|name| !COMMON.contains(name)).collect();
+        assert_eq!(own, ["Nūzeimis", "Zeimeibys"]);
+        assert!(is_one("Bolva", "Bolva:\n* a\n* b\n{{nūzeimis}}", &site, &learned));
+        assert!(is_one("Bolva", "x __Disambig__", &site, &learned));
+        assert!(!is_one("Bolva", "Bolva ira upe. {{nūzeimis}}", &site, &learned));
+        assert!(!is_one("Bolva", "Bolva:\n* a\n* b\n{{cits}}", &site, &learned));
+    }
+}

@@ -1,0 +1,89 @@
+//! What a dump tells of its pages: closing sections, kinds, series; and the spelling of their text.
+
+use crate::harness::Place;
+use crate::samples::{dump, recipe};
+use tongues_pipeline::io::documents;
+
+/// Six articles with references at the end, a page that tells meanings apart, 24 rivers by a bot.
+fn wiki() -> String {
+    let mut pages: Vec<(String, String)> = (0..6)
+        .map(|n| {
+            let told =
+                format!("Cylvāks numer {n} dzeivuoja Latgolā i roksteja gruomotys par vuordim{}.", "a".repeat(n));
+            (
+                format!("Rakstinīks{n}"),
+                format!(
+                    "{told}&lt;ref&gt;x&lt;/ref&gt;\n\n== Nūruodis ==\n&lt;references/&gt;\n* [http://x.y Puslopa]"
+                ),
+            )
+        })
+        .collect();
+    pages[0].1.insert_str(0, "Mоsts. "); // with a Cyrillic letter
+    let meanings = "Malta var byut:\n* [[Malta (upe)]], upe Latgolā\n* [[Malta (vaļsts)]], vaļsts jiurā\n__DISAMBIG__";
+    pages.push(("Malta".to_owned(), meanings.to_owned()));
+    pages.extend((0..24).map(|n| {
+        let text = format!("Upe{n} ira upe pi Cīms{}. Itei upe ir {} kilometrus gara i tak da jiurai.", n * 3, n + 5);
+        (format!("Upe{n}"), text)
+    }));
+    let pages: Vec<(&str, &str)> = pages.iter().map(|(title, text)| (title.as_str(), text.as_str())).collect();
+    dump(&pages)
+}
+
+fn manifest(place: &Place, output: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(place.path(output).join("documents/manifest.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn pages_are_told_apart_and_a_recipe_says_which_stay() {
+    let place = Place::new();
+    place.write("wiki.xml", wiki());
+    place.write("all.toml", recipe("wiki.xml"));
+    let keys = "[normalising]\nrepair_homoglyphs = true\n[filter]\ndropped_page_kinds = [\"disambiguation\"]\nkept_of_series = 3\n";
+    place.write("some.toml", recipe("wiki.xml") + "closing_sections = \"keep\"\n" + keys);
+    for name in ["all", "some"] {
+        place.run(&["pipeline", &format!("{name}.toml"), "--output", name]).expect(0, &[]);
+    }
+    let all = manifest(&place, "all")["counts"].clone();
+    assert_eq!(all["closing_sections"], serde_json::json!({ "wiki": { "nūruodis": 6 } }));
+    assert_eq!(all["page_kinds"]["ltg_Latn"], serde_json::json!({ "stub": 6, "disambiguation": 1, "series": 24 }));
+    let series = &all["series"]["ltg_Latn"];
+    assert_eq!(
+        (&series["series"], &series["pages"], &series["largest"][0]["title"]),
+        (&1.into(), &24.into(), &"Upe0".into())
+    );
+    assert_eq!(
+        (&all["languages"]["ltg_Latn"]["kept"], &all["normalised"]["ltg_Latn"]["homoglyphs"]),
+        (&31.into(), &0.into())
+    );
+
+    let some = manifest(&place, "some")["counts"].clone();
+    assert_eq!(some["closing_sections"], serde_json::json!({ "wiki": {} }));
+    assert_eq!(some["languages"]["ltg_Latn"]["dropped"], serde_json::json!({ "page_kind": 1, "series_page": 21 }));
+    assert_eq!(some["normalised"]["ltg_Latn"]["homoglyphs"], 1);
+    let tag = "ltg_Latn".parse().unwrap();
+    let kept = documents::read(&place.path("some").join("documents/kept"), tag).unwrap();
+    let kept: Vec<_> = kept.map(|document| document.unwrap()).collect();
+    assert_eq!(kept.len(), 9);
+    assert!(kept[0].text.starts_with("Mosts.") && kept[0].text.contains("Nūruodis"), "{}", kept[0].text);
+    assert_eq!((kept[8].series_id.as_deref(), kept[8].series_size), (Some("wiki:8"), 24));
+}
+
+#[test]
+fn extraction_leaves_closing_sections_out_unless_asked() {
+    let place = Place::new();
+    place.write("wiki.xml", wiki());
+    let said = place.run(&["extract", "wiki.xml"]).expect(0, &["closing sections left out: 6 nūruodis"]);
+    assert!(!said.stdout.contains("Puslopa") && said.stdout.contains("\"page_kind\":\"disambiguation\""));
+    let said = place.run(&["extract", "wiki.xml", "--closing-sections", "keep"]).expect(0, &[]);
+    assert!(said.stdout.contains("Puslopa"));
+    place.run(&["extract", "wiki.xml", "--closing-sections", "no"]).expect(2, &["closing-sections", "keep"]);
+}
+
+#[test]
+fn a_kind_that_is_none_is_refused() {
+    let place = Place::new();
+    place.write("wiki.xml", wiki());
+    place.write("r.toml", recipe("wiki.xml") + "[filter]\ndropped_page_kinds = [\"stubs\"]\n");
+    place.run(&["pipeline", "r.toml"]).expect(2, &["dropped_page_kinds", "stubs", "disambiguation"]);
+}

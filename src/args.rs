@@ -257,6 +257,9 @@ pub struct ExtractArguments {
     /// Put in what the dump's own templates give (expand), or leave them out (drop).
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     pub templates: Templates,
+    /// Run the modules in Lua that these templates call (run), or leave their calls out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub modules: Modules,
 }
 
 /// What becomes of a wiki's templates.
@@ -266,6 +269,16 @@ pub enum Templates {
     #[default]
     Expand,
     /// They are left out, but for those that only dress their text.
+    Drop,
+}
+
+/// What becomes of a wiki's modules, programs in Lua that its templates call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Modules {
+    /// They run, and what they say is text of the page.
+    Run,
+    /// Their calls are left out.
+    #[default]
     Drop,
 }
 

@@ -278,6 +278,7 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         licence: source.licence.clone(),
         read: ReadSettings {
             templates: source.templates.unwrap_or_default(),
+            modules: source.modules.unwrap_or_default(),
             drop_prefix: source.drop_prefix.clone(),
             ..reading(source.format, source.text_column.as_deref())
         },

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tongues_pipeline::read::{Format, TemplateUse};
+use tongues_pipeline::read::{Format, ModuleUse, TemplateUse};
 use tongues_pretrain::comparison::Equal;
 
 /// One thing wrong with a recipe.
@@ -63,6 +63,8 @@ pub struct Source {
     pub text_column: Option<String>,
     /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
     pub templates: Option<TemplateUse>,
+    /// `run` runs the modules in Lua that these templates call, `drop` leaves their calls out; `drop` otherwise.
+    pub modules: Option<ModuleUse>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more.
     pub drop_prefix: Option<String>,
 }

@@ -17,6 +17,7 @@ const LICENCE: &str = "CC BY-SA";
 
 const ARTICLES: i32 = 0;
 const TEMPLATES: i32 = 10;
+const MODULES: i32 = 828;
 
 /// A dump being read.
 pub(super) struct Pages {
@@ -31,8 +32,8 @@ pub(super) struct Pages {
     wrapped: bool,
     ended: bool,
     last_title: Option<String>,
-    /// The namespace whose pages' sources are read; those of others are passed over.
-    wanted: i32,
+    /// The namespaces whose pages' sources are read; those of others are passed over.
+    wanted: &'static [i32],
 }
 
 enum Tag {
@@ -87,7 +88,7 @@ impl Pages {
             wrapped: false,
             ended: false,
             last_title: None,
-            wanted: ARTICLES,
+            wanted: &[ARTICLES],
         };
         match pages.preamble() {
             Ok(true) => Ok(pages),
@@ -105,16 +106,25 @@ impl Pages {
         self.base.as_deref()
     }
 
-    /// Reads all pages for their templates and titles, `each` being told after every one; what is broken is for the
-    /// reading of the articles to tell.
-    pub(super) fn gather(mut self, gatherer: &mut Gatherer, each: &mut dyn FnMut() -> Result<()>) -> Result<()> {
-        self.wanted = TEMPLATES;
+    /// Reads all pages for their templates and titles, and for their `modules` where they are asked for, `each` being
+    /// told after every one; what is broken is for the reading of the articles to tell.
+    pub(super) fn gather(
+        mut self,
+        gatherer: &mut Gatherer,
+        modules: bool,
+        each: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.wanted = if modules { &[TEMPLATES, MODULES] } else { &[TEMPLATES] };
         while let Ok(Some(page)) = self.page() {
             let namespace = self.namespace(&page);
             gatherer.page(namespace, &page.title, &page.timestamp);
             if namespace == TEMPLATES && matches!(page.model.as_str(), "" | "wikitext") {
                 let redirect = page.redirect || self.site.is_redirect(&page.text);
                 let written = gatherer.template(&page.title, &page.text, redirect, &self.site);
+                written.map_err(Error::io("write", &std::env::temp_dir()))?;
+            }
+            if namespace == MODULES && modules {
+                let written = gatherer.module(&page.title, &page.text);
                 written.map_err(Error::io("write", &std::env::temp_dir()))?;
             }
             each()?;
@@ -272,7 +282,10 @@ impl Pages {
                     "timestamp" if inside_revision => revision.timestamp = self.content("timestamp")?,
                     "model" if inside_revision => revision.model = self.content("model")?,
                     "format" if inside_revision => revision.format = self.content("format")?,
-                    "text" if inside_revision && page.namespace.is_some_and(|namespace| namespace != self.wanted) => {
+                    "text"
+                        if inside_revision
+                            && page.namespace.is_some_and(|namespace| !self.wanted.contains(&namespace)) =>
+                    {
                         self.pass_over("text")?;
                     }
                     "text" if inside_revision => revision.text = self.content("text")?,

@@ -77,6 +77,17 @@ pub enum TemplateUse {
     Drop,
 }
 
+/// What becomes of a wiki's modules, programs in Lua that its templates call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModuleUse {
+    /// They run, and what they say is text of the page.
+    Run,
+    /// Calls of modules are left out.
+    #[default]
+    Drop,
+}
+
 /// How a source is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -95,6 +106,8 @@ pub struct ReadSettings {
     pub drop_prefix: Option<String>,
     /// Of dumps.
     pub templates: TemplateUse,
+    /// Of dumps whose templates are expanded.
+    pub modules: ModuleUse,
 }
 
 impl Default for ReadSettings {
@@ -107,6 +120,7 @@ impl Default for ReadSettings {
             url_column: None,
             drop_prefix: None,
             templates: TemplateUse::default(),
+            modules: ModuleUse::default(),
         }
     }
 }

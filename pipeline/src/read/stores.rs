@@ -1,7 +1,7 @@
-//! The first pass over dumps: their templates, one store a wiki, however many files its dump is cut into.
+//! The first pass over dumps: their templates and modules, one store a wiki, however many files its dump is cut into.
 
 use super::mediawiki::Pages;
-use super::{Format, ReadSettings, TemplateUse, bytes};
+use super::{Format, ModuleUse, ReadSettings, TemplateUse, bytes};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::wikitext::{Gatherer, Templates};
@@ -36,7 +36,7 @@ pub fn gather_templates(
             wikis.push(None);
             continue;
         }
-        let (path, language, _) = file;
+        let (path, language, settings) = file;
         // What is no dump is for the reading of the articles to tell.
         let opened = bytes::open(path).and_then(|(text, counter)| Ok((Pages::open(path, text)?, counter)));
         let Ok((pages, counter)) = opened else {
@@ -50,7 +50,7 @@ pub fn gather_templates(
         }
         let gatherer = gatherers.get_mut(&wiki).expect("just put there");
         let (mut count, mut told) = (0, 0);
-        pages.gather(gatherer, &mut || {
+        pages.gather(gatherer, settings.modules == ModuleUse::Run, &mut || {
             count += 1;
             if count % PAGES == 0 {
                 if progress.interrupted() {

@@ -17,7 +17,7 @@ mod templates;
 mod title;
 mod unseen;
 
-pub use expand::{Gatherer, Ledger, Overrun, Page, Templates};
+pub use expand::{Gatherer, Ledger, ModuleError, Overrun, Page, Templates};
 pub use site::{Site, Target};
 use std::sync::Arc;
 pub(crate) use tags::BLOCKS;

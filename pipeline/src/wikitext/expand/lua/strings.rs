@@ -6,8 +6,6 @@ use mlua::{Error, IntoLua, Lua, MultiValue, Result, Table, Value};
 use std::rc::Rc;
 use unicode_normalization::UnicodeNormalization;
 
-/// Steps of a pattern that count as an instruction.
-const STEPS: u64 = 4;
 /// Bytes looked through that count as an instruction.
 const BYTES: usize = 64;
 /// Longest text that is made by repeating.
@@ -283,15 +281,15 @@ fn read(pattern: &[u8], units: Units, anchors: bool) -> Result<Pattern> {
     })
 }
 
-/// What a search finds, its steps taken from the budget.
+/// What a search finds; each of its steps counts as an instruction.
 fn counted<T>(budget: &Budget, search: impl FnOnce(&mut u64) -> std::result::Result<T, Fault>) -> Result<T> {
-    let given = budget.left().saturating_mul(STEPS);
+    let given = budget.left();
     let mut steps = given;
     let found = search(&mut steps);
     match found {
         Err(Fault::Steps) => Err(budget.end(Stop::Instructions)),
         Err(Fault::Malformed(message)) => Err(runtime(message)),
-        Ok(found) => budget.charge((given - steps) / STEPS).map(|()| found),
+        Ok(found) => budget.charge(given - steps).map(|()| found),
     }
 }
 

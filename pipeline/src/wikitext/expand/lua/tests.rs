@@ -311,7 +311,7 @@ fn modules_made_to_kill() {
         let (text, ledger) = expanded_text(&source, page, &wiki);
         assert!(text.starts_with("Lobs") && text.ends_with("irā."), "{name}: {text:?}");
         assert!(ledger.module_errors.keys().any(|key| key.ends_with(kind)), "{name}: {ledger:?}");
-        assert!(started.elapsed().as_secs() < 60, "{name}: {:?}", started.elapsed());
+        assert!(started.elapsed().as_secs() < 300, "{name}: {:?}", started.elapsed());
         assert_eq!(run(&wiki, "{{#invoke:Fine|f}}").0, "fine", "after {name}");
     }
 }

@@ -261,6 +261,9 @@ pub struct ExtractArguments {
     /// Sections of references and links at the end of a dump's pages, by the wiki's own titles: drop or keep.
     #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
     pub closing_sections: Use,
+    /// Run the modules in Lua that these templates call (run), or leave their calls out (drop).
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    pub modules: Modules,
 }
 
 /// What becomes of a wiki's templates.
@@ -270,6 +273,16 @@ pub enum Templates {
     #[default]
     Expand,
     /// They are left out, but for those that only dress their text.
+    Drop,
+}
+
+/// What becomes of a wiki's modules, programs in Lua that its templates call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Modules {
+    /// They run, and what they say is text of the page.
+    Run,
+    /// Their calls are left out.
+    #[default]
     Drop,
 }
 

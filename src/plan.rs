@@ -281,6 +281,7 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         licence: source.licence.clone(),
         read: ReadSettings {
             templates: source.templates.unwrap_or_default(),
+            modules: source.modules.unwrap_or_default(),
             drop_prefix: source.drop_prefix.clone(),
             markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
             ..reading(source.format, source.text_column.as_deref())

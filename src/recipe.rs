@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tongues_pipeline::read::{Format, TemplateUse};
+use tongues_pipeline::read::{Format, ModuleUse, TemplateUse};
 use tongues_pipeline::wikitext::Use;
 use tongues_pretrain::comparison::Equal;
 
@@ -67,6 +67,8 @@ pub struct Source {
     /// `drop` leaves out the sections of references and links at the end of a dump's pages, `keep` does not; `drop`
     /// otherwise.
     pub closing_sections: Option<Use>,
+    /// `run` runs the modules in Lua that these templates call, `drop` leaves their calls out; `drop` otherwise.
+    pub modules: Option<ModuleUse>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more.
     pub drop_prefix: Option<String>,
 }

@@ -83,6 +83,39 @@ fn templates_are_expanded_or_left_out() {
 }
 
 #[test]
+fn modules_run_where_they_are_asked_for() {
+    let place = Place::new();
+    let module = |name: &str, lua: &str| {
+        format!(
+            "<page><title>Modulis:{name}</title><ns>828</ns><id>9</id><revision><model>Scribunto</model><text>{lua}\
+             </text></revision></page>\n"
+        )
+    };
+    let parts = [
+        template("Garums", "{{#invoke:Upe|garums|{{{1}}}}}"),
+        module(
+            "Upe",
+            "local vineiba = mw.loadData('Module:Upe/dati').vineiba\nlocal p = {}\nfunction p.garums(frame)\n\
+             return mw.getContentLanguage():formatNum(frame.args[1]) .. ' ' .. vineiba\nend\n\
+             function p.slykts() error('slykta upe') end\nreturn p",
+        ),
+        module("Upe/dati", "return { vineiba = 'km' }"),
+    ];
+    let pages = [("Pyrmuo", "Upe ir {{garums|1234}} gara."), ("Ūtruo", "Teksts{{#invoke:Upe|slykts}}.")];
+    place.write("ltgwiki.xml", dump(&pages).replace("</mediawiki>", &(parts.concat() + "</mediawiki>")));
+    let texts = |stdout: &str| -> Vec<String> {
+        lines(stdout).iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let run = ["extract", "ltgwiki.xml", "--modules", "run"];
+    let said = place.run(&run).expect(0, &["1 calls ran, 1 failed (Upe.slykts: error: 1)", "slykta upe"]);
+    assert_eq!(texts(&said.stdout), ["Upe ir 1,234 km gara.", "Teksts."]);
+    let same = place.run(&[&run[..], &["--jobs", "1"]].concat()).expect(0, &[]);
+    assert_eq!(same.stdout, said.stdout);
+    let dropped = place.run(&["extract", "ltgwiki.xml"]).expect(0, &["2 modules"]);
+    assert_eq!(texts(&dropped.stdout), ["Upe ir gara.", "Teksts."]);
+}
+
+#[test]
 fn what_is_wrong_is_named_and_nothing_is_left_behind() {
     let place = Place::new();
     place.run(&["extract"]).expect(2, &["<INPUT>..."]);

@@ -163,6 +163,10 @@ pub fn extract(
                 for reason in ledger.unexpanded.keys() {
                     tracing::warn!(file = %path.display(), title = document.title, reason, "templates not expanded");
                 }
+                for failure in &ledger.failures {
+                    let (key, reason) = (failure.key(), &failure.reason);
+                    tracing::warn!(file = %path.display(), title = document.title, %key, reason, "a module failed");
+                }
                 counts.templates.add(&ledger);
                 if document.text.is_empty() {
                     counts.without_text += 1;

@@ -1,6 +1,6 @@
 //! `tongues extract`: dumps and other files to plain text, for whoever wants no more than that.
 
-use crate::args::{ExtractArguments, Templates};
+use crate::args::{ExtractArguments, Modules, Templates};
 use crate::bars::Bars;
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -9,9 +9,12 @@ use tongues_languages::Tag;
 use tongues_pipeline::extract::{Counts, Extracted, extract};
 use tongues_pipeline::io::atomic::AtomicFile;
 use tongues_pipeline::io::documents::{FileWriter, Row};
-use tongues_pipeline::read::{ReadSettings, TemplateUse, gather_templates};
+use tongues_pipeline::read::{ModuleUse, ReadSettings, TemplateUse, gather_templates};
 use tongues_pipeline::wikitext::{Ledger, MarkupSettings};
 use tongues_pipeline::{Error, progress::Progress};
+
+/// Kinds of failed calls that the summary names.
+const FAILURES: usize = 10;
 
 /// Where the documents go.
 enum Output {
@@ -28,8 +31,12 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
         Templates::Expand => TemplateUse::Expand,
         Templates::Drop => TemplateUse::Drop,
     };
+    let modules = match arguments.modules {
+        Modules::Run => ModuleUse::Run,
+        Modules::Drop => ModuleUse::Drop,
+    };
     let markup = MarkupSettings { closing_sections: arguments.closing_sections };
-    let settings = ReadSettings { format: arguments.format, templates, markup, ..ReadSettings::default() };
+    let settings = ReadSettings { format: arguments.format, templates, modules, markup, ..ReadSettings::default() };
     let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
     let mut counts = Counts::default();
     let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
@@ -56,6 +63,9 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     }
     if !counts.page_kinds.is_empty() {
         tracing::info!("{}", of_pages(&counts));
+    }
+    if ledger.invoked > 0 || !ledger.module_errors.is_empty() {
+        tracing::info!("{}", of_modules(ledger));
     }
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
@@ -103,6 +113,17 @@ fn of_pages(counts: &Counts) -> String {
     let titles: Vec<String> = titles.into_iter().map(|(count, title)| format!("{count} {title}")).collect();
     let titles = if titles.is_empty() { "none".to_owned() } else { titles.join(", ") };
     format!("pages: {}; closing sections left out: {titles}", kinds.join(", "))
+}
+
+/// `modules: 60 calls ran, 3 failed (Math.sum: error: 2, Wikidata: no_module: 1)`, the most frequent failures first.
+fn of_modules(ledger: &Ledger) -> String {
+    let mut errors: Vec<_> = ledger.module_errors.iter().collect();
+    errors.sort_by_key(|(key, count)| (std::cmp::Reverse(**count), *key));
+    let failed: u64 = errors.iter().map(|(_, count)| **count).sum();
+    let shown: Vec<String> = errors.iter().take(FAILURES).map(|(key, count)| format!("{key}: {count}")).collect();
+    let more = if errors.len() > FAILURES { ", …" } else { "" };
+    let list = if shown.is_empty() { String::new() } else { format!(" ({}{more})", shown.join(", ")) };
+    format!("modules: {} calls ran, {failed} failed{list}", ledger.invoked)
 }
 
 impl Output {

@@ -17,6 +17,7 @@ const LICENCE: &str = "CC BY-SA";
 
 const ARTICLES: i32 = 0;
 const TEMPLATES: i32 = 10;
+const MODULES: i32 = 828;
 
 /// A dump being read.
 pub(super) struct Pages {
@@ -105,17 +106,22 @@ impl Pages {
         self.base.as_deref()
     }
 
-    /// Reads all pages for their templates and titles, and what articles teach of the wiki, `each` being told after
-    /// every page; what is broken is for the reading of the articles to tell. Without a gatherer, no more than the
-    /// learner wants.
+    /// Reads all pages for their templates, for their modules where they are asked for, and titles, and for what articles
+    /// teach of the wiki, `each` being told after every page; what is broken is for the reading of the articles to tell.
+    /// Without a gatherer, no more than the learner wants.
     pub(super) fn gather(
         mut self,
-        mut gatherer: Option<&mut Gatherer>,
+        (mut gatherer, modules): (Option<&mut Gatherer>, bool),
         learner: &mut Learner,
         each: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         loop {
-            self.wanted = if learner.is_full() { &[TEMPLATES] } else { &[ARTICLES, TEMPLATES] };
+            self.wanted = match (learner.is_full(), modules) {
+                (true, false) => &[TEMPLATES],
+                (true, true) => &[TEMPLATES, MODULES],
+                (false, false) => &[ARTICLES, TEMPLATES],
+                (false, true) => &[ARTICLES, TEMPLATES, MODULES],
+            };
             if learner.is_full() && gatherer.is_none() {
                 return Ok(());
             }
@@ -133,6 +139,10 @@ impl Pages {
                 gatherer.page(namespace, &page.title, &page.timestamp);
                 if namespace == TEMPLATES && wikitext {
                     let written = gatherer.template(&page.title, &page.text, redirect, &self.site);
+                    written.map_err(Error::io("write", &std::env::temp_dir()))?;
+                }
+                if namespace == MODULES && modules {
+                    let written = gatherer.module(&page.title, &page.text);
                     written.map_err(Error::io("write", &std::env::temp_dir()))?;
                 }
             }

@@ -76,6 +76,17 @@ pub enum TemplateUse {
     Drop,
 }
 
+/// What becomes of a wiki's modules, programs in Lua that its templates call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModuleUse {
+    /// They run, and what they say is text of the page.
+    Run,
+    /// Calls of modules are left out.
+    #[default]
+    Drop,
+}
+
 /// How a source is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,6 +107,8 @@ pub struct ReadSettings {
     pub templates: TemplateUse,
     /// Of dumps: what becomes of the parts of a page.
     pub markup: MarkupSettings,
+    /// Of dumps whose templates are expanded.
+    pub modules: ModuleUse,
 }
 
 impl Default for ReadSettings {
@@ -109,6 +122,7 @@ impl Default for ReadSettings {
             drop_prefix: None,
             templates: TemplateUse::default(),
             markup: MarkupSettings::default(),
+            modules: ModuleUse::default(),
         }
     }
 }

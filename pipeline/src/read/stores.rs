@@ -1,8 +1,8 @@
-//! The first pass over dumps: their templates and what their articles teach, one store a wiki, however many files its
-//! dump is cut into.
+//! The first pass over dumps: their templates, their modules and what their articles teach, one store a wiki, however many
+//! files its dump is cut into.
 
 use super::mediawiki::Pages;
-use super::{Format, ReadSettings, TemplateUse, bytes};
+use super::{Format, ModuleUse, ReadSettings, TemplateUse, bytes};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::wikitext::{Gatherer, Habits, Learner, Templates, Use};
@@ -64,7 +64,8 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
             *gatherer = Some(Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?);
         }
         let (mut count, mut told) = (0, 0);
-        pages.gather(gatherer.as_mut(), learner, &mut || {
+        let modules = settings.modules == ModuleUse::Run;
+        pages.gather((gatherer.as_mut(), modules), learner, &mut || {
             count += 1;
             if count % PAGES == 0 {
                 if progress.interrupted() {

@@ -14,7 +14,7 @@ use crate::io::atomic;
 use crate::io::documents::{FileWriter, Row};
 use crate::progress::Progress;
 use crate::read::{self, Gathered, Item, Raw, Reader};
-use crate::wikitext::{Ledger, PageText, Wiki};
+use crate::wikitext::{Ledger, ModuleError, PageText, Wiki};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,7 @@ pub(super) struct UnitCard {
     /// What became of templates.
     #[serde(default)]
     pub templates: Ledger,
-    /// Pages whose templates were not expanded: the title and the reason.
+    /// Pages whose templates were not expanded, or one of whose modules failed: the title and the reason.
     #[serde(default)]
     pub unexpanded: Vec<Failure>,
     /// Closing sections left out, by title.
@@ -269,6 +269,9 @@ impl Job<'_> {
             let place = || row.document.title.clone().unwrap_or_else(|| row.document.id.clone());
             let failure = |reason: &String| Failure { place: place(), cause: reason.clone() };
             card.unexpanded.extend(ledger.unexpanded.keys().map(failure));
+            let failed =
+                |error: &ModuleError| Failure { place: place(), cause: format!("{}: {}", error.key(), error.reason) };
+            card.unexpanded.extend(ledger.failures.iter().map(failed));
         }
         let bytes = serde_json::to_vec(card).expect("a card is plain data");
         atomic::write(&self.path(chunk, "json"), &bytes)?;

@@ -19,7 +19,7 @@ mod templates;
 mod title;
 mod unseen;
 
-pub use expand::{Gatherer, Ledger, Overrun, Page, Templates};
+pub use expand::{Gatherer, Ledger, ModuleError, Overrun, Page, Templates};
 pub use habits::{Habits, Learner, PageKind};
 pub use settings::{MarkupSettings, Use};
 pub use site::{Site, Target};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Numbers of the namespaces that matter here, the same on every MediaWiki.
 const FILE: i32 = 6;
 pub(crate) const TEMPLATE: i32 = 10;
+pub(crate) const MODULE: i32 = 828;
 const CATEGORY: i32 = 14;
 
 /// English names, which every wiki understands beside its own.
@@ -201,6 +202,17 @@ impl Site {
             return name;
         }
         CANONICAL.iter().find(|(known, _)| *known == number).map_or("", |(_, name)| name)
+    }
+
+    /// Number, name and English name of every namespace that the wiki or MediaWiki names.
+    pub(crate) fn namespaces(&self) -> Vec<(i32, &str, &'static str)> {
+        let mut numbers: BTreeSet<i32> = self.own.keys().copied().collect();
+        if numbers.is_empty() {
+            numbers.extend(CANONICAL.iter().map(|(number, _)| *number));
+        }
+        numbers.insert(0);
+        let canonical = |number| CANONICAL.iter().find(|(known, _)| *known == number).map_or("", |(_, name)| name);
+        numbers.into_iter().map(|number| (number, self.namespace_name(number), canonical(number))).collect()
     }
 
     /// One more name of a namespace.

@@ -49,16 +49,9 @@ impl Expander<'_> {
             let shown = self.dressing(frame, name, &parts[1..])?;
             return self.write(out, &shown);
         };
-        if Self::is_open(frame, &title) {
-            self.ledger.loops += 1;
-            return Ok(());
-        }
-        // The same whether the parsed template was at hand or not.
-        self.spend((body.length() / BYTES_PER_STEP) as u64)?;
-        self.ledger.included += 1;
-        let inside = self.frame(frame, (&body, &title), &parts[1..])?;
+        let arguments = self.frame(frame, (&body, &title), &parts[1..])?.arguments;
         let (begin, outside) = (out.len(), std::mem::take(&mut self.modules_here));
-        self.nodes(&inside, body.whole(), out)?;
+        self.include(frame, (&title, &body), arguments, out)?;
         if std::mem::replace(&mut self.modules_here, outside) {
             // A module would have said it; the arguments often say enough.
             let shown = self.dressing(frame, name, &parts[1..])?;
@@ -70,6 +63,25 @@ impl Expander<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Writes what a template gives with these arguments; nothing where it is being included already.
+    pub(super) fn include(
+        &mut self,
+        frame: &Frame,
+        (title, body): (&Title, &Body),
+        arguments: Rc<Arguments>,
+        out: &mut String,
+    ) -> Expanded<()> {
+        if Self::is_open(frame, title) {
+            self.ledger.loops += 1;
+            return Ok(());
+        }
+        // The same whether the parsed template was at hand or not.
+        self.spend((body.length() / BYTES_PER_STEP) as u64)?;
+        self.ledger.included += 1;
+        let inside = Frame { body, title: Some(title), arguments, parent: Some(frame) };
+        self.nodes(&inside, body.whole(), out)
     }
 
     /// What a template shows of its arguments by its name alone.

@@ -67,9 +67,7 @@ impl Expander<'_> {
             }
             "#tag" => self.tag(frame, first, rest)?,
             "#invoke" => {
-                self.ledger.modules += 1;
-                self.modules_here = true;
-                return Ok(true);
+                return self.invoke(frame, first, rest, out).map(|()| true);
             }
             "#formatdate" | "#dateformat" | "#language" => first.to_owned(),
             "formatnum" => {

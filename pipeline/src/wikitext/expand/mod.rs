@@ -5,7 +5,8 @@
 //! [`variables`] answer what is no template. The result is a function of page and store alone: budgets are counts of
 //! steps and bytes, never time. Past one the page stays as it was written.
 //!
-//! Left out: modules in Lua (`#invoke`, counted) and what only a running wiki knows (numbers of its users, Wikidata).
+//! [`lua`] runs modules, where the store has them. Left out: what only a running wiki knows (numbers of its users,
+//! Wikidata).
 
 mod call;
 mod date;
@@ -13,6 +14,7 @@ mod elements;
 mod expression;
 mod functions;
 mod language;
+mod lua;
 mod months;
 mod numbers;
 mod parse;
@@ -33,6 +35,7 @@ use std::rc::Rc;
 use time::Moment;
 use tree::{Body, Node, Part, Span};
 
+pub use lua::ModuleError;
 pub use store::{Gatherer, Templates};
 
 /// Calls inside calls; MediaWiki stops at 100 too (`$wgMaxPPExpandDepth`).
@@ -53,6 +56,9 @@ pub enum Overrun {
     TooManySteps,
     /// Bytes written.
     TooLong,
+    /// Nothing of the page: its modules ask for more than a used Lua state gives, so it is expanded again.
+    #[serde(skip)]
+    Again,
 }
 
 impl Overrun {
@@ -62,6 +68,7 @@ impl Overrun {
             Overrun::TooDeep => "too_deep",
             Overrun::TooManySteps => "too_many_steps",
             Overrun::TooLong => "too_long",
+            Overrun::Again => "again",
         }
     }
 }
@@ -75,8 +82,14 @@ pub struct Ledger {
     pub included: u64,
     /// Calls of templates that the dump does not have.
     pub missing: u64,
+    /// Calls of modules that ran.
+    #[serde(default)]
+    pub invoked: u64,
     /// Calls of modules, left out.
     pub modules: u64,
+    /// Of these, the calls that failed, by module, function and kind: `Coordinates.coord: error`.
+    #[serde(default)]
+    pub module_errors: BTreeMap<String, u64>,
     /// Calls of functions nobody here knows, left out.
     pub unknown: u64,
     /// Templates that include themselves, left out there.
@@ -84,15 +97,34 @@ pub struct Ledger {
     /// Pages left as they were written, by reason.
     #[serde(default)]
     pub unexpanded: BTreeMap<String, u64>,
+    /// Of one page: the first calls of modules that failed.
+    #[serde(skip)]
+    pub failures: Vec<ModuleError>,
 }
 
+/// Failures kept of a page.
+const FAILURES: usize = 10;
+
 impl Ledger {
+    /// A call of a module failed.
+    fn fail(&mut self, error: ModuleError) {
+        self.modules += 1;
+        *self.module_errors.entry(error.key()).or_default() += 1;
+        if self.failures.len() < FAILURES {
+            self.failures.push(error);
+        }
+    }
+
     /// Adds another's counts.
     pub fn add(&mut self, other: &Ledger) {
         self.expanded += other.expanded;
         self.included += other.included;
         self.missing += other.missing;
+        self.invoked += other.invoked;
         self.modules += other.modules;
+        for (key, count) in &other.module_errors {
+            *self.module_errors.entry(key.clone()).or_default() += count;
+        }
         self.unknown += other.unknown;
         self.loops += other.loops;
         for (reason, count) in &other.unexpanded {
@@ -117,6 +149,20 @@ pub(super) fn expand(
     site: &Site,
     templates: &Templates,
 ) -> Result<(String, Ledger), Overrun> {
+    match expand_once(source, page, site, templates, false) {
+        Err(Overrun::Again) => expand_once(source, page, site, templates, true),
+        other => other,
+    }
+}
+
+/// The same; with a Lua state that no other page has used where a `fresh` one is asked for.
+fn expand_once(
+    source: &str,
+    page: Page,
+    site: &Site,
+    templates: &Templates,
+    fresh: bool,
+) -> Result<(String, Ledger), Overrun> {
     let body = Body::parse(source, false);
     let title = Title::read(page.title, 0, site).unwrap_or(Title { namespace: 0, name: page.title.to_owned() });
     let now = templates.date();
@@ -132,10 +178,15 @@ pub(super) fn expand(
         depth: 0,
         modules_here: false,
         ledger: Ledger::default(),
+        machine: None,
+        fresh,
+        stopped: None,
     };
-    let frame = Frame { body: &body, title: None, arguments: BTreeMap::new(), parent: None };
+    let frame = Frame { body: &body, title: None, arguments: Rc::default(), parent: None };
     let mut out = String::with_capacity(source.len() + source.len() / 4);
-    expander.page(&frame, &mut out)?;
+    let done = expander.page(&frame, &mut out);
+    expander.release();
+    done?;
     let called = body.nodes(body.whole()).iter().any(|node| matches!(node, Node::Call { .. }));
     expander.ledger.expanded = u64::from(called);
     Ok((out, expander.ledger))
@@ -147,10 +198,13 @@ struct Frame<'a> {
     body: &'a Body,
     /// None for the page.
     title: Option<&'a Title>,
-    arguments: BTreeMap<String, Argument>,
+    arguments: Rc<Arguments>,
     /// Where the arguments were written.
     parent: Option<&'a Frame<'a>>,
 }
+
+/// By name; those without one have numbers from 1.
+type Arguments = BTreeMap<String, Argument>;
 
 /// An argument, expanded when it is first asked for.
 struct Argument {
@@ -176,6 +230,12 @@ struct Expander<'a> {
     /// A module was called by the template that is being included.
     modules_here: bool,
     ledger: Ledger,
+    /// The Lua state, once a module was called.
+    machine: Option<Rc<lua::Machine>>,
+    /// It has to be a new one.
+    fresh: bool,
+    /// Why modules run no more.
+    stopped: Option<Overrun>,
 }
 
 type Expanded<T> = Result<T, Overrun>;
@@ -237,14 +297,14 @@ impl<'a> Expander<'a> {
         }
     }
 
-    fn deeper(&mut self, step: impl FnOnce(&mut Self) -> Expanded<()>) -> Expanded<()> {
+    fn deeper<T>(&mut self, step: impl FnOnce(&mut Self) -> Expanded<T>) -> Expanded<T> {
         if self.depth == DEEPEST {
             return Err(Overrun::TooDeep);
         }
         self.depth += 1;
-        step(self)?;
+        let done = step(self)?;
         self.depth -= 1;
-        Ok(())
+        Ok(done)
     }
 
     /// What a span comes to.
@@ -265,16 +325,7 @@ impl<'a> Expander<'a> {
     fn argument(&mut self, frame: &Frame, parts: &[Part], out: &mut String) -> Expanded<()> {
         let name = self.trimmed(frame, parts[0].nodes)?;
         if let (Some(argument), Some(parent)) = (frame.arguments.get(&name), frame.parent) {
-            let value = match argument.expanded.get() {
-                Some(value) => value.clone(),
-                None => {
-                    let value = match argument.named {
-                        true => self.trimmed(parent, argument.value)?,
-                        false => self.value(parent, argument.value)?,
-                    };
-                    argument.expanded.get_or_init(|| value.into()).clone()
-                }
-            };
+            let value = self.argument_value(argument, parent)?;
             return self.write(out, &value);
         }
         match parts.get(1) {
@@ -284,6 +335,18 @@ impl<'a> Expander<'a> {
                 self.write(out, &literal)
             }
         }
+    }
+
+    /// What an argument comes to, written in the frame `parent`.
+    fn argument_value(&mut self, argument: &Argument, parent: &Frame) -> Expanded<Rc<str>> {
+        if let Some(value) = argument.expanded.get() {
+            return Ok(value.clone());
+        }
+        let value = match argument.named {
+            true => self.trimmed(parent, argument.value)?,
+            false => self.value(parent, argument.value)?,
+        };
+        Ok(argument.expanded.get_or_init(|| value.into()).clone())
     }
 
     /// Frame for including a template with what was written in `frame`.
@@ -305,7 +368,7 @@ impl<'a> Expander<'a> {
             };
             arguments.insert(name, Argument { value, named, expanded: OnceCell::new() });
         }
-        Ok(Frame { body, title: Some(title), arguments, parent: Some(frame) })
+        Ok(Frame { body, title: Some(title), arguments: Rc::new(arguments), parent: Some(frame) })
     }
 
     /// Whether a template is already being included.

@@ -1,4 +1,4 @@
-//! The templates of a dump, gathered in a first pass over it.
+//! The templates and modules of a dump, gathered in a first pass over it.
 //!
 //! Sources lie in a temporary file without a name (in `TMPDIR`) that is mapped into memory: what is resident is what
 //! is used, and the system may drop it. In memory of our own are 24 bytes a template, 8 a page (for `#ifexist`), and
@@ -6,13 +6,13 @@
 
 use super::time::Moment;
 use super::tree::Body;
-use crate::wikitext::site::{Site, TEMPLATE};
+use crate::wikitext::site::{MODULE, Site, TEMPLATE};
 use crate::wikitext::title::Title;
 use memmap2::Mmap;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Result, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -21,7 +21,7 @@ const REDIRECTS: usize = 4;
 /// Bytes of sources kept parsed; their trees take about three times as much.
 const KEPT_PARSED: usize = 32 << 20;
 
-/// Where a template lies.
+/// Where a template or module lies.
 struct Entry {
     hash: u64,
     offset: u64,
@@ -29,7 +29,11 @@ struct Entry {
     /// The name comes first, then the source or, of a redirect, the name it leads to.
     name_length: u16,
     redirect: bool,
+    module: bool,
 }
+
+/// Of the stores made in this process, one after the other.
+static STORES: AtomicU64 = AtomicU64::new(0);
 
 /// Templates and titles of one wiki; the same whatever reads it and in what order.
 pub struct Templates {
@@ -39,6 +43,9 @@ pub struct Templates {
     /// Hashes of all titles, sorted.
     titles: Vec<u64>,
     date: Moment,
+    modules: bool,
+    /// Tells stores apart.
+    number: u64,
     parsed: RwLock<HashMap<usize, Arc<Body>>>,
     parsed_bytes: AtomicUsize,
 }
@@ -84,12 +91,39 @@ impl Gatherer {
         let (Ok(length), Ok(name_length)) = (u32::try_from(text.len()), u16::try_from(name.len())) else {
             return Ok(()); // Four gigabytes are no template.
         };
-        self.file.write_all(name.as_bytes())?;
-        self.file.write_all(text.as_bytes())?;
         let redirect = target.is_some();
-        self.entries.push(Entry { hash: hash(TEMPLATE, name), offset: self.length, length, name_length, redirect });
+        self.write(name, text)?;
+        self.entries.push(Entry {
+            hash: hash(TEMPLATE, name),
+            offset: self.length,
+            length,
+            name_length,
+            redirect,
+            module: false,
+        });
         self.length += u64::from(length) + u64::from(name_length);
         Ok(())
+    }
+
+    /// A module by its title as the dump has it: its Lua, or data in JSON.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn module(&mut self, title: &str, source: &str) -> Result<()> {
+        let name = name_of(MODULE, title);
+        let (Ok(length), Ok(name_length)) = (u32::try_from(source.len()), u16::try_from(name.len())) else {
+            return Ok(());
+        };
+        self.write(name, source)?;
+        let hash = hash(MODULE, name);
+        self.entries.push(Entry { hash, offset: self.length, length, name_length, redirect: false, module: true });
+        self.length += u64::from(length) + u64::from(name_length);
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, text: &str) -> Result<()> {
+        self.file.write_all(name.as_bytes())?;
+        self.file.write_all(text.as_bytes())
     }
 
     /// The store; none where the dump has no template.
@@ -111,14 +145,31 @@ impl Gatherer {
         titles.shrink_to_fit();
         let date = Moment::parse_timestamp(&latest).or_else(|| Moment::day(1970, 1, 1)).expect("a day");
         let (parsed, parsed_bytes) = (RwLock::default(), AtomicUsize::new(0));
-        Ok(Some(Templates { map, entries, titles, date, parsed, parsed_bytes }))
+        let modules = entries.iter().any(|entry| entry.module);
+        let number = STORES.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(Templates { map, entries, titles, date, modules, number, parsed, parsed_bytes }))
     }
 }
 
 impl Templates {
-    /// How many there are, redirects included.
+    /// How many templates there are, redirects included.
     pub fn count(&self) -> usize {
-        self.entries.len()
+        self.entries.iter().filter(|entry| !entry.module).count()
+    }
+
+    /// Whether modules were gathered, so that they can be run.
+    pub(super) fn has_modules(&self) -> bool {
+        self.modules
+    }
+
+    /// No other store in this process has it.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The source of a module, by its name without the namespace.
+    pub(super) fn module(&self, name: &str) -> Option<&str> {
+        self.entry(MODULE, name).map(|(_, text)| text)
     }
 
     /// When the dump was made: the time of its latest revision.
@@ -138,7 +189,7 @@ impl Templates {
         }
         let mut name = title.name.as_str();
         for _ in 0..=REDIRECTS {
-            let (index, text) = self.entry(name)?;
+            let (index, text) = self.entry(TEMPLATE, name)?;
             if !self.entries[index].redirect {
                 return Some((Title { namespace: TEMPLATE, name: name.to_owned() }, self.parsed(index, text)));
             }
@@ -147,8 +198,8 @@ impl Templates {
         None
     }
 
-    fn entry(&self, name: &str) -> Option<(usize, &str)> {
-        let wanted = hash(TEMPLATE, name);
+    fn entry(&self, namespace: i32, name: &str) -> Option<(usize, &str)> {
+        let wanted = hash(namespace, name);
         let first = self.entries.partition_point(|entry| entry.hash < wanted);
         let same = self.entries[first..].iter().take_while(|entry| entry.hash == wanted);
         same.enumerate().find_map(|(i, entry)| {
@@ -156,7 +207,7 @@ impl Templates {
             let middle = begin + usize::from(entry.name_length);
             let bytes = self.map.as_deref()?.get(begin..middle + entry.length as usize)?;
             let (found, text) = std::str::from_utf8(bytes).ok()?.split_at(middle - begin);
-            (found == name).then_some((first + i, text))
+            (found == name && entry.module == (namespace == MODULE)).then_some((first + i, text))
         })
     }
 
@@ -238,6 +289,18 @@ mod tests {
         assert_eq!(templates.date().format("Y-m-d", ""), "2018-02-28");
         let exists = |namespace, name: &str| templates.exists(&Title { namespace, name: name.to_owned() });
         assert!(exists(0, "Lobs: a") && exists(14, "X") && !exists(0, "X") && !exists(14, "Kategoreja:X"));
+    }
+
+    #[test]
+    fn modules_are_found_by_name_and_are_no_templates() {
+        let mut gatherer = Gatherer::new().unwrap();
+        gatherer.module("Modulis:A/dati", "return {}").unwrap();
+        let templates = gatherer.finish().unwrap().unwrap();
+        assert_eq!((templates.module("A/dati"), templates.module("B")), (Some("return {}"), None));
+        assert!(templates.find(&Title { namespace: TEMPLATE, name: "A/dati".to_owned() }).is_none());
+        assert!(templates.has_modules() && !gathered().has_modules());
+        assert_eq!(templates.count(), 0);
+        assert_ne!(templates.number(), gathered().number());
     }
 
     #[test]

@@ -220,6 +220,8 @@ fn what_is_no_template_says_what_it_can() {
     assert_eq!((ledger.modules, ledger.missing, ledger.included, ledger.expanded), (3, 2, 4, 1));
     functions(&[
         ("{{safesubst:#if:x|a}} {{subst:Pad|x}} {{a{b|{{Pad}}}}", "a {{subst:Pad|x}} {{a{b|pad}}"),
+        // As templates write it that may be copied into a page (Help:Substitution).
+        ("{{ {{{|safesubst:}}}#if:x|a}}{{<includeonly>safesubst:</includeonly>pad}}", "apad"),
         ("<nowiki>{{Pad}}</nowiki> <ref>{{Pad}}</ref> {{msg:Pad}}", "<nowiki>{{Pad}}</nowiki> <ref/> pad"),
         ("{{:Lobs}}", ""),
     ]);

@@ -72,6 +72,29 @@ impl Body {
         parse::parse(source, included)
     }
 
+    /// Parts that nobody wrote: name (empty for none) and value of each, which are text whatever is in them.
+    pub(super) fn of(written: &[(String, String)]) -> Body {
+        let (mut text, mut nodes, mut parts) = (String::new(), Vec::new(), Vec::new());
+        let mut add = |nodes: &mut Vec<Node>, piece: &str| {
+            let from = text.len() as u32;
+            text.push_str(piece);
+            nodes.push(Node::Text(Span { from, to: text.len() as u32 }));
+        };
+        for (name, value) in written {
+            let from = nodes.len() as u32;
+            let mut equals = None;
+            if !name.is_empty() {
+                add(&mut nodes, name);
+                equals = Some(nodes.len() as u32);
+                nodes.push(Node::Equals);
+            }
+            add(&mut nodes, value);
+            parts.push(Part { nodes: Span { from, to: nodes.len() as u32 }, equals });
+        }
+        let whole = Span { from: 0, to: nodes.len() as u32 };
+        Body { text: text.into(), nodes, parts, whole }
+    }
+
     /// The nodes of the whole source.
     pub(super) fn whole(&self) -> Span {
         self.whole

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
+pub use html::HtmlContent;
 pub use stores::gather_templates;
 
 /// What a file is.
@@ -95,6 +96,8 @@ pub struct ReadSettings {
     pub drop_prefix: Option<String>,
     /// Of dumps.
     pub templates: TemplateUse,
+    /// Of web pages.
+    pub html_content: HtmlContent,
 }
 
 impl Default for ReadSettings {
@@ -107,6 +110,7 @@ impl Default for ReadSettings {
             url_column: None,
             drop_prefix: None,
             templates: TemplateUse::default(),
+            html_content: HtmlContent::default(),
         }
     }
 }
@@ -148,7 +152,7 @@ pub enum Body {
     /// Plain.
     Text(String),
     /// A web page.
-    Html(String),
+    Html(String, HtmlContent),
     /// A wiki page.
     Wikitext(String),
 }
@@ -210,7 +214,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
         let (text, counter) = bytes::open(path)?;
         let source = match format {
             Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
-            Format::Html => Source::Once(Some(html::page(path, text)?)),
+            Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
             Format::Tsv | Format::Csv => {
                 Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?))
             }
@@ -233,7 +237,7 @@ impl Reader {
             Source::Separated(rows) => rows.next(),
         };
         if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
-            let (Body::Text(text) | Body::Html(text) | Body::Wikitext(text)) = &mut raw.body;
+            let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
             let cut = prefix_length(text, prefix);
             text.drain(..cut);
         }
@@ -279,7 +283,7 @@ fn prefix_length(text: &str, pattern: &str) -> usize {
 pub fn to_text(raw: &Raw, wiki: Option<&Wiki>) -> (String, Ledger) {
     match (&raw.body, wiki) {
         (Body::Text(text), _) => (text.clone(), Ledger::default()),
-        (Body::Html(source), _) => (html::to_text(source), Ledger::default()),
+        (Body::Html(source, content), _) => (html::to_text(source, *content), Ledger::default()),
         (Body::Wikitext(source), wiki) => {
             let page = Page { title: raw.title.as_deref().unwrap_or_default(), timestamp: raw.timestamp.as_deref() };
             wikitext::expanded_text(source, page, wiki.unwrap_or(&Wiki::default()))

@@ -1,6 +1,7 @@
 //! Text and JSON lines.
 
 use super::bytes::Text;
+use super::bzip2_blocks::Damaged;
 use super::{Format, Item, Raw, ReadSettings};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -14,12 +15,14 @@ pub(super) struct Lines {
     format: Format,
     settings: ReadSettings,
     line: u64,
+    /// Something was lost before the next line.
+    gap: bool,
     ended: bool,
 }
 
 impl Lines {
     pub(super) fn new(path: &Path, text: Text, format: Format, settings: &ReadSettings) -> Lines {
-        Lines { path: path.to_owned(), text, format, settings: settings.clone(), line: 0, ended: false }
+        Lines { path: path.to_owned(), text, format, settings: settings.clone(), line: 0, gap: false, ended: false }
     }
 
     /// Documents are numbered by the line they begin on, from 1.
@@ -33,7 +36,16 @@ impl Lines {
                     self.ended = true;
                     break;
                 }
+                // What follows a gap is the rest of a line.
+                Ok(_) if std::mem::take(&mut self.gap) => {
+                    self.line += 1;
+                    continue;
+                }
                 Ok(_) => self.line += 1,
+                Err(error) if Damaged::is(&error) && self.format != Format::TextFile => {
+                    self.gap = true;
+                    return Ok(Some(Item::Failed { place: format!("after line {}", self.line), cause: error.to_string() }));
+                }
                 // What was compressed and cut short ends here: a failure of one place, told and over.
                 Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied && self.line > 0 => {
                     self.ended = true;

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod bzip2_blocks;
+mod encoding;
 mod html;
 mod lines;
 mod mediawiki;
@@ -13,6 +14,7 @@ mod stores;
 use crate::error::{Error, Result};
 use crate::io::table;
 use crate::wikitext::{self, Ledger, Page, Wiki};
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,6 +100,8 @@ pub struct ReadSettings {
     pub templates: TemplateUse,
     /// Of web pages.
     pub html_content: HtmlContent,
+    /// A label of the Encoding Standard, as `windows-1257`; none: by what the file says and looks like.
+    pub encoding: Option<String>,
 }
 
 impl Default for ReadSettings {
@@ -111,11 +115,21 @@ impl Default for ReadSettings {
             drop_prefix: None,
             templates: TemplateUse::default(),
             html_content: HtmlContent::default(),
+            encoding: None,
         }
     }
 }
 
 impl ReadSettings {
+    /// The encoding that is asked for. An error: there is no such encoding.
+    pub fn encoding(&self) -> Result<Option<&'static Encoding>> {
+        let unknown = |label: &String| {
+            Error::Settings(format!("encoding {label:?}: expected a label of the Encoding Standard, as \"windows-1257\""))
+        };
+        let find = |label: &String| Encoding::for_label(label.as_bytes()).ok_or_else(|| unknown(label));
+        self.encoding.as_ref().map(find).transpose()
+    }
+
     /// As it is said, or by the name.
     fn format_of(&self, path: &Path) -> Option<Format> {
         self.format.or_else(|| Format::guess(path))
@@ -184,7 +198,7 @@ enum Source {
 /// A file being read.
 pub struct Reader {
     source: Source,
-    counter: bytes::Counter,
+    meters: bytes::Meters,
     file_bytes: u64,
     drop_prefix: Option<String>,
 }
@@ -208,10 +222,10 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
             expected,
         });
     }
-    let (source, counter) = if format == Format::Parquet {
-        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Counter::default())
+    let (source, meters) = if format == Format::Parquet {
+        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Meters::default())
     } else {
-        let (text, counter) = bytes::open(path)?;
+        let (text, meters) = bytes::open(path, settings.encoding()?)?;
         let source = match format {
             Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
             Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
@@ -220,9 +234,9 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
             }
             _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
         };
-        (source, counter)
+        (source, meters)
     };
-    Ok(Reader { source, counter, file_bytes: metadata.len(), drop_prefix: settings.drop_prefix.clone() })
+    Ok(Reader { source, meters, file_bytes: metadata.len(), drop_prefix: settings.drop_prefix.clone() })
 }
 
 impl Reader {
@@ -252,11 +266,16 @@ impl Reader {
         }
     }
 
+    /// The encoding of what was read so far, none where all of it is ASCII; and places that could not be decoded.
+    pub fn encoding(&self) -> (Option<&'static str>, u64) {
+        (self.meters.decoding.name(), self.meters.decoding.replaced())
+    }
+
     /// Bytes of the (compressed) file taken so far.
     pub fn bytes_read(&self) -> u64 {
         match &self.source {
             Source::Table(rows) => (rows.share_read() * self.file_bytes as f64) as u64,
-            _ => self.counter.get(),
+            _ => self.meters.counter.get(),
         }
     }
 }

@@ -59,6 +59,10 @@ pub struct Counts {
     pub bytes: u64,
     /// What became of templates.
     pub templates: Ledger,
+    /// Files that are not in UTF-8, by encoding.
+    pub encodings: BTreeMap<String, u64>,
+    /// Places that could not be decoded, where U+FFFD stands now.
+    pub replaced: u64,
 }
 
 impl Extracted {
@@ -90,6 +94,10 @@ impl Counts {
         self.failed += other.failed;
         self.bytes += other.bytes;
         self.templates.add(&other.templates);
+        self.replaced += other.replaced;
+        for (name, count) in &other.encodings {
+            *self.encodings.entry(name.clone()).or_default() += count;
+        }
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
         }
@@ -208,6 +216,11 @@ fn hand_over(
             }
         }
         batch.counts.documents = batch.raws.len() as u64;
+        if ended {
+            let (encoding, replaced) = reader.encoding();
+            batch.counts.replaced = replaced;
+            batch.counts.encodings.extend(encoding.filter(|name| *name != "UTF-8").map(|name| (name.to_owned(), 1)));
+        }
         batch.read = reader.bytes_read() - told;
         told += batch.read;
         if sender.send(Ok(batch)).is_err() || ended {

@@ -53,6 +53,9 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     if ledger.expanded > 0 || !ledger.unexpanded.is_empty() {
         tracing::info!("{}", of_templates(ledger));
     }
+    if let Some(told) = of_encodings(&counts) {
+        tracing::info!("{told}");
+    }
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
         bail!("nothing to extract: found {}; expected a document", summary(&counts));
@@ -71,6 +74,14 @@ fn summary(counts: &Counts) -> String {
         counts.failed,
         counts.bytes
     )
+}
+
+/// `encodings: 1 files in windows-1257; 3 places could not be decoded`; none where all is sound UTF-8.
+fn of_encodings(counts: &Counts) -> Option<String> {
+    let files = counts.encodings.iter().map(|(name, count)| format!("{count} files in {name}"));
+    let places = (counts.replaced > 0).then(|| format!("{} places could not be decoded", counts.replaced));
+    let told: Vec<String> = files.chain(places).collect();
+    (!told.is_empty()).then(|| format!("encodings: {}", told.join("; ")))
 }
 
 /// `templates: 640 pages expanded with 2310 inclusions; left out: …; 1 pages as they were written (too_deep: 1)`.

@@ -53,6 +53,12 @@ pub(super) struct UnitCard {
     /// Pages whose templates were not expanded: the title and the reason.
     #[serde(default)]
     pub unexpanded: Vec<Failure>,
+    /// Of the whole file, in its last unit, where it is neither ASCII nor UTF-8.
+    #[serde(default)]
+    pub encoding: Option<String>,
+    /// Places of the whole file, in its last unit, that could not be decoded.
+    #[serde(default)]
+    pub replaced: u64,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -235,6 +241,11 @@ impl Job<'_> {
         }
         card.documents = raws.len() as u64;
         card.last = ahead.is_none();
+        if card.last {
+            let (encoding, replaced) = reader.encoding();
+            card.encoding = encoding.filter(|name| *name != "UTF-8").map(str::to_owned);
+            card.replaced = replaced;
+        }
         Ok((raws, card))
     }
 

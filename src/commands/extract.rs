@@ -28,7 +28,15 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
         Templates::Expand => TemplateUse::Expand,
         Templates::Drop => TemplateUse::Drop,
     };
-    let settings = ReadSettings { format: arguments.format, templates, ..ReadSettings::default() };
+    let mut settings = ReadSettings {
+        format: arguments.format,
+        templates,
+        html_content: arguments.html,
+        encoding: arguments.encoding.clone(),
+        ..ReadSettings::default()
+    };
+    settings.encoding()?;
+    arguments.column.iter().try_for_each(|mapping| map_column(&mut settings, mapping))?;
     let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
     let mut counts = Counts::default();
     let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
@@ -59,6 +67,23 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
         bail!("nothing to extract: found {}; expected a document", summary(&counts));
+    }
+    Ok(())
+}
+
+/// Takes in a `text=content`.
+fn map_column(settings: &mut ReadSettings, mapping: &str) -> Result<()> {
+    let Some((what, column)) = mapping.split_once('=') else {
+        bail!("--column {mapping}: expected WHAT=COLUMN, as text=content");
+    };
+    let column = column.to_owned();
+    match what {
+        "text" => settings.text_column = column,
+        "id" => settings.id_column = Some(column),
+        "title" => settings.title_column = Some(column),
+        "url" => settings.url_column = Some(column),
+        "timestamp" => settings.timestamp_column = Some(column),
+        _ => bail!("--column {mapping}: found {what:?}; expected text, id, title, url or timestamp"),
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::read::bzip2_blocks::Blocks;
 use crate::read::encoding::{Decoding, decode};
+use crate::read::gzip_members::Members;
 use encoding_rs::Encoding;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -65,7 +66,7 @@ pub fn decompressed(path: &Path) -> Result<(Box<dyn Read + Send>, Counter)> {
     let plain: Box<dyn Read + Send> = if magic.starts_with(b"BZh") {
         Box::new(Blocks::new(raw))
     } else if magic.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::read::MultiGzDecoder::new(raw))
+        Box::new(Members::new(raw))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
         Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw))
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {

@@ -3,6 +3,7 @@
 //! in order. Works for one stream and for many, one after the other (the multistream dumps), and needs no index.
 //! A damaged block is one error ([`Damaged`]) in its place; whoever reads on gets the blocks after it.
 
+use super::damaged::Damaged;
 use bzip2::read::BzDecoder;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -18,21 +19,6 @@ const MARK: usize = 48;
 const LONGEST: usize = 3 << 20;
 /// Bytes read at once.
 const READ: usize = 1 << 18;
-
-/// A block cannot be decoded; reading can go on behind it.
-#[derive(Debug, thiserror::Error)]
-#[error("bzip2: the block at byte {byte} of the file is damaged ({cause}); what was in it is lost")]
-pub struct Damaged {
-    byte: u64,
-    cause: Error,
-}
-
-impl Damaged {
-    /// Whether this is what an error of reading is.
-    pub fn is(error: &Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Damaged>())
-    }
-}
 
 /// Decodes what it reads from `R`.
 pub struct Blocks<R> {
@@ -113,7 +99,7 @@ impl<R: Read> Blocks<R> {
                     let after = self.marks.get(mark + 2);
                     let joined = after.map(|after| decoded(&self.bytes, self.marks[mark], *after));
                     let byte = self.forgotten + (self.marks[mark].bit / 8) as u64;
-                    let damaged = || Err(Error::new(ErrorKind::InvalidData, Damaged { byte, cause: error }));
+                    let damaged = || Err(Damaged { place: format!("bzip2: the block at byte {byte} of the file"), cause: error }.into());
                     let joined = joined.and_then(Result::ok);
                     next = mark + if joined.is_some() { 2 } else { 1 };
                     self.decoded.push_back(joined.map_or_else(damaged, Ok));

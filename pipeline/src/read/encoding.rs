@@ -147,7 +147,7 @@ impl<R: Read> Decoded<R> {
                 return Ok(());
             }
             self.fill(SAMPLE);
-            self.decide(choose(&self.head, &self.pending));
+            self.decide(choose(&self.head, &self.pending, None));
         }
         let decoder = self.decoder.as_mut().expect("just made");
         let (mut taken, mut replaced) = (0, 0);
@@ -221,13 +221,28 @@ fn by_zeros(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// The encoding of a text that is no pure ASCII; `head` is its beginning, `sample` begins where the ASCII ends.
-fn choose(head: &[u8], sample: &[u8]) -> &'static Encoding {
+/// The text of all these bytes, of which a server said `told`.
+pub(super) fn whole(bytes: &[u8], told: Option<&'static Encoding>, decoding: &Decoding) -> String {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let encoding = Encoding::for_bom(head).map(|(encoding, _)| encoding).or_else(|| by_zeros(head)).unwrap_or_else(|| {
+        let ascii = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
+        if ascii == bytes.len() { UTF_8 } else { choose(head, &bytes[ascii..bytes.len().min(ascii + SAMPLE)], told) }
+    });
+    let (text, _, broken) = encoding.decode(bytes);
+    if broken {
+        decoding.0.replaced.fetch_add(text.matches('\u{fffd}').count() as u64, Ordering::Relaxed);
+    }
+    text.into_owned()
+}
+
+/// The encoding of a text that is no pure ASCII; `head` is its beginning, `sample` begins where the ASCII ends, `told`
+/// is what a server said.
+fn choose(head: &[u8], sample: &[u8], told: Option<&'static Encoding>) -> &'static Encoding {
     let (valid, invalid) = sequences(sample);
     if valid > invalid {
         return UTF_8; // perhaps damaged
     }
-    let declared = declared(head).filter(|encoding| *encoding != UTF_8);
+    let declared = told.or_else(|| declared(head)).filter(|encoding| *encoding != UTF_8);
     declared.unwrap_or_else(|| {
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         detector.feed(sample, false);

@@ -1,7 +1,7 @@
 //! Text and JSON lines.
 
 use super::bytes::Text;
-use super::bzip2_blocks::Damaged;
+use super::damaged::Damaged;
 use super::{Format, Item, Raw, ReadSettings};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -86,13 +86,13 @@ impl Lines {
             Ok(value) => value,
             Err(error) => return failed(format!("no JSON: {error}")),
         };
-        let field = |name: &Option<String>| match value.get(name.as_deref()?)? {
+        let field = |name: &Option<String>| match at(&value, name.as_deref()?)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
         let wanted = &self.settings.text_column;
-        let Some(text) = value.get(wanted) else {
+        let Some(text) = at(&value, wanted) else {
             return failed(format!("no field {wanted:?}; there is {}", keys(&value)));
         };
         let Some(text) = text.as_str() else {
@@ -102,8 +102,17 @@ impl Lines {
         let mut raw = Raw::plain(id, text.to_owned());
         raw.title = field(&self.settings.title_column);
         raw.url = field(&self.settings.url_column);
+        raw.timestamp = field(&self.settings.timestamp_column);
         Item::Document(raw)
     }
+}
+
+/// The field of that name, or with dots the field inside of a field: `metadata.url`.
+fn at<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.get(name).or_else(|| {
+        let (outer, inner) = name.split_once('.')?;
+        at(value.get(outer)?, inner)
+    })
 }
 
 fn keys(value: &Value) -> String {
@@ -147,12 +156,12 @@ mod tests {
     #[test]
     fn a_bad_line_is_told_with_its_number_and_the_next_one_is_read() {
         let settings = ReadSettings {
-            title_column: Some("t".to_owned()),
+            title_column: Some("m.t".to_owned()),
             id_column: Some("id".to_owned()),
             ..ReadSettings::default()
         };
         let text =
-            "{\"text\":\"a\\u0107\",\"t\":\"T\",\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
+            "{\"text\":\"a\\u0107\",\"m\":{\"t\":\"T\"},\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
         let all = read(Format::Jsonl, text, &settings);
         assert_eq!(all[0], "7|T|ać");
         assert!(all[1].starts_with("line 3: no JSON"), "{}", all[1]);

@@ -3,7 +3,7 @@
 //! After a page that cannot be read, or a damaged block of a `.bz2`, reading goes on at the next `<page>`.
 
 use super::bytes::Text;
-use super::bzip2_blocks::Damaged;
+use super::damaged::Damaged;
 use super::{Body, Item, Raw};
 use crate::error::{Error, Result};
 use crate::wikitext::{Gatherer, Site};

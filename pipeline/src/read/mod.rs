@@ -2,25 +2,33 @@
 //!
 //! A broken record is an [`Item::Failed`] and reading goes on; a file that is not what it should be is an error.
 
+mod bible;
 mod bytes;
 mod bzip2_blocks;
+mod damaged;
 mod encoding;
+mod gzip_members;
 mod html;
 mod lines;
 mod mediawiki;
 mod separated;
 mod stores;
+mod warc;
 
 use crate::error::{Error, Result};
 use crate::io::table;
 use crate::wikitext::{self, Ledger, Page, Wiki};
 use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use html::HtmlContent;
 pub use stores::gather_templates;
+
+/// Bytes of a file by which its format is told.
+const LOOKED_AT: u64 = 4096;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +52,10 @@ pub enum Format {
     Tsv,
     /// The same, separated by commas.
     Csv,
+    /// A web archive: responses are web pages, conversions (WET) are texts.
+    Warc,
+    /// A bible in XML, a chapter a document.
+    BibleXml,
 }
 
 impl Format {
@@ -64,7 +76,37 @@ impl Format {
             "parquet" => Some(Format::Parquet),
             "tsv" => Some(Format::Tsv),
             "csv" => Some(Format::Csv),
+            "warc" | "wet" => Some(Format::Warc),
             _ => None,
+        }
+    }
+
+    /// By the name, and where it says nothing or only `.xml` by the first bytes; none where they say nothing either.
+    fn find(path: &Path) -> Option<Format> {
+        let named = Format::guess(path);
+        // A look into .bz2 costs as much as decoding its first blocks, and it is a dump but for rare exceptions.
+        let is_bz2 = path.extension().is_some_and(|end| end == "bz2");
+        if named.is_some_and(|format| format != Format::Mediawiki || is_bz2) {
+            return named;
+        }
+        let mut begin = Vec::new();
+        let read = bytes::decompressed(path).ok()?.0.take(LOOKED_AT).read_to_end(&mut begin);
+        let text = encoding::whole(&begin, None, &encoding::Decoding::default()).to_lowercase();
+        let text = text.trim_start();
+        let found = match text {
+            _ if read.is_err() => None,
+            _ if begin.starts_with(b"PAR1") => Some(Format::Parquet),
+            _ if text.starts_with("warc/") => Some(Format::Warc),
+            _ if text.contains("<mediawiki") => Some(Format::Mediawiki),
+            _ if text.contains("<cesdoc") || text.contains("<xmlbible") || text.contains("<bible") => Some(Format::BibleXml),
+            _ if text.starts_with("<!doctype html") || text.starts_with("<html") => Some(Format::Html),
+            _ if text.starts_with('{') => Some(Format::Jsonl),
+            _ => None,
+        };
+        match (named, found) {
+            // What is no dump is told when it is opened as one.
+            (Some(_), Some(Format::BibleXml)) | (None, _) => found,
+            _ => named,
         }
     }
 }
@@ -84,7 +126,7 @@ pub enum TemplateUse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadSettings {
-    /// None: by the file's name.
+    /// None: by the file's name and first bytes.
     pub format: Option<Format>,
     /// Field (JSONL) or column (Parquet, TSV, CSV) that holds the text.
     pub text_column: String,
@@ -94,6 +136,8 @@ pub struct ReadSettings {
     pub title_column: Option<String>,
     /// Field or column of the address.
     pub url_column: Option<String>,
+    /// Field or column of the time.
+    pub timestamp_column: Option<String>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more: `content_#` and a tab.
     pub drop_prefix: Option<String>,
     /// Of dumps.
@@ -112,6 +156,7 @@ impl Default for ReadSettings {
             id_column: None,
             title_column: None,
             url_column: None,
+            timestamp_column: None,
             drop_prefix: None,
             templates: TemplateUse::default(),
             html_content: HtmlContent::default(),
@@ -130,9 +175,9 @@ impl ReadSettings {
         self.encoding.as_ref().map(find).transpose()
     }
 
-    /// As it is said, or by the name.
+    /// As it is said, or by name and first bytes.
     fn format_of(&self, path: &Path) -> Option<Format> {
-        self.format.or_else(|| Format::guess(path))
+        self.format.or_else(|| Format::find(path))
     }
 }
 
@@ -193,6 +238,8 @@ enum Source {
     Once(Option<Item>),
     Table(Box<table::Rows>),
     Separated(Box<separated::Rows>),
+    Warc(Box<warc::Records>),
+    Bible(Box<bible::Chapters>),
 }
 
 /// A file being read.
@@ -208,8 +255,9 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
     let format = settings.format_of(path).ok_or_else(|| Error::Input {
         path: path.to_owned(),
         place: String::new(),
-        found: "a name that tells no format".to_owned(),
-        expected: ".xml, .jsonl, .txt, .html, .parquet, .tsv or .csv (may be compressed), or `format` in the source's settings"
+        found: "a file whose name and first bytes tell no format".to_owned(),
+        expected: ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed), or `format` in the \
+                   source's settings"
             .to_owned(),
     })?;
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
@@ -224,10 +272,16 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
     }
     let (source, meters) = if format == Format::Parquet {
         (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Meters::default())
+    } else if format == Format::Warc {
+        let (bytes, counter) = bytes::decompressed(path)?;
+        let meters = bytes::Meters { counter, ..bytes::Meters::default() };
+        let records = warc::Records::new(bytes, settings.html_content, meters.decoding.clone());
+        (Source::Warc(Box::new(records)), meters)
     } else {
         let (text, meters) = bytes::open(path, settings.encoding()?)?;
         let source = match format {
             Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
+            Format::BibleXml => Source::Bible(Box::new(bible::Chapters::new(text))),
             Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
             Format::Tsv | Format::Csv => {
                 Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?))
@@ -249,6 +303,8 @@ impl Reader {
             Source::Once(item) => item.take(),
             Source::Table(rows) => rows.next()?,
             Source::Separated(rows) => rows.next(),
+            Source::Warc(records) => records.next(),
+            Source::Bible(chapters) => chapters.next(),
         };
         if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
             let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
@@ -331,7 +387,7 @@ mod tests {
     #[test]
     fn an_empty_or_nameless_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, said) in [("a.xml", "an empty file"), ("a.unknown", "tells no format")] {
+        for (name, said) in [("a.xml", "an empty file"), ("a.unknown", "tell no format")] {
             std::fs::write(folder.path().join(name), "").unwrap();
             let error = open(&folder.path().join(name), &ReadSettings::default()).err().unwrap();
             assert!(error.to_string().contains(said), "{error}");

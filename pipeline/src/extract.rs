@@ -135,7 +135,7 @@ pub fn extract(
     let (sender, batches) = sync_channel(2);
     let mut counts = Counts::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || hand_over(path, settings, templates, &sender));
+        scope.spawn(move || hand_over(path, settings, templates, language, &sender));
         for batch in batches {
             // Leaving drops the receiver, at which the reader stops too.
             let Batch { raws, counts: of_batch, wiki, read } = batch?;
@@ -192,12 +192,16 @@ fn hand_over(
     path: &Path,
     settings: &ReadSettings,
     templates: Option<Arc<Templates>>,
+    language: Tag,
     sender: &SyncSender<Result<Batch>>,
 ) {
     let mut reader = match read::open(path, settings) {
         Ok(reader) => reader,
         Err(error) => return drop(sender.send(Err(error))),
     };
+    if let Some(server) = reader.claim(language) {
+        tracing::warn!(file = %path.display(), %language, %server, "the head is another language's and not believed");
+    }
     let wiki = reader.wiki(templates);
     let mut told = 0;
     loop {

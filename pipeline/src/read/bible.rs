@@ -47,7 +47,9 @@ impl Chapters {
                         id = attribute(&tag, &["id", "osisID", "cnumber", "number"]);
                     }
                     (0, ..) => {}
-                    (_, _, true) if verse.is_none() => (in_chapter, in_verse, verse) = (in_chapter + 1, 1, Some(String::new())),
+                    (_, _, true) if verse.is_none() => {
+                        (in_chapter, in_verse, verse) = (in_chapter + 1, 1, Some(String::new()))
+                    }
                     _ => (in_chapter, in_verse) = (in_chapter + 1, in_verse + u32::from(verse.is_some())),
                 },
                 Event::End(_) if in_chapter > 0 => {

@@ -99,7 +99,10 @@ impl<R: Read> Blocks<R> {
                     let after = self.marks.get(mark + 2);
                     let joined = after.map(|after| decoded(&self.bytes, self.marks[mark], *after));
                     let byte = self.forgotten + (self.marks[mark].bit / 8) as u64;
-                    let damaged = || Err(Damaged { place: format!("bzip2: the block at byte {byte} of the file"), cause: error }.into());
+                    let damaged = || {
+                        Err(Damaged { place: format!("bzip2: the block at byte {byte} of the file"), cause: error }
+                            .into())
+                    };
                     let joined = joined.and_then(Result::ok);
                     next = mark + if joined.is_some() { 2 } else { 1 };
                     self.decoded.push_back(joined.map_or_else(damaged, Ok));

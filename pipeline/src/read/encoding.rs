@@ -224,10 +224,15 @@ fn by_zeros(head: &[u8]) -> Option<&'static Encoding> {
 /// The text of all these bytes, of which a server said `told`.
 pub(super) fn whole(bytes: &[u8], told: Option<&'static Encoding>, decoding: &Decoding) -> String {
     let head = &bytes[..bytes.len().min(HEAD)];
-    let encoding = Encoding::for_bom(head).map(|(encoding, _)| encoding).or_else(|| by_zeros(head)).unwrap_or_else(|| {
-        let ascii = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
-        if ascii == bytes.len() { UTF_8 } else { choose(head, &bytes[ascii..bytes.len().min(ascii + SAMPLE)], told) }
-    });
+    let encoding =
+        Encoding::for_bom(head).map(|(encoding, _)| encoding).or_else(|| by_zeros(head)).unwrap_or_else(|| {
+            let ascii = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
+            if ascii == bytes.len() {
+                UTF_8
+            } else {
+                choose(head, &bytes[ascii..bytes.len().min(ascii + SAMPLE)], told)
+            }
+        });
     let (text, _, broken) = encoding.decode(bytes);
     if broken {
         decoding.0.replaced.fetch_add(text.matches('\u{fffd}').count() as u64, Ordering::Relaxed);
@@ -286,11 +291,14 @@ fn declared(head: &[u8]) -> Option<&'static Encoding> {
 fn is_mac_roman(sample: &[u8]) -> bool {
     let high = sample.iter().filter(|byte| **byte >= 0x80).count();
     let quotes = sample.windows(2).filter(|pair| {
-        let apostrophe = matches!(pair[1], 0xd2..=0xd5) && (pair[0].is_ascii_lowercase() || pair[0].is_ascii_punctuation());
+        let apostrophe =
+            matches!(pair[1], 0xd2..=0xd5) && (pair[0].is_ascii_lowercase() || pair[0].is_ascii_punctuation());
         let opening = matches!(pair[0], 0xd2 | 0xd4) && pair[1].is_ascii_alphabetic();
         apostrophe || opening
     });
-    3 * quotes.count() >= high && high > 0 && sample.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1] == 0xd5)
+    3 * quotes.count() >= high
+        && high > 0
+        && sample.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1] == 0xd5)
 }
 
 #[cfg(test)]
@@ -317,13 +325,17 @@ mod tests {
         let page = [greek.as_bytes(), b"\xe1\xe2"].concat();
         assert_eq!(read(&page, None), (format!("{greek}αβ"), Some("ISO-8859-7"), 0));
         // What is declared and not true; what is asked for.
-        let latin = [b"<?xml version='1.0' encoding='utf-8'?><a>".as_slice(), &WINDOWS_1252.encode("à côté").0].concat();
+        let latin =
+            [b"<?xml version='1.0' encoding='utf-8'?><a>".as_slice(), &WINDOWS_1252.encode("à côté").0].concat();
         assert!(read(&latin, None).0.ends_with("à côté"));
         assert_eq!(read(&[b"<?xml encoding='latin1'?>", "ćš".as_bytes()].concat(), None).1, Some("UTF-8"));
         let latvian = WINDOWS_1257.encode("ūdens tek").0.into_owned();
         assert_eq!(read(&latvian, Some(WINDOWS_1257)), ("ūdens tek".to_owned(), Some("windows-1257"), 0));
         for little in [true, false] {
-            let wide: Vec<u8> = "<mediawiki>ć".encode_utf16().flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect();
+            let wide: Vec<u8> = "<mediawiki>ć"
+                .encode_utf16()
+                .flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() })
+                .collect();
             let name = if little { "UTF-16LE" } else { "UTF-16BE" };
             assert_eq!(read(&wide, None), ("<mediawiki>ć".to_owned(), Some(name), 0));
             let mark: &[u8] = if little { b"\xff\xfe" } else { b"\xfe\xff" };
@@ -334,9 +346,12 @@ mod tests {
 
     #[test]
     fn ascii_of_any_length_may_stand_before() {
-        let bytes = [&b"a".repeat(3 * SAMPLE)[..], &WINDOWS_1251.encode(&" река течёт через город".repeat(4)).0].concat();
+        let bytes =
+            [&b"a".repeat(3 * SAMPLE)[..], &WINDOWS_1251.encode(&" река течёт через город".repeat(4)).0].concat();
         let (text, name, _) = read(&bytes, None);
-        assert!(text.ends_with("aa река течёт через город река течёт через город река течёт через город река течёт через город"));
+        assert!(text.ends_with(
+            "aa река течёт через город река течёт через город река течёт через город река течёт через город"
+        ));
         assert_eq!(name, Some("windows-1251"));
     }
 
@@ -350,8 +365,12 @@ mod tests {
 
     #[test]
     fn mac_roman_is_told_by_its_apostrophes() {
-        let (text, name, _) = read(b"teeka emabega w'oluggi, n\xd5olulala n'aluteeka\rEdda ow\xd5ebbeere \xd2Bwe\xd3", None);
-        assert_eq!((text.as_str(), name), ("teeka emabega w'oluggi, n’olulala n'aluteeka\nEdda ow’ebbeere “Bwe”", Some("macintosh")));
+        let (text, name, _) =
+            read(b"teeka emabega w'oluggi, n\xd5olulala n'aluteeka\rEdda ow\xd5ebbeere \xd2Bwe\xd3", None);
+        assert_eq!(
+            (text.as_str(), name),
+            ("teeka emabega w'oluggi, n’olulala n'aluteeka\nEdda ow’ebbeere “Bwe”", Some("macintosh"))
+        );
         // Capitals of Windows.
         let (text, name, _) = read(b"\xd3NDE EST\xc1 LA CANCI\xd3N, qu\xe9 ma\xf1ana?", None);
         assert_eq!((text.as_str(), name), ("ÓNDE ESTÁ LA CANCIÓN, qué mañana?", Some("windows-1252")));

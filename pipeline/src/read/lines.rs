@@ -44,7 +44,10 @@ impl Lines {
                 Ok(_) => self.line += 1,
                 Err(error) if Damaged::is(&error) && self.format != Format::TextFile => {
                     self.gap = true;
-                    return Ok(Some(Item::Failed { place: format!("after line {}", self.line), cause: error.to_string() }));
+                    return Ok(Some(Item::Failed {
+                        place: format!("after line {}", self.line),
+                        cause: error.to_string(),
+                    }));
                 }
                 // What was compressed and cut short ends here: a failure of one place, told and over.
                 Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied && self.line > 0 => {
@@ -160,8 +163,7 @@ mod tests {
             id_column: Some("id".to_owned()),
             ..ReadSettings::default()
         };
-        let text =
-            "{\"text\":\"a\\u0107\",\"m\":{\"t\":\"T\"},\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
+        let text = "{\"text\":\"a\\u0107\",\"m\":{\"t\":\"T\"},\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
         let all = read(Format::Jsonl, text, &settings);
         assert_eq!(all[0], "7|T|ać");
         assert!(all[1].starts_with("line 3: no JSON"), "{}", all[1]);

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
+use tongues_languages::profile;
 
 /// What dumps of the Wikimedia projects are given under.
 const LICENCE: &str = "CC BY-SA";
@@ -151,6 +152,27 @@ impl Pages {
     /// Address of the wiki's pages without the title, where the dump says.
     pub(super) fn base(&self) -> Option<&str> {
         self.base.as_deref()
+    }
+
+    /// Takes the pages for a wiki in `language`. A head that speaks of the Wikipedia of another language is wrong (dumps
+    /// that were put together with another wiki's head): addresses and server become those of the right one, and what
+    /// namespaces are called there is known by the head's names, the English ones and those that wikis borrow. Gives
+    /// the server that the head names, where it was wrong.
+    pub(super) fn claim(&mut self, language: tongues_languages::Tag) -> Option<String> {
+        let code = |host: &str| host.trim_start_matches("//").strip_suffix(".wikipedia.org").map(str::to_owned);
+        let of_head = profile::for_wikipedia(&code(self.site.server())?)?;
+        let wanted = profile::find(language)?;
+        let right = wanted.wikipedia.as_deref()?;
+        if of_head.tag.language() == wanted.tag.language() {
+            return None;
+        }
+        let wrong = self.site.server().trim_start_matches("//").to_owned();
+        let base = format!("https://{right}.wikipedia.org/wiki/");
+        let mut site = Site::clone(&self.site);
+        let name = site.name().to_owned();
+        site.introduce(&name, &base);
+        (self.site, self.base) = (Arc::new(site), Some(base));
+        Some(wrong)
     }
 
     /// Reads all pages for their templates and titles, `each` being told after every one; what is broken is for the
@@ -518,12 +540,34 @@ mod tests {
     }
 
     #[test]
+    fn a_head_of_another_wikipedia_is_not_believed() {
+        let head = HEAD.replace("xy.wiki", "en.wiki");
+        let open = || {
+            let xml = format!("{head}{}</mediawiki>", page("A", "", "<text>a</text>"));
+            Pages::open(Path::new("f"), Box::new(std::io::Cursor::new(xml.into_bytes()))).unwrap()
+        };
+        let url = |mut pages: Pages| match pages.next() {
+            Some(Item::Document(raw)) => (raw.url.unwrap(), pages.site().language().to_owned()),
+            other => panic!("{other:?}"),
+        };
+        let mut pages = open();
+        assert_eq!(pages.claim("ltg_Latn".parse().unwrap()).as_deref(), Some("en.wikipedia.org"));
+        assert_eq!(url(pages), ("https://ltg.wikipedia.org/wiki/A".to_owned(), "ltg".to_owned()));
+        for believed in ["eng_Latn", "und_Zyyy"] {
+            let mut pages = open();
+            assert_eq!(pages.claim(believed.parse().unwrap()), None, "{believed}");
+            assert_eq!(url(pages).1, "en");
+        }
+    }
+
+    #[test]
     fn deleted_texts_and_names_and_missing_heads_are_no_obstacle() {
         let deleted = "<page><title>A</title><ns>0</ns><id>1</id><revision><id>2</id>\
             <timestamp>2020-01-02T00:00:00Z</timestamp><contributor deleted=\"deleted\" /><comment deleted=\"deleted\" />\
             <text deleted=\"deleted\" /></revision></page>";
         let bytes = "<text xml:space=\"preserve\"> b\n c</text><sha1>x</sha1>";
-        let all = read(format!("{deleted}<page><title>B</title><ns>0</ns><id>3</id><revision>{bytes}</revision></page>"));
+        let all =
+            read(format!("{deleted}<page><title>B</title><ns>0</ns><id>3</id><revision>{bytes}</revision></page>"));
         assert_eq!(all[0], Item::Skipped("empty"));
         let Item::Document(raw) = &all[1] else { panic!("{all:?}") };
         assert_eq!((raw.id.as_str(), &raw.url, &raw.timestamp), ("3", &None, &None));

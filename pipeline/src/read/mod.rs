@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use tongues_languages::Tag;
 
 pub use html::HtmlContent;
 pub use stores::gather_templates;
@@ -98,7 +99,9 @@ impl Format {
             _ if begin.starts_with(b"PAR1") => Some(Format::Parquet),
             _ if text.starts_with("warc/") => Some(Format::Warc),
             _ if text.contains("<mediawiki") => Some(Format::Mediawiki),
-            _ if text.contains("<cesdoc") || text.contains("<xmlbible") || text.contains("<bible") => Some(Format::BibleXml),
+            _ if text.contains("<cesdoc") || text.contains("<xmlbible") || text.contains("<bible") => {
+                Some(Format::BibleXml)
+            }
             _ if text.starts_with("<!doctype html") || text.starts_with("<html") => Some(Format::Html),
             _ if text.starts_with('{') => Some(Format::Jsonl),
             _ => None,
@@ -169,7 +172,9 @@ impl ReadSettings {
     /// The encoding that is asked for. An error: there is no such encoding.
     pub fn encoding(&self) -> Result<Option<&'static Encoding>> {
         let unknown = |label: &String| {
-            Error::Settings(format!("encoding {label:?}: expected a label of the Encoding Standard, as \"windows-1257\""))
+            Error::Settings(format!(
+                "encoding {label:?}: expected a label of the Encoding Standard, as \"windows-1257\""
+            ))
         };
         let find = |label: &String| Encoding::for_label(label.as_bytes()).ok_or_else(|| unknown(label));
         self.encoding.as_ref().map(find).transpose()
@@ -256,9 +261,10 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
         path: path.to_owned(),
         place: String::new(),
         found: "a file whose name and first bytes tell no format".to_owned(),
-        expected: ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed), or `format` in the \
+        expected:
+            ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed), or `format` in the \
                    source's settings"
-            .to_owned(),
+                .to_owned(),
     })?;
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     if metadata.len() == 0 {
@@ -312,6 +318,14 @@ impl Reader {
             text.drain(..cut);
         }
         Ok(item)
+    }
+
+    /// Says what language the file is in. The server that the head of a dump names, where it is another language's.
+    pub fn claim(&mut self, language: Tag) -> Option<String> {
+        match &mut self.source {
+            Source::Mediawiki(pages) => pages.claim(language),
+            _ => None,
+        }
     }
 
     /// The wiki of a dump, with its templates where they were gathered.

@@ -61,7 +61,8 @@ impl Rows {
                     Some(text) => {
                         let mut raw = Raw::plain(self.row, text);
                         raw.id = field(self.id).unwrap_or(raw.id);
-                        (raw.title, raw.url, raw.timestamp) = (field(self.title), field(self.url), field(self.timestamp));
+                        (raw.title, raw.url, raw.timestamp) =
+                            (field(self.title), field(self.url), field(self.timestamp));
                         Item::Document(raw)
                     }
                 }

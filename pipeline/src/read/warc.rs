@@ -87,7 +87,9 @@ impl Records {
                 (self.begun, self.lost) = (true, false);
             } else if !line.is_empty() && !self.lost {
                 let shown: String = line.chars().take(40).collect();
-                return Err(Trouble::Broken(format!("after it {shown:?}; expected a line WARC/1.0: its length is wrong")));
+                return Err(Trouble::Broken(format!(
+                    "after it {shown:?}; expected a line WARC/1.0: its length is wrong"
+                )));
             }
         }
         Ok(true)
@@ -194,7 +196,8 @@ fn headers(lines: &[String]) -> Headers {
 
 /// Status, headers and body of an HTTP response, the body without transfer and content encodings.
 fn http(block: &[u8]) -> Result<(u16, Headers, Vec<u8>), String> {
-    let find = |wanted: &[u8]| block.windows(wanted.len()).position(|found| found == wanted).map(|at| (at, wanted.len()));
+    let find =
+        |wanted: &[u8]| block.windows(wanted.len()).position(|found| found == wanted).map(|at| (at, wanted.len()));
     let (end, blank) = find(b"\r\n\r\n").or_else(|| find(b"\n\n")).ok_or("no end of the HTTP header")?;
     let head = String::from_utf8_lossy(&block[..end]);
     let lines: Vec<String> = head.lines().map(str::to_owned).collect();
@@ -275,7 +278,10 @@ mod tests {
             record("warcinfo", "", b"software: x\r\n"),
             record("request", "", b"GET / HTTP/1.1\r\n\r\n"),
             response("Content-Type: text/html; charset=windows-1257\r\n", b"<html><title>T</title><p>\xfbdens"),
-            response("Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n", b"3\r\n<p>\r\n2;x=y\r\nab\r\n0\r\n\r\n"),
+            response(
+                "Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n",
+                b"3\r\n<p>\r\n2;x=y\r\nab\r\n0\r\n\r\n",
+            ),
             response("Content-Type: image/png\r\n", b"\x89PNG"),
             missing,
             record("conversion", "Content-Type: text/plain\r\n", "viņs\n\ndivi".as_bytes()),
@@ -283,7 +289,13 @@ mod tests {
         ];
         let all = read(file.concat());
         let wanted = [
-            "warcinfo", "request", "<html><title>T</title><p>ūdens", "<p>ab", "not_text", "http_status", "viņs\n\ndivi",
+            "warcinfo",
+            "request",
+            "<html><title>T</title><p>ūdens",
+            "<p>ab",
+            "not_text",
+            "http_status",
+            "viņs\n\ndivi",
             "other_record",
         ];
         assert_eq!(all.iter().map(said).collect::<Vec<_>>(), wanted);
@@ -296,14 +308,19 @@ mod tests {
     #[test]
     fn a_broken_record_costs_itself() {
         let text = |text: &str| record("conversion", "Content-Type: text/plain\r\n", text.as_bytes());
-        let replace = |record: Vec<u8>, from: &str, to: &str| String::from_utf8(record).unwrap().replace(from, to).into_bytes();
+        let replace =
+            |record: Vec<u8>, from: &str, to: &str| String::from_utf8(record).unwrap().replace(from, to).into_bytes();
         let short = replace(text("lobdīn visim\nūtruo rinda"), "Content-Length: 26", "Content-Length: 7");
         assert_ne!(short, text("lobdīn visim\nūtruo rinda"));
         let nameless = replace(text("x"), "Content-Length: 1", "Content-Length: what");
         let cut = text("gola nav");
         let file = [text("a"), short, text("b"), nameless, text("c"), cut[..cut.len() - 8].to_vec()].concat();
         let all: Vec<String> = read(file).iter().map(said).collect();
-        assert_eq!((all[0].as_str(), all[1].as_str(), all[3].as_str(), all[5].as_str()), ("a", "lobdīn", "b", "c"), "{all:?}");
+        assert_eq!(
+            (all[0].as_str(), all[1].as_str(), all[3].as_str(), all[5].as_str()),
+            ("a", "lobdīn", "b", "c"),
+            "{all:?}"
+        );
         assert!(all[2].contains("its length is wrong") && all[4].contains("expected a number"), "{all:?}");
         assert!(all[6].contains("it was cut") && all.len() == 7, "{all:?}");
     }

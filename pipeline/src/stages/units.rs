@@ -200,6 +200,10 @@ impl Job<'_> {
 
     fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
         let mut reader = read::open(&self.file.path, &self.source.read)?;
+        if let Some(server) = reader.claim(self.file.language) {
+            let (file, language) = (self.file.path.display(), self.file.language);
+            tracing::warn!(%file, %language, %server, "the head is another language's and not believed");
+        }
         let wiki = reader.wiki(self.templates.clone());
         let (mut units, mut told, mut last) = (Vec::new(), 0, false);
         let mut ahead = reader.next()?;

@@ -29,11 +29,57 @@ const LINKED_SHARE: f64 = 0.6;
 
 /// Names that parts have which are not the content, as whole words of `class` and `id`.
 const ELSEWHERE: &[&str] = &[
-    "ad", "ads", "advert", "advertisement", "banner", "breadcrumb", "breadcrumbs", "byline", "comment", "comments",
-    "cookie", "cookies", "copyright", "disqus", "footer", "gdpr", "hidden", "login", "menu", "meta", "modal", "nav",
-    "navbar", "navigation", "newsletter", "outbrain", "pager", "pagination", "popup", "print", "promo", "recommended",
-    "related", "respond", "rss", "share", "sharing", "sidebar", "signup", "skip", "social", "sponsor", "sponsored",
-    "subscribe", "subscription", "taboola", "tags", "teaser", "toolbar", "widget", "widgets",
+    "ad",
+    "ads",
+    "advert",
+    "advertisement",
+    "banner",
+    "breadcrumb",
+    "breadcrumbs",
+    "byline",
+    "comment",
+    "comments",
+    "cookie",
+    "cookies",
+    "copyright",
+    "disqus",
+    "footer",
+    "gdpr",
+    "hidden",
+    "login",
+    "menu",
+    "meta",
+    "modal",
+    "nav",
+    "navbar",
+    "navigation",
+    "newsletter",
+    "outbrain",
+    "pager",
+    "pagination",
+    "popup",
+    "print",
+    "promo",
+    "recommended",
+    "related",
+    "respond",
+    "rss",
+    "share",
+    "sharing",
+    "sidebar",
+    "signup",
+    "skip",
+    "social",
+    "sponsor",
+    "sponsored",
+    "subscribe",
+    "subscription",
+    "taboola",
+    "tags",
+    "teaser",
+    "toolbar",
+    "widget",
+    "widgets",
 ];
 
 /// Nodes of `page` that are outside of the main content: their text is left out. None where nothing is.
@@ -230,9 +276,9 @@ fn says_elsewhere(element: &Element) -> bool {
         return false;
     }
     let named = |value: &str| {
-        value.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-            ELSEWHERE.iter().any(|name| word.eq_ignore_ascii_case(name))
-        })
+        value
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| ELSEWHERE.iter().any(|name| word.eq_ignore_ascii_case(name)))
     };
     matches!(element.name(), "nav" | "aside" | "header" | "footer" | "form" | "figcaption")
         || ["class", "id"].iter().any(|key| element.attr(key).is_some_and(named))
@@ -265,7 +311,8 @@ mod tests {
         let menu = "<li><a href=a>Sports</a></li><li><a href=b>Kultura</a></li>".repeat(5);
         let teaser = format!("<div class='box related'><h3>Vēļ</h3><p>{SENTENCE}</p></div>");
         let article = format!("<div><h1>Laiva</h1>{}</div>", format!("<p>{SENTENCE}</p>").repeat(6));
-        let page = format!("<div><ul>{menu}</ul></div><div><div>{article}{teaser}</div><div>Šudiņ +5</div></div><p>© 2020");
+        let page =
+            format!("<div><ul>{menu}</ul></div><div><div>{article}{teaser}</div><div>Šudiņ +5</div></div><p>© 2020");
         let text = main(&page);
         assert!(text.starts_with("Laiva\n\nVīnā") && text.ends_with(SENTENCE), "{text}");
         assert_eq!(text.matches(SENTENCE).count(), 6);

@@ -75,8 +75,10 @@ fn head(source: &str) -> Head {
         let name = attribute("property").or(attribute("name")).or(attribute("rel")).unwrap_or_default();
         match (element.name(), name.to_ascii_lowercase().as_str()) {
             ("title", _) if head.title.is_none() => {
-                let text: String = node.children().filter_map(|child| child.value().as_text().map(|text| &**text)).collect();
-                head.title = Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|title| !title.is_empty());
+                let text: String =
+                    node.children().filter_map(|child| child.value().as_text().map(|text| &**text)).collect();
+                head.title =
+                    Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|title| !title.is_empty());
             }
             ("link", "canonical") => head.url = attribute("href").map(str::to_owned).or(head.url),
             ("meta", "og:url") if head.url.is_none() => head.url = attribute("content").map(str::to_owned),
@@ -198,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_page_inside_a_form_and_a_preamble_in_a_header_are_text() {
-        let source = "<form><header><p>Aizvoda</p></header><input value=x><p>Teksts</p><textarea>raksti</textarea></form>";
+        let source =
+            "<form><header><p>Aizvoda</p></header><input value=x><p>Teksts</p><textarea>raksti</textarea></form>";
         for content in [HtmlContent::Whole, HtmlContent::Main] {
             assert_eq!(to_text(source, content), "Aizvoda\n\nTeksts");
         }

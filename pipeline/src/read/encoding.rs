@@ -52,6 +52,7 @@ pub fn decode(bytes: impl Read, encoding: Option<&'static Encoding>, decoding: D
             owed: None,
             begun: false,
             head: Vec::new(),
+            before: None,
             ready: Vec::new(),
             at: 0,
             carriage: false,
@@ -73,6 +74,8 @@ struct Decoded<R> {
     begun: bool,
     /// The beginning, for declarations.
     head: Vec<u8>,
+    /// The last byte that was ASCII: what an apostrophe stands after.
+    before: Option<u8>,
     ready: Vec<u8>,
     at: usize,
     /// A carriage return is owed.
@@ -142,12 +145,14 @@ impl<R: Read> Decoded<R> {
             let ascii = self.pending.iter().position(|byte| !byte.is_ascii()).unwrap_or(self.pending.len());
             if ascii > 0 || last {
                 self.ready.extend(self.pending.drain(..ascii));
+                self.before = self.ready.last().copied();
                 self.ended = last;
                 self.line_ends(last);
                 return Ok(());
             }
             self.fill(SAMPLE);
-            self.decide(choose(&self.head, &self.pending, None));
+            let sample: Vec<u8> = self.before.iter().chain(&self.pending).copied().collect();
+            self.decide(choose(&self.head, &sample, None));
         }
         let decoder = self.decoder.as_mut().expect("just made");
         let (mut taken, mut replaced) = (0, 0);
@@ -230,7 +235,7 @@ pub(super) fn whole(bytes: &[u8], told: Option<&'static Encoding>, decoding: &De
             if ascii == bytes.len() {
                 UTF_8
             } else {
-                choose(head, &bytes[ascii..bytes.len().min(ascii + SAMPLE)], told)
+                choose(head, &bytes[ascii.saturating_sub(1)..bytes.len().min(ascii + SAMPLE)], told)
             }
         });
     let (text, _, broken) = encoding.decode(bytes);
@@ -240,7 +245,7 @@ pub(super) fn whole(bytes: &[u8], told: Option<&'static Encoding>, decoding: &De
     text.into_owned()
 }
 
-/// The encoding of a text that is no pure ASCII; `head` is its beginning, `sample` begins where the ASCII ends, `told`
+/// The encoding of a text that is no pure ASCII; `head` is its beginning, `sample` begins with its last ASCII byte, `told`
 /// is what a server said.
 fn choose(head: &[u8], sample: &[u8], told: Option<&'static Encoding>) -> &'static Encoding {
     let (valid, invalid) = sequences(sample);
@@ -371,6 +376,9 @@ mod tests {
             (text.as_str(), name),
             ("teeka emabega w'oluggi, n’olulala n'aluteeka\nEdda ow’ebbeere “Bwe”", Some("macintosh"))
         );
+        // One alone, behind much ASCII.
+        let (text, name, _) = read(&[&b"a ".repeat(SAMPLE)[..], b"naye n\xd5omutamiivu"].concat(), None);
+        assert!(text.ends_with("naye n’omutamiivu") && name == Some("macintosh"), "{name:?}");
         // Capitals of Windows.
         let (text, name, _) = read(b"\xd3NDE EST\xc1 LA CANCI\xd3N, qu\xe9 ma\xf1ana?", None);
         assert_eq!((text.as_str(), name), ("ÓNDE ESTÁ LA CANCIÓN, qué mañana?", Some("windows-1252")));

@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::nn::backward::of_weight;
-use crate::nn::linear::{times, times_transposed, transposed_times};
-use crate::nn::product::{Matrix, MatrixMut, Old};
+use crate::nn::fresh::by_chunks;
+use crate::nn::linear::{add_times, times_transposed, transposed_times};
+use crate::nn::product::{Matrix, MatrixMut};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
 use crate::precision::Precision;
@@ -91,10 +92,10 @@ impl CustomOp3 for Affine {
         }
         let (x, bias) = (slices::of(x, layout)?, slices::of(bias, bias_layout)?);
         let rows = x.len() / in_width;
-        let mut out = vec![0.0; rows * out_width];
-        out.par_chunks_mut(out_width).for_each(|row| row.copy_from_slice(bias));
+        let write = |_, rows: &mut [f32]| rows.chunks_exact_mut(out_width).for_each(|row| row.copy_from_slice(bias));
+        let mut out = by_chunks(rows * out_width, BLOCK * out_width, write);
         let weight = self.weight(slices::of(weight, weight_layout)?, in_width, out_width);
-        times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, Old::Add, self.precision);
+        add_times(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -108,14 +109,13 @@ impl CustomOp3 for Affine {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (in_width, out_width) = self.widths(weight.dims2()?);
         let rows = x.elem_count() / in_width;
-        let mut of_x = vec![0.0; x.elem_count()];
-        let (by_weight, by_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let (of_x, by_weight, by_bias) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let of_bias = sum_of_rows(gradient, out_width);
             let (x, gradient) = (Matrix::new(x, rows), Matrix::new(gradient, rows));
-            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), self.weight(weight, in_width, out_width));
-            times_transposed(out, gradient, weight, self.precision);
+            let weight = self.weight(weight, in_width, out_width);
+            let of_x = times_transposed(gradient, [weight], self.precision);
             let (left, right) = if self.rows_are_outputs { (gradient, x) } else { (x, gradient) };
-            (transposed_times(left, right, self.precision), of_bias)
+            (of_x, transposed_times(left, right, self.precision), of_bias)
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), of_weight(weight, by_weight)?, of_weight(bias, by_bias)?))

@@ -3,6 +3,7 @@
 //! sums, as in FlashAttention (Dao et al. 2022). Heads of queries may share heads of keys and values (Ainslie et al. 2023).
 
 use crate::error::Result;
+use crate::nn::fresh::zeros;
 use crate::nn::heads::{HeadNorms, Heads, Preparation};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::seen::Seen;
@@ -288,7 +289,7 @@ impl CustomOp1 for Attention {
         let (b, t, width) = layout.shape().dims3()?;
         self.seen.check(b, t)?;
         let (joined, sizes) = (slices::of(joined, layout)?, Sizes::of((b, t, width), &self.heads));
-        let mut out = vec![0.0; b * t * sizes.h * sizes.k];
+        let mut out = zeros(b * t * sizes.h * sizes.k);
         let logarithms = forward(joined, sizes, &self.heads, &self.seen, None, &mut out);
         // Only the first call sets it; a second forward pass of one operation has the same input.
         self.logarithms.get_or_init(|| logarithms);
@@ -298,7 +299,7 @@ impl CustomOp1 for Attention {
     fn bwd(&self, joined: &Tensor, result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
         let sizes = Sizes::of(joined.dims3()?, &self.heads);
         let logarithms = self.logarithms.get().expect("the forward pass comes before the backward pass");
-        let mut of_joined = vec![0.0; joined.elem_count()];
+        let mut of_joined = zeros(joined.elem_count());
         slices::read([joined, result, gradient], |given| {
             backward(given, sizes, (&self.heads, &self.seen), None, logarithms, &mut of_joined);
         })?;

@@ -4,12 +4,12 @@
 use crate::error::Result;
 use crate::nn::attention::{self, Sizes};
 use crate::nn::dropout::{self, Mask};
+use crate::nn::fresh::zeros;
 use crate::nn::heads::{HeadNorms, Heads};
 use crate::nn::kept::Kept;
-use crate::nn::linear::{times, times_transposed, transposed_times};
-use crate::nn::product::{Matrix, MatrixMut, Old};
+use crate::nn::linear::{add_times, times, times_transposed, transposed_times};
+use crate::nn::product::{Matrix, MatrixMut};
 use crate::nn::seen::Seen;
-use crate::nn::vector::add;
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, plain, residual, rms_norm, slices};
 use crate::precision::Precision;
@@ -116,23 +116,16 @@ impl<const N: usize> AttentionLayer<N> {
         let AttentionSettings { heads, seen, epsilon, precision, .. } = &self.settings;
         let named = Named::of(weights, *epsilon as f32);
         let (rows, parts) = (b * t, named.parts());
-        let mut normed = vec![0.0; x.len()];
-        norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
-        let width = parts[2].end;
-        let mut joined = vec![0.0; rows * width];
-        let whole = &mut MatrixMut::new(&mut joined, rows);
-        for (part, map) in parts.iter().zip(named.maps) {
-            let map = Matrix::new(map, part.len());
-            times_transposed(&mut whole.columns(part.clone()), Matrix::new(&normed, rows), map, *precision);
-        }
-        let mut attended = vec![0.0; rows * parts[0].len()];
-        let sizes = Sizes::of((b, t, width), heads);
+        let normed = norm::forward(x, named.of_norm, *epsilon as f32);
+        let maps = named.maps.map(|map| Matrix::new(map, map.len() / d));
+        let joined = times_transposed(Matrix::new(&normed, rows), maps, *precision);
+        drop(normed);
+        let mut attended = zeros(rows * parts[0].len());
+        let sizes = Sizes::of((b, t, parts[2].end), heads);
         let logarithms = attention::forward(&joined, sizes, heads, seen, named.head_norms, &mut attended);
-        let branch = &mut normed; // its values are no longer needed
-        let (out, o) = (&mut MatrixMut::new(branch, rows), Matrix::new(named.o, d));
-        times_transposed(out, Matrix::new(&attended, rows), o, *precision);
+        let branch = times_transposed(Matrix::new(&attended, rows), [Matrix::new(named.o, d)], *precision);
         self.kept.keep(Passed { joined, attended, logarithms });
-        dropout::join(x, branch, self.mask)
+        dropout::join(x, &branch, self.mask)
     }
 
     /// The gradients by `x` and by the weights.
@@ -150,29 +143,24 @@ impl<const N: usize> AttentionLayer<N> {
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
         let of_o = transposed_times(of_branch, Matrix::new(&attended, rows), *precision);
-        let mut of_attended = vec![0.0; attended.len()];
-        let (out, o) = (&mut MatrixMut::new(&mut of_attended, rows), Matrix::new(named.o, d));
-        times(out, of_branch, o, Old::Replace, *precision);
-        let mut of_joined = vec![0.0; joined.len()];
+        let of_attended = times(of_branch, Matrix::new(named.o, d), *precision);
+        let mut of_joined = zeros(joined.len());
         let given = [joined.as_slice(), &attended, &of_attended];
         let sizes = Sizes::of((b, t, columns[2].end), heads);
         let by_head_norms =
             attention::backward(given, sizes, (heads, seen), named.head_norms, &logarithms, &mut of_joined);
-        drop((joined, attended));
+        drop((joined, attended, of_attended));
         let of_joined = Matrix::new(&of_joined, rows);
         let parts = columns.map(|columns| of_joined.columns(columns));
-        let mut normed = of_attended; // its values are no longer needed
-        normed.resize(x.len(), 0.0);
-        norm::forward(x, named.of_norm, *epsilon as f32, &mut normed);
+        let normed = norm::forward(x, named.of_norm, *epsilon as f32);
         let by_maps = parts.map(|part| transposed_times(part, Matrix::new(&normed, rows), *precision));
-        let of_normed = &mut normed; // as above
-        for ((part, map), old) in parts.into_iter().zip(named.maps).zip([Old::Replace, Old::Add, Old::Add]) {
-            let map = Matrix::new(map, part.columns);
-            times(&mut MatrixMut::new(of_normed, rows), part, map, old, *precision);
+        drop(normed);
+        let maps = named.maps.map(|map| Matrix::new(map, map.len() / d));
+        let mut of_normed = times(parts[0], maps[0], *precision);
+        for (part, map) in parts.into_iter().zip(maps).skip(1) {
+            add_times(&mut MatrixMut::new(&mut of_normed, rows), part, map, *precision);
         }
-        let mut of_x = vec![0.0; x.len()];
-        let by_norm = norm::backward(x, named.of_norm, of_normed, *epsilon as f32, &mut of_x);
-        add(&mut of_x, gradient);
+        let (of_x, by_norm) = norm::backward(x, named.of_norm, &of_normed, *epsilon as f32, Some(gradient));
         let all = std::iter::once(by_norm).chain(by_maps).chain([of_o]).chain(by_head_norms);
         let mut all = all.take(N);
         (of_x, std::array::from_fn(|_| all.next().expect("a gradient for each of five or seven weights")))

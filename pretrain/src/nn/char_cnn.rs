@@ -5,8 +5,9 @@
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
 use crate::nn::backward::of_weight;
+use crate::nn::fresh::zeros;
 use crate::nn::kept::Kept;
-use crate::nn::linear::{times, times_transposed, transposed_times};
+use crate::nn::linear::{add_times, times_transposed, transposed_times};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{add, multiply_add, sigmoid, vectorised};
 use crate::nn::{plain, slices};
@@ -191,8 +192,8 @@ struct Highway {
 impl Highway {
     fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         let d = bias.len() / 2;
-        let (rows, mut gates, mut out) = (x.len() / d, vec![0.0; 2 * x.len()], vec![0.0; x.len()]);
-        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), Matrix::new(weight, 2 * d), F32);
+        let (rows, mut out) = (x.len() / d, zeros(x.len()));
+        let mut gates = times_transposed(Matrix::new(x, rows), [Matrix::new(weight, 2 * d)], F32);
         let tasks = gates.par_chunks_mut(2 * ROWS * d).zip(x.par_chunks(ROWS * d)).zip(out.par_chunks_mut(ROWS * d));
         tasks.for_each(|((gates, x), out)| {
             let rows = gates.chunks_exact_mut(2 * d).zip(x.chunks_exact(d)).zip(out.chunks_exact_mut(d));
@@ -213,7 +214,7 @@ impl Highway {
             rows.for_each(|((gates, of_x), (x, gradient))| unmix(gates, x, gradient, of_x));
         });
         let of_gates = Matrix::new(&gates, rows);
-        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, Matrix::new(weight, 2 * d), Old::Add, F32);
+        add_times(&mut MatrixMut::new(&mut of_x, rows), of_gates, Matrix::new(weight, 2 * d), F32);
         let of_weight = transposed_times(of_gates, Matrix::new(x, rows), F32);
         [of_x, of_weight, sum_of_rows(&gates, 2 * d)]
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::nn::backward::of_weight;
+use crate::nn::fresh::zeros;
 use crate::nn::kept::Kept;
 use crate::nn::product::{Matrix, MatrixMut, Old, Prepared, multiply_in, multiply_prepared, prepared_numbers};
 use crate::nn::vector::{add, exponentials, largest, scale, sum, sum_of_exponentials};
@@ -123,7 +124,7 @@ fn chunks(
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
-    let mut logits = vec![0.0; numbers_at_once(targets.len(), vocabulary)];
+    let mut logits = zeros(numbers_at_once(targets.len(), vocabulary));
     let rows_at_once = logits.len() / vocabulary;
     let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), precision);
     for start in (0..targets.len()).step_by(rows_at_once) {
@@ -238,7 +239,7 @@ impl CustomOp3 for CrossEntropy {
         let (hidden, weight) = (slices::of(hidden, layout)?, slices::of(weight, weight_layout)?);
         let head = (weight, slices::of(bias, bias_layout)?);
         let total = if self.differentiate && n > 0 {
-            let [mut of_hidden, mut of_weight, mut of_bias] = [n * d, v * d, biases].map(|size| vec![0.0; size]);
+            let [mut of_hidden, mut of_weight, mut of_bias] = [n * d, v * d, biases].map(zeros);
             let total = self.with_gradients(hidden, head, [&mut of_hidden, &mut of_weight, &mut of_bias]);
             self.gradients.keep([of_hidden, of_weight, of_bias]);
             total

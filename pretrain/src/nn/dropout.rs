@@ -2,6 +2,7 @@
 //! of (key, position): it is computed again in the backward pass and never stored.
 
 use crate::error::Result;
+use crate::nn::fresh::by_chunks;
 use crate::nn::vector::{add, vectorised};
 use crate::nn::{plain, slices};
 use crate::random::Key;
@@ -85,21 +86,19 @@ pub fn residual(x: &Tensor, branch: &Tensor, rate: f64, key: Option<Key>) -> Res
 
 /// `x` + `branch`, the latter times the mask.
 pub(crate) fn join(x: &[f32], branch: &[f32], mask: Option<Mask>) -> Vec<f32> {
-    let mut out = x.to_vec();
-    let chunks = out.par_chunks_mut(CHUNK).zip(branch.par_chunks(CHUNK)).enumerate();
-    chunks.for_each(|(i, (out, branch))| match mask {
-        Some(mask) => masked_sum(out, branch, mask, i * CHUNK),
-        None => add(out, branch),
-    });
-    out
+    by_chunks(x.len(), CHUNK, |start, out| {
+        let chunk = start..start + out.len();
+        out.copy_from_slice(&x[chunk.clone()]);
+        match mask {
+            Some(mask) => masked_sum(out, &branch[chunk], mask, start),
+            None => add(out, &branch[chunk]),
+        }
+    })
 }
 
 /// `x` times the mask.
 pub(crate) fn masked(x: &[f32], mask: Mask) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    let chunks = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate();
-    chunks.for_each(|(i, (out, x))| masked_sum(out, x, mask, i * CHUNK));
-    out
+    by_chunks(x.len(), CHUNK, |start, out| masked_sum(out, &x[start..start + out.len()], mask, start))
 }
 
 struct Dropout(Mask);

@@ -1,9 +1,9 @@
 //! A function of each element on its own as one operation: what such functions share is here, the functions themselves are
 //! in files of their own.
 
+use crate::nn::fresh::by_chunks;
 use crate::nn::slices;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
-use rayon::prelude::*;
 
 /// Elements one task handles.
 const CHUNK: usize = 1 << 13;
@@ -33,16 +33,16 @@ impl CustomOp1 for Elementwise {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let x = slices::of(x, layout)?;
-        let mut out = vec![0.0; x.len()];
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| (self.forward)(x, out));
+        let out = by_chunks(x.len(), CHUNK, |start, out| (self.forward)(&x[start..start + out.len()], out));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        let mut of_x = vec![0.0; x.elem_count()];
-        slices::read([x, gradient], |[x, gradient]| {
-            let chunks = of_x.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(gradient.par_chunks(CHUNK));
-            chunks.for_each(|((of_x, x), gradient)| (self.backward)(x, gradient, of_x));
+        let of_x = slices::read([x, gradient], |[x, gradient]| {
+            by_chunks(x.len(), CHUNK, |start, of_x| {
+                let chunk = start..start + of_x.len();
+                (self.backward)(&x[chunk.clone()], &gradient[chunk], of_x);
+            })
         })?;
         Ok(Some(Tensor::from_vec(of_x, x.shape(), x.device())?))
     }

@@ -4,9 +4,8 @@
 use crate::error::Result;
 use crate::nn::dropout::{self, Mask};
 use crate::nn::kept::Kept;
-use crate::nn::linear::{times, times_transposed, transposed_times};
-use crate::nn::product::{Matrix, MatrixMut, Old};
-use crate::nn::vector::add;
+use crate::nn::linear::{add_times, times, times_transposed, transposed_times};
+use crate::nn::product::{Matrix, MatrixMut};
 use crate::nn::weights::Weights;
 use crate::nn::{linear, norm, residual, rms_norm, slices, swiglu};
 use crate::precision::Precision;
@@ -47,19 +46,15 @@ impl FeedForward {
     fn forward(&self, x: &[f32], [of_norm, gate, up, down]: [&[f32]; 4]) -> Vec<f32> {
         let d = of_norm.len();
         let (rows, f) = (x.len() / d, gate.len() / d);
-        let mut normed = vec![0.0; x.len()];
-        norm::forward(x, of_norm, self.epsilon, &mut normed);
-        let mut joined = vec![0.0; rows * 2 * f];
-        for (mut half, map) in MatrixMut::new(&mut joined, rows).split_columns(2).zip([gate, up]) {
-            times_transposed(&mut half, Matrix::new(&normed, rows), Matrix::new(map, f), self.precision);
-        }
-        let mut inner = vec![0.0; rows * f];
-        swiglu::forward(&joined, f, &mut inner);
-        let branch = &mut normed; // its values are no longer needed
-        let (out, down) = (&mut MatrixMut::new(branch, rows), Matrix::new(down, d));
-        times_transposed(out, Matrix::new(&inner, rows), down, self.precision);
+        let normed = norm::forward(x, of_norm, self.epsilon);
+        let maps = [gate, up].map(|map| Matrix::new(map, f));
+        let joined = times_transposed(Matrix::new(&normed, rows), maps, self.precision);
+        drop(normed);
+        let inner = swiglu::forward(&joined, f);
         self.joined.keep(joined);
-        dropout::join(x, branch, self.mask)
+        let branch = times_transposed(Matrix::new(&inner, rows), [Matrix::new(down, d)], self.precision);
+        drop(inner);
+        dropout::join(x, &branch, self.mask)
     }
 
     /// The gradients by `x` and by the weights.
@@ -74,25 +69,20 @@ impl FeedForward {
         let (rows, f) = (x.len() / d, gate.len() / d);
         let of_branch = self.mask.map(|mask| dropout::masked(gradient, mask));
         let of_branch = Matrix::new(of_branch.as_deref().unwrap_or(gradient), rows);
-        let mut inner = vec![0.0; rows * f];
-        swiglu::forward(&joined, f, &mut inner);
+        let inner = swiglu::forward(&joined, f);
         let of_down = transposed_times(of_branch, Matrix::new(&inner, rows), self.precision);
-        let mut of_inner = inner; // its values are no longer needed
-        let (out, down) = (&mut MatrixMut::new(&mut of_inner, rows), Matrix::new(down, d));
-        times(out, of_branch, down, Old::Replace, self.precision);
+        drop(inner);
+        let of_inner = times(of_branch, Matrix::new(down, d), self.precision);
         swiglu::backward_in_place(&mut joined, f, &of_inner);
+        drop(of_inner);
         let of_joined = Matrix::new(&joined, rows);
         let halves = [of_joined.columns(0..f), of_joined.columns(f..2 * f)];
-        let mut normed = vec![0.0; x.len()];
-        norm::forward(x, of_norm, self.epsilon, &mut normed);
+        let normed = norm::forward(x, of_norm, self.epsilon);
         let [of_gate, of_up] = halves.map(|half| transposed_times(half, Matrix::new(&normed, rows), self.precision));
-        let of_normed = &mut normed; // as above
-        for ((half, map), old) in halves.into_iter().zip([gate, up]).zip([Old::Replace, Old::Add]) {
-            times(&mut MatrixMut::new(of_normed, rows), half, Matrix::new(map, f), old, self.precision);
-        }
-        let mut of_x = vec![0.0; x.len()];
-        let by_norm = norm::backward(x, of_norm, of_normed, self.epsilon, &mut of_x);
-        add(&mut of_x, gradient);
+        drop(normed);
+        let mut of_normed = times(halves[0], Matrix::new(gate, f), self.precision);
+        add_times(&mut MatrixMut::new(&mut of_normed, rows), halves[1], Matrix::new(up, f), self.precision);
+        let (of_x, by_norm) = norm::backward(x, of_norm, &of_normed, self.epsilon, Some(gradient));
         (of_x, [by_norm, of_gate, of_up, of_down])
     }
 }

@@ -3,10 +3,10 @@
 
 use crate::error::Result;
 use crate::nn::backward::of_weight;
+use crate::nn::fresh::{by_chunks, by_chunks_with};
 use crate::nn::vector::{LANES, add, fold, multiply_add, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
-use rayon::prelude::*;
 
 /// Rows one task handles. The gradients of weight and bias are summed by such blocks, so threads change no bit.
 const BLOCK: usize = 64;
@@ -23,16 +23,14 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> R
 
 /// Gives the gradients by `x`, by the weight and by the bias.
 fn backward(x: &[f32], weight: &[f32], gradient: &[f32], epsilon: f32) -> [Vec<f32>; 3] {
-    let (width, block) = (weight.len(), BLOCK * weight.len());
-    let mut of_x = vec![0.0; x.len()];
-    let blocks = of_x.par_chunks_mut(block).zip(x.par_chunks(block)).zip(gradient.par_chunks(block));
-    let parts: Vec<_> = blocks
-        .map(|((of_x, x), gradient)| {
-            let (mut of_weight, mut of_bias) = (vec![0.0; width], vec![0.0; width]);
-            backward_rows(x, weight, gradient, epsilon, of_x, &mut of_weight, &mut of_bias);
-            (of_weight, of_bias)
-        })
-        .collect();
+    let width = weight.len();
+    let write = |start: usize, of_x: &mut [f32]| {
+        let (x, gradient) = (&x[start..start + of_x.len()], &gradient[start..start + of_x.len()]);
+        let (mut of_weight, mut of_bias) = (vec![0.0; width], vec![0.0; width]);
+        backward_rows(x, weight, gradient, epsilon, of_x, &mut of_weight, &mut of_bias);
+        (of_weight, of_bias)
+    };
+    let (of_x, parts) = by_chunks_with(x.len(), BLOCK * width, write);
     let (mut of_weight, mut of_bias) = (vec![0.0; width], vec![0.0; width]);
     for (weight, bias) in &parts {
         add(&mut of_weight, weight);
@@ -136,9 +134,9 @@ impl CustomOp3 for LayerNorm {
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (x, weight) = (slices::of(x, layout)?, slices::of(weight, weight_layout)?);
         let bias = slices::of(bias, bias_layout)?;
-        let (mut out, block) = (vec![0.0; x.len()], BLOCK * weight.len());
-        let blocks = out.par_chunks_mut(block).zip(x.par_chunks(block));
-        blocks.for_each(|(out, x)| forward_rows(x, weight, bias, self.0, out));
+        let out = by_chunks(x.len(), BLOCK * weight.len(), |start, out| {
+            forward_rows(&x[start..start + out.len()], weight, bias, self.0, out);
+        });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::nn::backward::{of_some, of_weight};
+use crate::nn::fresh::products;
 use crate::nn::product::{Matrix, MatrixMut, Old, multiply_in};
 use crate::nn::vector::add;
 use crate::nn::{plain, slices};
@@ -29,22 +30,24 @@ pub fn embedding(ids: &Tensor, weight: &Tensor) -> Result<Tensor> {
     Ok(weight.contiguous()?.apply_op1(Embedding { ids: ids.flatten_all()?.to_vec1()?, shape })?)
 }
 
-/// `out = x · weightᵀ`: the linear map.
-pub(crate) fn times_transposed(out: &mut MatrixMut, x: Matrix, weight: Matrix, precision: Precision) {
-    multiply_in(out, x, weight.transposed(), Old::Replace, precision);
+/// `x · weightᵀ` for each of `weights`, side by side: linear maps.
+pub(crate) fn times_transposed<const N: usize>(x: Matrix, weights: [Matrix; N], precision: Precision) -> Vec<f32> {
+    products(x, &weights.map(Matrix::transposed), precision)
 }
 
-/// `out = gradient · weight`, or that added: the map's gradient by its input.
-pub(crate) fn times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, old: Old, precision: Precision) {
-    multiply_in(out, gradient, weight, old, precision);
+/// `gradient · weight`: the map's gradient by its input.
+pub(crate) fn times(gradient: Matrix, weight: Matrix, precision: Precision) -> Vec<f32> {
+    products(gradient, &[weight], precision)
+}
+
+/// The same, added to what is in `out`.
+pub(crate) fn add_times(out: &mut MatrixMut, gradient: Matrix, weight: Matrix, precision: Precision) {
+    multiply_in(out, gradient, weight, Old::Add, precision);
 }
 
 /// `gradientᵀ · x`: the map's gradient by its weight.
 pub(crate) fn transposed_times(gradient: Matrix, x: Matrix, precision: Precision) -> Vec<f32> {
-    let mut out = vec![0.0; gradient.columns * x.columns];
-    let matrix = &mut MatrixMut::new(&mut out, gradient.columns);
-    multiply_in(matrix, gradient.transposed(), x, Old::Replace, precision);
-    out
+    products(gradient.transposed(), &[x], precision)
 }
 
 struct Linear {
@@ -71,9 +74,8 @@ impl CustomOp2 for Linear {
         }
         let x = slices::of(x, layout)?;
         let rows = x.len() / in_width;
-        let mut out = vec![0.0; rows * out_width];
         let weight = Matrix::new(slices::of(weight, weight_layout)?, out_width);
-        times_transposed(&mut MatrixMut::new(&mut out, rows), Matrix::new(x, rows), weight, self.precision);
+        let out = times_transposed(Matrix::new(x, rows), [weight], self.precision);
         Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 
@@ -86,12 +88,10 @@ impl CustomOp2 for Linear {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let (out_width, in_width) = weight.dims2()?;
         let rows = x.elem_count() / in_width;
-        let mut of_x = vec![0.0; x.elem_count()];
-        let by_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
+        let (of_x, by_weight) = slices::read([x, weight, gradient], |[x, weight, gradient]| {
             let gradient = Matrix::new(gradient, rows);
-            let (out, weight) = (&mut MatrixMut::new(&mut of_x, rows), Matrix::new(weight, out_width));
-            times(out, gradient, weight, Old::Replace, self.precision);
-            transposed_times(gradient, Matrix::new(x, rows), self.precision)
+            let of_x = times(gradient, Matrix::new(weight, out_width), self.precision);
+            (of_x, transposed_times(gradient, Matrix::new(x, rows), self.precision))
         })?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), of_weight(weight, by_weight)?))

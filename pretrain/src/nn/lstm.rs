@@ -9,6 +9,7 @@ mod cell;
 
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
+use crate::nn::fresh::zeros;
 use crate::nn::kept::Kept;
 use crate::nn::linear::{times, times_transposed, transposed_times};
 use crate::nn::product::packed::{PANEL, Packed};
@@ -213,13 +214,12 @@ impl<const N: usize> Lstm<N> {
     fn forward(&self, x: &[f32], (t, b): (usize, usize), weights: [&[f32]; N]) -> Vec<f32> {
         let Named { ih, hh, biases, hr, h, p } = Named::of(weights);
         let (rows, [cell_clip, projection_clip]) = (t * b, self.clips());
-        let mut gates = vec![0.0; rows * 4 * h];
-        times_transposed(&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows), ih, F32);
+        let mut gates = times_transposed(Matrix::new(x, rows), [ih], F32);
         let mut bias = biases[0].to_vec();
         add(&mut bias, biases[1]);
         let of_gates: [_; 4] = std::array::from_fn(|gate| Packed::new(hh.rows(gate * h..(gate + 1) * h).transposed()));
         let projection = hr.map(|hr| Packed::new(hr.transposed()));
-        let (mut cells, mut out) = (vec![0.0; rows * h], vec![0.0; rows * p]);
+        let (mut cells, mut out) = (zeros(rows * h), zeros(rows * p));
         let mut units = vec![0.0; if hr.is_some() { rows * h } else { 0 }];
         let mut last = None;
         for now in times_of(t, self.settings.reverse) {
@@ -282,8 +282,7 @@ impl<const N: usize> Lstm<N> {
             step_back(gates, from, before, cell, &mut of_cell, cell_clip);
         }
         let of_gates = Matrix::new(&gates, rows);
-        let mut of_x = vec![0.0; x.len()];
-        times(&mut MatrixMut::new(&mut of_x, rows), of_gates, ih, Old::Replace, F32);
+        let of_x = times(of_gates, ih, F32);
         let of_ih = transposed_times(of_gates, Matrix::new(x, rows), F32);
         let of_hh = self.by_state(of_gates, Matrix::new(out, rows), b);
         let of_bias = sum_of_rows(&gates, 4 * h);

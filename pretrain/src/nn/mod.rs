@@ -16,6 +16,7 @@ pub(crate) mod elementwise;
 pub mod exact_gelu;
 pub mod feed_forward;
 pub(crate) mod few_rows;
+mod fresh;
 pub mod gelu;
 pub mod heads;
 mod kept;

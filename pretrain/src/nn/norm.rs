@@ -2,10 +2,10 @@
 
 use crate::error::Result;
 use crate::nn::backward::of_weight;
+use crate::nn::fresh::{by_chunks, by_chunks_with};
 use crate::nn::vector::{add, dot, multiply_add, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
-use rayon::prelude::*;
 
 /// Rows one task handles. The weight's gradient is summed by such blocks, so threads change no bit.
 const BLOCK: usize = 64;
@@ -18,26 +18,33 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     plain::rms_norm(x, weight, epsilon)
 }
 
-/// Norms every row of `x` into `out`.
-pub(crate) fn forward(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-    let block = BLOCK * weight.len();
-    out.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(out, x)| forward_rows(x, weight, epsilon, out));
+/// Every row of `x`, normed.
+pub(crate) fn forward(x: &[f32], weight: &[f32], epsilon: f32) -> Vec<f32> {
+    let write = |start: usize, out: &mut [f32]| forward_rows(&x[start..start + out.len()], weight, epsilon, out);
+    by_chunks(x.len(), BLOCK * weight.len(), write)
 }
 
-/// Writes the gradient by `x` to `of_x` and gives that by the weight.
-pub(crate) fn backward(x: &[f32], weight: &[f32], gradient: &[f32], epsilon: f32, of_x: &mut [f32]) -> Vec<f32> {
-    let block = BLOCK * weight.len();
-    let blocks = of_x.par_chunks_mut(block).zip(x.par_chunks(block)).zip(gradient.par_chunks(block));
-    let parts: Vec<Vec<f32>> = blocks
-        .map(|((of_x, x), gradient)| {
-            let mut of_weight = vec![0.0; weight.len()];
-            backward_rows(x, weight, gradient, epsilon, of_x, &mut of_weight);
-            of_weight
-        })
-        .collect();
+/// The gradients by `x` and by the weight; to the former is added what goes past the norm, if anything does.
+pub(crate) fn backward(
+    x: &[f32],
+    weight: &[f32],
+    gradient: &[f32],
+    epsilon: f32,
+    past: Option<&[f32]>,
+) -> (Vec<f32>, Vec<f32>) {
+    let write = |start: usize, of_x: &mut [f32]| {
+        let block = start..start + of_x.len();
+        let mut of_weight = vec![0.0; weight.len()];
+        backward_rows(&x[block.clone()], weight, &gradient[block.clone()], epsilon, of_x, &mut of_weight);
+        if let Some(past) = past {
+            add(of_x, &past[block]);
+        }
+        of_weight
+    };
+    let (of_x, parts) = by_chunks_with(x.len(), BLOCK * weight.len(), write);
     let mut of_weight = vec![0.0; weight.len()];
     parts.iter().for_each(|part| add(&mut of_weight, part));
-    of_weight
+    (of_x, of_weight)
 }
 
 vectorised! {
@@ -94,8 +101,7 @@ impl CustomOp2 for RmsNorm {
         weight_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let x = slices::of(x, layout)?;
-        let mut out = vec![0.0; x.len()];
-        forward(x, slices::of(weight, weight_layout)?, self.0, &mut out);
+        let out = forward(x, slices::of(weight, weight_layout)?, self.0);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -106,10 +112,8 @@ impl CustomOp2 for RmsNorm {
         _: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let mut of_x = vec![0.0; x.elem_count()];
-        let by_weight = slices::read([x, weight, gradient], |[x, weight, gradient]| {
-            backward(x, weight, gradient, self.0, &mut of_x)
-        })?;
+        let (of_x, by_weight) =
+            slices::read([x, weight, gradient], |[x, weight, gradient]| backward(x, weight, gradient, self.0, None))?;
         let of_x = Tensor::from_vec(of_x, x.shape(), x.device())?;
         Ok((Some(of_x), of_weight(weight, by_weight)?))
     }

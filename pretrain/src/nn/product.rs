@@ -12,6 +12,7 @@ pub(crate) mod packed;
 
 use crate::precision::Precision;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// A matrix to read: a slice with strides.
@@ -85,6 +86,13 @@ impl<'a> MatrixMut<'a> {
         let columns = values.len() / rows.max(1);
         assert_eq!(rows * columns, values.len(), "a matrix has whole rows");
         MatrixMut { pointer: values.as_mut_ptr(), rows, columns, stride: columns, slice: PhantomData }
+    }
+
+    /// The same of numbers that nobody has written yet: it can only be written to.
+    pub fn unwritten(values: &'a mut [MaybeUninit<f32>], rows: usize) -> MatrixMut<'a> {
+        let columns = values.len() / rows.max(1);
+        assert_eq!(rows * columns, values.len(), "a matrix has whole rows");
+        MatrixMut { pointer: values.as_mut_ptr().cast(), rows, columns, stride: columns, slice: PhantomData }
     }
 
     /// `parts` matrices of equally many columns side by side.

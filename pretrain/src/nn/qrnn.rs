@@ -8,10 +8,13 @@
 use crate::error::{Error, Result};
 use crate::nn::affine::sum_of_rows;
 use crate::nn::backward::of_weight;
+use crate::nn::fresh::zeros;
 use crate::nn::kept::Kept;
+use crate::nn::linear::{add_times, times, times_transposed};
 use crate::nn::product::{Matrix, MatrixMut, Old, Threads, multiply};
 use crate::nn::vector::{LANES, load, multiply_add, sigmoid, store, tanh, vectorised};
 use crate::nn::{plain, slices};
+use crate::precision::Precision::F32;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -176,18 +179,15 @@ impl Qrnn {
     fn forward(&self, x: &[f32], (t, b, i): (usize, usize, usize), weight: &[f32], bias: &[f32]) -> Vec<f32> {
         let (gates_wide, rows) = (bias.len(), t * b);
         let h = gates_wide / 3;
-        let product = |out: &mut MatrixMut, x: Matrix, weight: Matrix, old| {
-            multiply(out, x, weight.transposed(), 1.0, old, Threads::All);
-        };
-        let mut gates = vec![0.0; rows * gates_wide];
-        let (sums, inputs) = (&mut MatrixMut::new(&mut gates, rows), Matrix::new(x, rows));
+        let inputs = Matrix::new(x, rows);
         let (of_input, of_before) = self.parts(Matrix::new(weight, gates_wide), i);
-        product(sums, inputs, of_input, Old::Replace);
+        let mut gates = times_transposed(inputs, [of_input], F32);
         if let Some((weight, first)) = of_before.zip(self.input.as_deref()) {
-            product(&mut sums.rows(0..b), Matrix::new(first, b), weight, Old::Add);
-            product(&mut sums.rows(b..rows), inputs.rows(0..rows - b), weight, Old::Add);
+            let (sums, weight) = (&mut MatrixMut::new(&mut gates, rows), weight.transposed());
+            add_times(&mut sums.rows(0..b), Matrix::new(first, b), weight, F32);
+            add_times(&mut sums.rows(b..rows), inputs.rows(0..rows - b), weight, F32);
         }
-        let (mut cells, mut out) = (vec![0.0; rows * h], vec![0.0; rows * h]);
+        let (mut cells, mut out) = (zeros(rows * h), zeros(rows * h));
         let sequences =
             by_sequence(&mut gates, t, b).zip(by_sequence(&mut cells, t, b)).zip(by_sequence(&mut out, t, b));
         let tasks: Vec<_> = sequences.zip(self.cell.chunks_exact(h)).collect();
@@ -238,9 +238,8 @@ impl Qrnn {
         });
         let (of_sums, inputs) = (Matrix::new(&gates, rows), Matrix::new(x, rows));
         let (of_input, of_before) = self.parts(Matrix::new(weight, gates_wide), i);
-        let (mut of_x, mut of_weight) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
+        let (mut of_x, mut of_weight) = (times(of_sums, of_input, F32), zeros(weight.len()));
         let to_x = &mut MatrixMut::new(&mut of_x, rows);
-        multiply(to_x, of_sums, of_input, 1.0, Old::Replace, Threads::All);
         let to_weight = &mut MatrixMut::new(&mut of_weight, gates_wide);
         let by_weight = |out: &mut MatrixMut, of_sums: Matrix, x: Matrix, old| {
             multiply(out, of_sums.transposed(), x, 1.0, old, Threads::All);
@@ -248,7 +247,7 @@ impl Qrnn {
         by_weight(&mut to_weight.columns(0..i), of_sums, inputs, Old::Replace);
         if let Some((weight, first)) = of_before.zip(self.input.as_deref()) {
             let (later, earlier) = (of_sums.rows(b..rows), inputs.rows(0..rows - b));
-            multiply(&mut to_x.rows(0..rows - b), later, weight, 1.0, Old::Add, Threads::All);
+            add_times(&mut to_x.rows(0..rows - b), later, weight, F32);
             let to_weight = &mut to_weight.columns(i..2 * i);
             by_weight(to_weight, of_sums.rows(0..b), Matrix::new(first, b), Old::Replace);
             by_weight(to_weight, later, earlier, Old::Add);

@@ -1,6 +1,7 @@
 //! The gated unit of the feed-forward map (Shazeer 2020) in one pass each way.
 
 use crate::error::Result;
+use crate::nn::fresh::by_chunks;
 use crate::nn::vector::{multiply_add, sigmoid, vectorised};
 use crate::nn::{plain, slices};
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
@@ -14,10 +15,10 @@ pub fn swiglu(x: &Tensor) -> Result<Tensor> {
     if slices::are_f32_on_cpu(&[x]) { Ok(x.contiguous()?.apply_op1(SwiGlu)?) } else { plain::swiglu(x) }
 }
 
-/// Gates every row of `x`, rows of 2 · `width`, into `out`, rows of `width`.
-pub(crate) fn forward(x: &[f32], width: usize, out: &mut [f32]) {
-    let blocks = out.par_chunks_mut(BLOCK * width).zip(x.par_chunks(2 * BLOCK * width));
-    blocks.for_each(|(out, x)| forward_rows(x, width, out));
+/// Every row of `x`, rows of 2 · `width`, gated: rows of `width`.
+pub(crate) fn forward(x: &[f32], width: usize) -> Vec<f32> {
+    let write = |start: usize, out: &mut [f32]| forward_rows(&x[2 * start..2 * (start + out.len())], width, out);
+    by_chunks(x.len() / 2, BLOCK * width, write)
 }
 
 /// Writes the gradient by `x` in its place.
@@ -65,9 +66,7 @@ impl CustomOp1 for SwiGlu {
             *last = width;
         }
         let x = slices::of(x, layout)?;
-        let mut out = vec![0.0; x.len() / 2];
-        forward(x, width, &mut out);
-        Ok((CpuStorage::F32(out), Shape::from(shape)))
+        Ok((CpuStorage::F32(forward(x, width)), Shape::from(shape)))
     }
 
     fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {

@@ -2,7 +2,7 @@
 //! then each task packs its rows of the other one, block by block of k, and multiplies them while they are in its core's
 //! cache. Tasks depend on the shapes alone and share no element of the result, so threads change no bit.
 
-use super::factor::{Factor, Lanes, Part, Ready, blocks, parts, room};
+use super::factor::{Factor, Lanes, Part, Ready, blocks, of_a_block, parts, room};
 use super::kernel::{self, Call, Line};
 use super::number::{F32, Number};
 use super::pack;
@@ -54,7 +54,8 @@ unsafe fn multiply_factors<N: Number>(
     let (m, n) = (left.rows(), right.rows());
     let blocks: Vec<_> = blocks::<N>(k).collect();
     let (once, by_task) = if m >= n { (right, left) } else { (left, right) };
-    let whole = once.lines::<N>(once.rows(), k.min(N::BLOCK));
+    let longest = of_a_block::<N>(k).min(k);
+    let whole = once.lines::<N>(once.rows(), longest);
     let in_a_round = (ROUND / whole.max(1)).clamp(1, blocks.len());
     let mut packed: Vec<_> = (0..in_a_round).map(|_| room(whole)).collect();
     let length = by_task.of_a_task();
@@ -71,7 +72,7 @@ unsafe fn multiply_factors<N: Number>(
                     Threads::All => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
                 }
             }
-            let space = || room(by_task.lines::<N>(length, k.min(N::BLOCK)));
+            let space = || room(by_task.lines::<N>(length, longest));
             let task = |space: &mut Vec<_>, part: Range<usize>| {
                 for (number, (k, once_lines)) in blocks.iter().zip(&packed).enumerate() {
                     by_task.pack::<N>(space, part.clone(), k.clone());

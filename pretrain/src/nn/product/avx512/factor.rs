@@ -1,7 +1,7 @@
 //! A factor of a product: which of its rows a task takes, how they are packed, and how the kernel finds them.
 
 use super::kernel::Line;
-use super::number::Number;
+use super::number::{Number, TILE};
 use super::pack;
 use crate::nn::product::Matrix;
 use rayon::prelude::*;
@@ -25,6 +25,8 @@ pub(super) enum Factor<'a> {
 pub struct Ready {
     /// By block of k.
     lines: Vec<Vec<MaybeUninit<Line>>>,
+    /// Numbers of k in a block.
+    of_a_block: usize,
     columns: usize,
 }
 
@@ -42,7 +44,8 @@ impl Ready {
             factor.panels::<N>(&mut lines, &k).into_par_iter().for_each(task);
             lines
         };
-        Ready { lines: blocks::<N>(right.rows).map(pack).collect(), columns }
+        let lines = blocks::<N>(right.rows).map(pack).collect();
+        Ready { lines, of_a_block: of_a_block::<N>(right.rows), columns }
     }
 }
 
@@ -144,7 +147,7 @@ impl Factor<'_> {
             Factor::Ready(ready) => {
                 assert!(rows.start.is_multiple_of(pack::PANEL), "whole panels");
                 let before = pack::vectors(rows.start) * k.len().div_ceil(N::DEPTH);
-                let first = ready.lines[k.start / N::BLOCK][before..].as_ptr().cast();
+                let first = ready.lines[k.start / ready.of_a_block][before..].as_ptr().cast();
                 Lanes { first, row_stride: 1, lane_stride: None }
             }
         }
@@ -181,9 +184,14 @@ pub(super) struct Part<'l> {
     pub k: Range<usize>,
 }
 
-/// Blocks of k; no k at all are an empty one, whose product is 0.
+/// Blocks of k, about equally long; no k at all are an empty one, whose product is 0.
 pub(super) fn blocks<N: Number>(k: usize) -> impl Iterator<Item = Range<usize>> {
-    parts(k, N::BLOCK).chain((k == 0).then_some(0..0))
+    parts(k, of_a_block::<N>(k)).chain((k == 0).then_some(0..0))
+}
+
+/// Numbers of k in a block, at most.
+pub(super) fn of_a_block<N: Number>(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(N::BLOCK).max(1)).next_multiple_of(TILE * N::DEPTH)
 }
 
 /// Lines that nobody has written yet.

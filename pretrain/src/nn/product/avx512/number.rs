@@ -103,7 +103,7 @@ pub(super) struct F32;
 
 impl Number for F32 {
     const DEPTH: usize = 1;
-    const BLOCK: usize = 256;
+    const BLOCK: usize = 768;
     compiled_with!("avx512f", F32);
 
     #[inline(always)]

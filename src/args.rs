@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
-use tongues_pipeline::read::Format;
+use tongues_pipeline::read::{Format, HtmlContent};
 use tongues_pipeline::wikitext::Use;
 use tongues_pretrain::optimiser::Rule;
 use tongues_pretrain::precision::Precision;
@@ -243,7 +243,8 @@ pub struct PredictArguments {
 /// Files, and where their text goes.
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
-    /// MediaWiki dumps (.xml), .jsonl, .txt, .html, .parquet, .tsv, .csv; may be compressed (.bz2 .gz .xz .zst).
+    /// MediaWiki dumps (.xml), .jsonl, .txt, .html, .warc, .wet, bibles (.xml), .parquet, .tsv, .csv; may be compressed
+    /// (.bz2 .gz .xz .zst).
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// FILE.jsonl or FILE.parquet; JSON lines on stdout otherwise.
@@ -252,7 +253,7 @@ pub struct ExtractArguments {
     /// Written into every document, as ltg_Latn.
     #[arg(long, value_name = "TAG")]
     pub language: Option<Tag>,
-    /// What the inputs are, where their names do not tell: mediawiki, jsonl, text_file, text_lines, text_paragraphs ...
+    /// What the inputs are, where name and first bytes do not tell: text_file, text_lines, text_paragraphs ...
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
     /// Put in what the dump's own templates give (expand), or leave them out (drop).
@@ -264,6 +265,15 @@ pub struct ExtractArguments {
     /// Run the modules in Lua that these templates call (run), or leave their calls out (drop).
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     pub modules: Modules,
+    /// Of web pages: the part with the running text (main), or all but menus and scripts (whole).
+    #[arg(long, value_parser = html_content, default_value = "main", value_name = "CONTENT")]
+    pub html: HtmlContent,
+    /// Where tables and JSON lines have text, id, title, url or timestamp: text=content; a.b is b inside of a.
+    #[arg(long, value_name = "WHAT=COLUMN")]
+    pub column: Vec<String>,
+    /// As windows-1257 [default: by what a file says and looks like].
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
 }
 
 /// What becomes of a wiki's templates.
@@ -313,6 +323,10 @@ fn format(text: &str) -> Result<Format, String> {
 }
 
 fn used(text: &str) -> Result<Use, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn html_content(text: &str) -> Result<HtmlContent, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 

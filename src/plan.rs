@@ -276,18 +276,23 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
             recipe.wrong(section, index, "language", remedy);
         }
     }
-    documents::Source {
-        name: source.name.clone(),
-        licence: source.licence.clone(),
-        read: ReadSettings {
-            templates: source.templates.unwrap_or_default(),
-            modules: source.modules.unwrap_or_default(),
-            drop_prefix: source.drop_prefix.clone(),
-            markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
-            ..reading(source.format, source.text_column.as_deref())
-        },
-        files: found,
+    let read = ReadSettings {
+        templates: source.templates.unwrap_or_default(),
+        modules: source.modules.unwrap_or_default(),
+        markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
+        drop_prefix: source.drop_prefix.clone(),
+        id_column: source.id_column.clone(),
+        title_column: source.title_column.clone(),
+        url_column: source.url_column.clone(),
+        timestamp_column: source.timestamp_column.clone(),
+        html_content: source.html_content.unwrap_or_default(),
+        encoding: source.encoding.clone(),
+        ..reading(source.format, source.text_column.as_deref())
+    };
+    if let Err(error) = read.encoding() {
+        recipe.wrong(section, index, "encoding", error.to_string());
     }
+    documents::Source { name: source.name.clone(), licence: source.licence.clone(), read, files: found }
 }
 
 /// The name of a `[[section]]` whose results go to a folder of that name.

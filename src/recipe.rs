@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tongues_pipeline::read::{Format, ModuleUse, TemplateUse};
+use tongues_pipeline::read::{Format, HtmlContent, ModuleUse, TemplateUse};
 use tongues_pipeline::wikitext::Use;
 use tongues_pretrain::comparison::Equal;
 
@@ -56,12 +56,25 @@ pub struct Source {
     pub language: Option<String>,
     /// Only these, where the path has `{language}`; all that are there otherwise.
     pub languages: Vec<String>,
-    /// `mediawiki`, `jsonl`, `text_file`, `text_lines`, `text_paragraphs`, `html`, `parquet`, `tsv`, `csv`; guessed from the name otherwise.
+    /// `mediawiki`, `jsonl`, `text_file`, `text_lines`, `text_paragraphs`, `html`, `warc`, `bible_xml`, `parquet`, `tsv`,
+    /// `csv`; told by name and first bytes otherwise.
     pub format: Option<Format>,
     /// As stated by the source.
     pub licence: Option<String>,
     /// Column of the text in JSONL, Parquet and tables; `text` otherwise.
     pub text_column: Option<String>,
+    /// Column of the id; the record's number otherwise.
+    pub id_column: Option<String>,
+    /// Column of the title.
+    pub title_column: Option<String>,
+    /// Column of the address.
+    pub url_column: Option<String>,
+    /// Column of the time.
+    pub timestamp_column: Option<String>,
+    /// Of web pages: `main` takes the part with the running text, `whole` all but menus and scripts; `main` otherwise.
+    pub html_content: Option<HtmlContent>,
+    /// A label of the Encoding Standard, as `windows-1257`; by what the file says and looks like otherwise.
+    pub encoding: Option<String>,
     /// `expand` puts in what a dump's own templates give, `drop` leaves them out; `expand` otherwise.
     pub templates: Option<TemplateUse>,
     /// `drop` leaves out the sections of references and links at the end of a dump's pages, `keep` does not; `drop`

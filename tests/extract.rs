@@ -116,6 +116,60 @@ fn modules_run_where_they_are_asked_for() {
 }
 
 #[test]
+fn web_pages_archives_bibles_and_tables_are_told_by_name_or_first_bytes() {
+    let place = Place::new();
+    let sentence = "Vīnā dīnā pa upi atguoja laiva ar lobdeibu, i vysi cylvāki suoka runuot par tū.";
+    let page = format!(
+        "<html><head><title>Laiva</title></head><body><ul><li><a href=a>Sports</a></ul><p>{sentence}</p>\
+         <p><a href=b>Nu avizis, 3. marta</a></p></body></html>"
+    );
+    let record = |kind: &str, block: &str| {
+        format!(
+            "WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{kind}>\r\nWARC-Target-URI: https://a.lv/\r\n\
+             Content-Type: text/html\r\nContent-Length: {}\r\n\r\n{block}\r\n\r\n",
+            block.len()
+        )
+    };
+    let warc =
+        [record("warcinfo", "x"), record("resource", &page), "no record\r\n".to_owned(), record("resource", &page)];
+    place.write("archive", warc.concat());
+    place.write("page", &page);
+    let bible = "<?xml version='1.0'?><cesDoc><div id='b.MAT.1' type='chapter'><seg type='verse'>Vīns</seg>\
+                 <seg type='verse'>Div</seg></div></cesDoc>";
+    place.write("bible.xml", bible);
+    let texts = |said: &str| -> Vec<String> {
+        lines(said).iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let counted = "6 records: 4 documents (0 without text), 1 warcinfo, 1 failed";
+    let said = place.run(&["extract", "archive", "page", "bible.xml"]).expect(0, &[counted, "length is wrong"]);
+    assert_eq!(texts(&said.stdout), [sentence, sentence, sentence, "Vīns\nDiv"]);
+    assert_eq!(lines(&said.stdout)[0]["url"], "https://a.lv/");
+    let whole = place.run(&["extract", "page", "--html", "whole"]).expect(0, &[]);
+    assert_eq!(texts(&whole.stdout), [format!("Sports\n\n{sentence}\n\nNu avizis, 3. marta")]);
+
+    place.write("rows.jsonl", "{\"content\":\"Vīns\",\"metadata\":{\"url\":\"https://b.lv\"},\"date\":\"2020\"}\n");
+    let columns = ["--column", "text=content", "--column", "url=metadata.url", "--column", "timestamp=date"];
+    let said = place.run(&[&["extract", "rows.jsonl"], &columns[..]].concat()).expect(0, &[]);
+    let line = &lines(&said.stdout)[0];
+    assert_eq!(
+        (&line["text"], &line["url"], &line["timestamp"]),
+        (&"Vīns".into(), &"https://b.lv".into(), &"2020".into())
+    );
+    place.run(&["extract", "rows.jsonl", "--column", "body=content"]).expect(1, &["expected text, id, title, url"]);
+
+    // "ūdens tek" and quotation marks of old Macs.
+    place.write("old.txt", b"n\xd5olulala n'aluteeka ow\xd5ebbeere\rEdda");
+    let said =
+        place.run(&["extract", "old.txt", "--format", "text_lines"]).expect(0, &["encodings: 1 files in macintosh"]);
+    assert_eq!(texts(&said.stdout).len(), 2);
+    place.write("windows.txt", b"\xfbdens tek");
+    let said =
+        place.run(&["extract", "windows.txt", "--encoding", "windows-1257"]).expect(0, &["1 files in windows-1257"]);
+    assert_eq!(texts(&said.stdout), ["ūdens tek"]);
+    place.run(&["extract", "windows.txt", "--encoding", "windows-99"]).expect(1, &["label of the Encoding Standard"]);
+}
+
+#[test]
 fn what_is_wrong_is_named_and_nothing_is_left_behind() {
     let place = Place::new();
     place.run(&["extract"]).expect(2, &["<INPUT>..."]);

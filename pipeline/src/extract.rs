@@ -66,6 +66,10 @@ pub struct Counts {
     pub closing_sections: BTreeMap<String, u64>,
     /// Pages of wikis, by kind.
     pub page_kinds: BTreeMap<PageKind, u64>,
+    /// Files that are not in UTF-8, by encoding.
+    pub encodings: BTreeMap<String, u64>,
+    /// Places that could not be decoded, where U+FFFD stands now.
+    pub replaced: u64,
 }
 
 impl Extracted {
@@ -100,6 +104,10 @@ impl Counts {
         self.failed += other.failed;
         self.bytes += other.bytes;
         self.templates.add(&other.templates);
+        self.replaced += other.replaced;
+        for (name, count) in &other.encodings {
+            *self.encodings.entry(name.clone()).or_default() += count;
+        }
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
         }
@@ -143,7 +151,7 @@ pub fn extract(
     let (sender, batches) = sync_channel(2);
     let mut counts = Counts::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || hand_over(path, settings, gathered, &sender));
+        scope.spawn(move || hand_over(path, settings, gathered, language, &sender));
         for batch in batches {
             // Leaving drops the receiver, at which the reader stops too.
             let Batch { raws, counts: of_batch, wiki, read } = batch?;
@@ -209,11 +217,20 @@ fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extr
 }
 
 /// Reads the whole file into `sender`, until nobody listens.
-fn hand_over(path: &Path, settings: &ReadSettings, gathered: Gathered, sender: &SyncSender<Result<Batch>>) {
+fn hand_over(
+    path: &Path,
+    settings: &ReadSettings,
+    gathered: Gathered,
+    language: Tag,
+    sender: &SyncSender<Result<Batch>>,
+) {
     let mut reader = match read::open(path, settings) {
         Ok(reader) => reader,
         Err(error) => return drop(sender.send(Err(error))),
     };
+    if let Some(server) = reader.claim(language) {
+        tracing::warn!(file = %path.display(), %language, %server, "the head is another language's and not believed");
+    }
     let wiki = reader.wiki(gathered);
     let mut told = 0;
     loop {
@@ -232,6 +249,11 @@ fn hand_over(path: &Path, settings: &ReadSettings, gathered: Gathered, sender: &
             }
         }
         batch.counts.documents = batch.raws.len() as u64;
+        if ended {
+            let (encoding, replaced) = reader.encoding();
+            batch.counts.replaced = replaced;
+            batch.counts.encodings.extend(encoding.filter(|name| *name != "UTF-8").map(|name| (name.to_owned(), 1)));
+        }
         batch.read = reader.bytes_read() - told;
         told += batch.read;
         if sender.send(Ok(batch)).is_err() || ended {

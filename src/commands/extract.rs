@@ -35,8 +35,17 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
         Modules::Run => ModuleUse::Run,
         Modules::Drop => ModuleUse::Drop,
     };
-    let markup = MarkupSettings { closing_sections: arguments.closing_sections };
-    let settings = ReadSettings { format: arguments.format, templates, modules, markup, ..ReadSettings::default() };
+    let mut settings = ReadSettings {
+        format: arguments.format,
+        templates,
+        modules,
+        markup: MarkupSettings { closing_sections: arguments.closing_sections },
+        html_content: arguments.html,
+        encoding: arguments.encoding.clone(),
+        ..ReadSettings::default()
+    };
+    settings.encoding()?;
+    arguments.column.iter().try_for_each(|mapping| map_column(&mut settings, mapping))?;
     let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
     let mut counts = Counts::default();
     let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
@@ -67,9 +76,29 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     if ledger.invoked > 0 || !ledger.module_errors.is_empty() {
         tracing::info!("{}", of_modules(ledger));
     }
+    if let Some(told) = of_encodings(&counts) {
+        tracing::info!("{told}");
+    }
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
         bail!("nothing to extract: found {}; expected a document", summary(&counts));
+    }
+    Ok(())
+}
+
+/// Takes in a `text=content`.
+fn map_column(settings: &mut ReadSettings, mapping: &str) -> Result<()> {
+    let Some((what, column)) = mapping.split_once('=') else {
+        bail!("--column {mapping}: expected WHAT=COLUMN, as text=content");
+    };
+    let column = column.to_owned();
+    match what {
+        "text" => settings.text_column = column,
+        "id" => settings.id_column = Some(column),
+        "title" => settings.title_column = Some(column),
+        "url" => settings.url_column = Some(column),
+        "timestamp" => settings.timestamp_column = Some(column),
+        _ => bail!("--column {mapping}: found {what:?}; expected text, id, title, url or timestamp"),
     }
     Ok(())
 }
@@ -85,6 +114,14 @@ fn summary(counts: &Counts) -> String {
         counts.failed,
         counts.bytes
     )
+}
+
+/// `encodings: 1 files in windows-1257; 3 places could not be decoded`; none where all is sound UTF-8.
+fn of_encodings(counts: &Counts) -> Option<String> {
+    let files = counts.encodings.iter().map(|(name, count)| format!("{count} files in {name}"));
+    let places = (counts.replaced > 0).then(|| format!("{} places could not be decoded", counts.replaced));
+    let told: Vec<String> = files.chain(places).collect();
+    (!told.is_empty()).then(|| format!("encodings: {}", told.join("; ")))
 }
 
 /// `templates: 640 pages expanded with 2310 inclusions; left out: …; 1 pages as they were written (too_deep: 1)`.

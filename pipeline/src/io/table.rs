@@ -31,7 +31,7 @@ impl Rows {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::format(path))?;
         let schema = builder.schema().clone();
-        let optional = [&settings.id_column, &settings.title_column, &settings.url_column];
+        let optional = [&settings.id_column, &settings.title_column, &settings.url_column, &settings.timestamp_column];
         let wanted: Vec<&str> = std::iter::once(settings.text_column.as_str())
             .chain(optional.into_iter().flatten().map(String::as_str))
             .collect();
@@ -94,7 +94,7 @@ impl Rows {
             id: column(&settings.id_column).unwrap_or_else(|| row.to_string()),
             title: column(&settings.title_column),
             url: column(&settings.url_column),
-            timestamp: None,
+            timestamp: column(&settings.timestamp_column),
             licence: None,
             body: Body::Text(text),
         })))

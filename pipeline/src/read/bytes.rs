@@ -1,8 +1,10 @@
-//! Bytes of a file as text: decompressed by magic bytes, decoded by byte order mark, counted as they are read.
+//! Bytes of a file as text: decompressed by magic bytes, decoded ([`super::encoding`]), counted as they are read.
 
 use crate::error::{Error, Result};
 use crate::read::bzip2_blocks::Blocks;
-use encoding_rs::{CoderResult, Decoder, UTF_8};
+use crate::read::encoding::{Decoding, decode};
+use crate::read::gzip_members::Members;
+use encoding_rs::Encoding;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -39,8 +41,24 @@ impl<R: Read> Read for Counted<R> {
 /// A file as valid UTF-8: bytes that are no text become U+FFFD, a byte order mark is dropped.
 pub type Text = Box<dyn BufRead + Send>;
 
-/// Opens `path`; compression is told by magic bytes and not by the name.
-pub fn open(path: &Path) -> Result<(Text, Counter)> {
+/// What is known of a file as it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Meters {
+    /// Of the (compressed) bytes.
+    pub counter: Counter,
+    /// The encoding.
+    pub decoding: Decoding,
+}
+
+/// Opens `path`; compression is told by magic bytes and not by the name, and so is the encoding where none is given.
+pub fn open(path: &Path, encoding: Option<&'static Encoding>) -> Result<(Text, Meters)> {
+    let (plain, counter) = decompressed(path)?;
+    let meters = Meters { counter, decoding: Decoding::default() };
+    Ok((Box::new(decode(plain, encoding, meters.decoding.clone())), meters))
+}
+
+/// The bytes of `path` without compression.
+pub fn decompressed(path: &Path) -> Result<(Box<dyn Read + Send>, Counter)> {
     let counter = Counter::default();
     let file = File::open(path).map_err(Error::io("read", path))?;
     let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: file, counter: counter.clone() });
@@ -48,7 +66,7 @@ pub fn open(path: &Path) -> Result<(Text, Counter)> {
     let plain: Box<dyn Read + Send> = if magic.starts_with(b"BZh") {
         Box::new(Blocks::new(raw))
     } else if magic.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::read::MultiGzDecoder::new(raw))
+        Box::new(Members::new(raw))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
         Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw))
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -56,43 +74,7 @@ pub fn open(path: &Path) -> Result<(Text, Counter)> {
     } else {
         Box::new(raw)
     };
-    Ok((Box::new(decode(plain)), counter))
-}
-
-/// The text of `bytes`: UTF-16 where a byte order mark says so, else UTF-8.
-pub fn decode(bytes: impl Read) -> impl BufRead {
-    let source = BufReader::with_capacity(BUFFER, bytes);
-    BufReader::with_capacity(
-        BUFFER,
-        Decoded { source, decoder: UTF_8.new_decoder(), ready: Vec::new(), at: 0, ended: false },
-    )
-}
-
-struct Decoded<R> {
-    source: BufReader<R>,
-    decoder: Decoder,
-    ready: Vec<u8>,
-    at: usize,
-    ended: bool,
-}
-
-impl<R: Read> Read for Decoded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.at == self.ready.len() && !self.ended {
-            self.ready.resize(BUFFER, 0);
-            let bytes = self.source.fill_buf()?;
-            let last = bytes.is_empty();
-            let (result, taken, written, _) = self.decoder.decode_to_utf8(bytes, &mut self.ready, last);
-            self.ended = last && result == CoderResult::InputEmpty;
-            self.source.consume(taken);
-            self.ready.truncate(written);
-            self.at = 0;
-        }
-        let n = buffer.len().min(self.ready.len() - self.at);
-        buffer[..n].copy_from_slice(&self.ready[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
-    }
+    Ok((plain, counter))
 }
 
 #[cfg(test)]
@@ -104,10 +86,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, bytes).unwrap();
-        let (mut text, counter) = open(&path).unwrap();
+        let (mut text, meters) = open(&path, None).unwrap();
         let mut all = String::new();
         text.read_to_string(&mut all).unwrap();
-        assert_eq!(counter.get(), bytes.len() as u64);
+        assert_eq!(meters.counter.get(), bytes.len() as u64);
         all
     }
 
@@ -138,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn marks_choose_the_encoding_and_bad_bytes_are_replaced() {
+    fn marks_are_no_text_and_bad_bytes_are_replaced() {
         assert_eq!(read(b"\xef\xbb\xbfab"), "ab");
         assert_eq!(read(b"\xff\xfea\0\x07\x01"), "ać");
         assert_eq!(read(b"\xfe\xff\0a\x01\x07"), "ać");
-        assert_eq!(read(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(read(b"\xef\xbb\xbfa\xffb\xc3"), "a\u{fffd}b\u{fffd}");
         assert_eq!(read(b""), "");
     }
 }

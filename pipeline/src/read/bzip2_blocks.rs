@@ -1,7 +1,9 @@
 //! bzip2 on all cores. A stream is a row of blocks, each begun by a mark of 48 bits at any bit of the file; a block is cut
 //! out, dressed as a stream of its own and decoded by the library, which checks its checksum, and the results come out
 //! in order. Works for one stream and for many, one after the other (the multistream dumps), and needs no index.
+//! A damaged block is one error ([`Damaged`]) in its place; whoever reads on gets the blocks after it.
 
+use super::damaged::Damaged;
 use bzip2::read::BzDecoder;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -28,7 +30,9 @@ pub struct Blocks<R> {
     marks: Vec<Mark>,
     /// The end of the input was seen.
     ended: bool,
-    decoded: VecDeque<Vec<u8>>,
+    /// Bytes of the input before `bytes`.
+    forgotten: u64,
+    decoded: VecDeque<Result<Vec<u8>>>,
     /// How much of the first of `decoded` was given out.
     given: usize,
     /// What is said when all of `decoded` was given out.
@@ -47,7 +51,7 @@ impl<R: Read> Blocks<R> {
     /// Reads bzip2 from `input`.
     pub fn new(input: R) -> Blocks<R> {
         let (bytes, marks, decoded) = (Vec::new(), Vec::new(), VecDeque::new());
-        Blocks { input, bytes, searched: (0, 0), marks, ended: false, decoded, given: 0, failed: None }
+        Blocks { input, bytes, searched: (0, 0), marks, ended: false, forgotten: 0, decoded, given: 0, failed: None }
     }
 
     /// Reads on until there are `count` marks, or the input ends.
@@ -61,7 +65,11 @@ impl<R: Read> Blocks<R> {
             self.searched = (at, last);
             let since = self.bytes.len() - self.marks.last().map_or(0, |mark| mark.bit / 8);
             if since > LONGEST {
-                return Err(Error::new(ErrorKind::InvalidData, "bzip2: no end of a block in 3 MiB"));
+                if self.marks.is_empty() {
+                    return Err(Error::new(ErrorKind::InvalidData, "bzip2: no end of a block in 3 MiB"));
+                }
+                // As if a block ended here: it is damaged, and others may come behind it.
+                self.marks.push(Mark { bit: 8 * self.bytes.len(), end: true });
             }
             let length = self.bytes.len();
             self.bytes.resize(length + READ, 0);
@@ -84,13 +92,20 @@ impl<R: Read> Blocks<R> {
             match block {
                 _ if mark < next => {} // it was no block
                 None => next = mark + 1,
-                Some(Ok(bytes)) => (next, _) = (mark + 1, self.decoded.push_back(bytes)),
+                Some(Ok(bytes)) => (next, _) = (mark + 1, self.decoded.push_back(Ok(bytes))),
                 // The mark after a block can be 48 bits of the block that happen to look like one.
                 Some(Err(error)) => {
                     self.search(mark + 3)?;
                     let after = self.marks.get(mark + 2);
                     let joined = after.map(|after| decoded(&self.bytes, self.marks[mark], *after));
-                    (next, _) = (mark + 2, self.decoded.push_back(joined.and_then(Result::ok).ok_or(error)?));
+                    let byte = self.forgotten + (self.marks[mark].bit / 8) as u64;
+                    let damaged = || {
+                        Err(Damaged { place: format!("bzip2: the block at byte {byte} of the file"), cause: error }
+                            .into())
+                    };
+                    let joined = joined.and_then(Result::ok);
+                    next = mark + if joined.is_some() { 2 } else { 1 };
+                    self.decoded.push_back(joined.map_or_else(damaged, Ok));
                 }
             }
         }
@@ -108,6 +123,7 @@ impl<R: Read> Blocks<R> {
         self.marks.drain(..mark);
         let bytes = self.marks.first().map_or(0, |mark| mark.bit / 8);
         self.bytes.drain(..bytes);
+        self.forgotten += bytes as u64;
         self.searched.0 -= bytes;
         self.marks.iter_mut().for_each(|mark| mark.bit -= 8 * bytes);
     }
@@ -116,7 +132,9 @@ impl<R: Read> Blocks<R> {
 impl<R: Read> Read for Blocks<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
-            if let Some(block) = self.decoded.front() {
+            if let Some(Err(_)) = self.decoded.front() {
+                return Err(self.decoded.pop_front().and_then(Result::err).expect("just looked at"));
+            } else if let Some(Ok(block)) = self.decoded.front() {
                 let count = buffer.len().min(block.len() - self.given);
                 buffer[..count].copy_from_slice(&block[self.given..self.given + count]);
                 self.given += count;
@@ -230,14 +248,39 @@ mod tests {
         }
     }
 
+    /// All that can be read, and how many blocks cannot.
+    fn read_on(file: &[u8]) -> (Vec<Vec<u8>>, usize) {
+        let (mut blocks, mut parts, mut damaged) = (Blocks::new(file), vec![Vec::new()], 0);
+        loop {
+            let mut part = [0; 1000];
+            match blocks.read(&mut part) {
+                Ok(0) => return (parts, damaged),
+                Ok(count) => parts.last_mut().unwrap().extend(&part[..count]),
+                Err(error) => {
+                    assert!(Damaged::is(&error), "{error}");
+                    (damaged, _) = (damaged + 1, parts.push(Vec::new()));
+                }
+            }
+        }
+    }
+
     #[test]
-    fn a_damaged_block_is_an_error_after_the_blocks_before_it() {
+    fn a_damaged_block_is_an_error_between_the_blocks_before_and_behind_it() {
         let wanted = sample(450_000);
-        let mut file = compressed(&wanted, 1);
-        let middle = file.len() / 2;
-        file[middle] ^= 0x10;
-        let (all, end) = read(&file);
-        assert!(end.is_err() && !all.is_empty() && all.len() < wanted.len() && wanted.starts_with(&all));
+        let file = compressed(&wanted, 1);
+        let mut hurt = file.clone();
+        hurt[file.len() / 2] ^= 0x10;
+        let (all, end) = read(&hurt);
+        let error = end.unwrap_err().to_string();
+        assert!(error.contains("bzip2: the block at byte ") && wanted.starts_with(&all), "{error}");
+        let (parts, damaged) = read_on(&hurt);
+        assert_eq!((parts.len(), damaged), (2, 1));
+        assert!(wanted.starts_with(&parts[0]) && wanted.ends_with(&parts[1]) && !parts[1].is_empty());
+        assert!(parts.concat().len() >= wanted.len() - 100_000);
+        // A hole of zeros, longer than a block can be.
+        let hole = [&file[..file.len() / 2], &vec![0; 3 * LONGEST], &file].concat();
+        let (parts, damaged) = read_on(&hole);
+        assert!((1..=4).contains(&damaged) && parts.last().unwrap().ends_with(&wanted), "{damaged}");
         let (all, end) = read(&[b"BZh9".to_vec(), vec![7; LONGEST + 2 * READ]].concat());
         assert!(all.is_empty() && end.unwrap_err().to_string().contains("no end of a block"));
     }

@@ -1,6 +1,7 @@
 //! Text and JSON lines.
 
 use super::bytes::Text;
+use super::damaged::Damaged;
 use super::{Format, Item, Raw, ReadSettings};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -14,12 +15,14 @@ pub(super) struct Lines {
     format: Format,
     settings: ReadSettings,
     line: u64,
+    /// Something was lost before the next line.
+    gap: bool,
     ended: bool,
 }
 
 impl Lines {
     pub(super) fn new(path: &Path, text: Text, format: Format, settings: &ReadSettings) -> Lines {
-        Lines { path: path.to_owned(), text, format, settings: settings.clone(), line: 0, ended: false }
+        Lines { path: path.to_owned(), text, format, settings: settings.clone(), line: 0, gap: false, ended: false }
     }
 
     /// Documents are numbered by the line they begin on, from 1.
@@ -33,7 +36,19 @@ impl Lines {
                     self.ended = true;
                     break;
                 }
+                // What follows a gap is the rest of a line.
+                Ok(_) if std::mem::take(&mut self.gap) => {
+                    self.line += 1;
+                    continue;
+                }
                 Ok(_) => self.line += 1,
+                Err(error) if Damaged::is(&error) && self.format != Format::TextFile => {
+                    self.gap = true;
+                    return Ok(Some(Item::Failed {
+                        place: format!("after line {}", self.line),
+                        cause: error.to_string(),
+                    }));
+                }
                 // What was compressed and cut short ends here: a failure of one place, told and over.
                 Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied && self.line > 0 => {
                     self.ended = true;
@@ -74,13 +89,13 @@ impl Lines {
             Ok(value) => value,
             Err(error) => return failed(format!("no JSON: {error}")),
         };
-        let field = |name: &Option<String>| match value.get(name.as_deref()?)? {
+        let field = |name: &Option<String>| match at(&value, name.as_deref()?)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
         let wanted = &self.settings.text_column;
-        let Some(text) = value.get(wanted) else {
+        let Some(text) = at(&value, wanted) else {
             return failed(format!("no field {wanted:?}; there is {}", keys(&value)));
         };
         let Some(text) = text.as_str() else {
@@ -90,8 +105,17 @@ impl Lines {
         let mut raw = Raw::plain(id, text.to_owned());
         raw.title = field(&self.settings.title_column);
         raw.url = field(&self.settings.url_column);
+        raw.timestamp = field(&self.settings.timestamp_column);
         Item::Document(raw)
     }
+}
+
+/// The field of that name, or with dots the field inside of a field: `metadata.url`.
+fn at<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.get(name).or_else(|| {
+        let (outer, inner) = name.split_once('.')?;
+        at(value.get(outer)?, inner)
+    })
 }
 
 fn keys(value: &Value) -> String {
@@ -135,12 +159,11 @@ mod tests {
     #[test]
     fn a_bad_line_is_told_with_its_number_and_the_next_one_is_read() {
         let settings = ReadSettings {
-            title_column: Some("t".to_owned()),
+            title_column: Some("m.t".to_owned()),
             id_column: Some("id".to_owned()),
             ..ReadSettings::default()
         };
-        let text =
-            "{\"text\":\"a\\u0107\",\"t\":\"T\",\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
+        let text = "{\"text\":\"a\\u0107\",\"m\":{\"t\":\"T\"},\"id\":7}\n\n{\"text\n{\"txt\":\"b\"}\n{\"text\":3}\n{\"text\":\"c\"}";
         let all = read(Format::Jsonl, text, &settings);
         assert_eq!(all[0], "7|T|ać");
         assert!(all[1].starts_with("line 3: no JSON"), "{}", all[1]);

@@ -1,7 +1,9 @@
 //! MediaWiki XML exports, versions 0.3 to 0.11, with or without siteinfo, one page at a time.
 //! Only wikitext pages of the article namespace are documents; of a history dump the last revision counts.
+//! After a page that cannot be read, or a damaged block of a `.bz2`, reading goes on at the next `<page>`.
 
 use super::bytes::Text;
+use super::damaged::Damaged;
 use super::{Body, Item, Raw};
 use crate::error::{Error, Result};
 use crate::wikitext::{Gatherer, Learner, Site};
@@ -11,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
+use tongues_languages::profile;
 
 /// What dumps of the Wikimedia projects are given under.
 const LICENCE: &str = "CC BY-SA";
@@ -28,9 +31,13 @@ pub(super) struct Pages {
     base: Option<String>,
     /// The opening tag of a page has been read already.
     opened: bool,
+    /// What was wrong before the first page.
+    broken: Option<String>,
     /// The pages stand inside `<mediawiki>`.
     wrapped: bool,
     ended: bool,
+    /// Bytes of the XML before where `xml` began.
+    passed: u64,
     last_title: Option<String>,
     /// The namespaces whose pages' sources are read; those of others are passed over.
     wanted: &'static [i32],
@@ -80,21 +87,63 @@ impl Pages {
             return Err(refuse(String::new(), &format!("{shown:?}, which is no XML")));
         }
         let mut pages = Pages {
-            xml: Reader::from_reader(text),
+            xml: lenient(text),
             buffer: Vec::new(),
             site: Arc::default(),
             base: None,
             opened: false,
+            broken: None,
             wrapped: false,
             ended: false,
+            passed: 0,
             last_title: None,
             wanted: &[ARTICLES],
         };
         match pages.preamble() {
             Ok(true) => Ok(pages),
             Ok(false) => Err(refuse(String::new(), "no <page>")),
-            Err(cause) => Err(refuse(format!("byte {} of the XML", pages.xml.buffer_position()), &cause)),
+            Err(cause) => {
+                let place = format!("byte {} of the XML", pages.xml.buffer_position());
+                if pages.find_page() {
+                    (pages.opened, pages.broken) = (true, Some(cause));
+                    return Ok(pages);
+                }
+                Err(refuse(place, &cause))
+            }
         }
+    }
+
+    /// Goes on after something broken: passes over what comes before the next `<page>`, and the tag; false where none
+    /// comes.
+    fn find_page(&mut self) -> bool {
+        const WANTED: &[u8] = b"<page>";
+        let mut position = self.xml.buffer_position();
+        let mut text = std::mem::replace(&mut self.xml, lenient(Box::new(std::io::empty()))).into_inner();
+        let mut met = 0; // bytes of it
+        let found = 'search: loop {
+            let bytes = match text.fill_buf() {
+                Ok([]) => break false,
+                Ok(bytes) => bytes,
+                Err(error) if Damaged::is(&error) => {
+                    met = 0;
+                    continue;
+                }
+                Err(_) => break false,
+            };
+            for (at, byte) in bytes.iter().enumerate() {
+                met = if *byte == WANTED[met] { met + 1 } else { usize::from(*byte == WANTED[0]) };
+                if met == WANTED.len() {
+                    position += at as u64 + 1;
+                    text.consume(at + 1);
+                    break 'search true;
+                }
+            }
+            let count = bytes.len();
+            position += count as u64;
+            text.consume(count);
+        };
+        (self.passed, self.xml) = (self.passed + position, lenient(text));
+        found
     }
 
     pub(super) fn site(&self) -> Arc<Site> {
@@ -104,6 +153,27 @@ impl Pages {
     /// Address of the wiki's pages without the title, where the dump says.
     pub(super) fn base(&self) -> Option<&str> {
         self.base.as_deref()
+    }
+
+    /// Takes the pages for a wiki in `language`. A head that speaks of the Wikipedia of another language is wrong (dumps
+    /// that were put together with another wiki's head): addresses and server become those of the right one, and what
+    /// namespaces are called there is known by the head's names, the English ones and those that wikis borrow. Gives
+    /// the server that the head names, where it was wrong.
+    pub(super) fn claim(&mut self, language: tongues_languages::Tag) -> Option<String> {
+        let code = |host: &str| host.trim_start_matches("//").strip_suffix(".wikipedia.org").map(str::to_owned);
+        let of_head = profile::for_wikipedia(&code(self.site.server())?)?;
+        let wanted = profile::find(language)?;
+        let right = wanted.wikipedia.as_deref()?;
+        if of_head.tag.language() == wanted.tag.language() {
+            return None;
+        }
+        let wrong = self.site.server().trim_start_matches("//").to_owned();
+        let base = format!("https://{right}.wikipedia.org/wiki/");
+        let mut site = Site::clone(&self.site);
+        let name = site.name().to_owned();
+        site.introduce(&name, &base);
+        (self.site, self.base) = (Arc::new(site), Some(base));
+        Some(wrong)
     }
 
     /// Reads all pages for their templates, for their modules where they are asked for, and titles, and for what articles
@@ -125,7 +195,14 @@ impl Pages {
             if learner.is_full() && gatherer.is_none() {
                 return Ok(());
             }
-            let Ok(Some(page)) = self.page() else { return Ok(()) };
+            let page = match self.page() {
+                Ok(Some(page)) => page,
+                Err(_) if self.opened || self.find_page() => {
+                    self.opened = true;
+                    continue;
+                }
+                _ => return Ok(()),
+            };
             let namespace = self.namespace(&page);
             let redirect = page.redirect || self.site.is_redirect(&page.text);
             let wikitext = matches!(page.model.as_str(), "" | "wikitext");
@@ -154,29 +231,35 @@ impl Pages {
         page.namespace.unwrap_or_else(|| self.site.namespace_of(&page.title))
     }
 
-    /// The next page; after a failure, no further one.
+    /// The next page, or one that is broken; reading goes on behind it.
     pub(super) fn next(&mut self) -> Option<Item> {
+        if let Some(cause) = self.broken.take() {
+            return Some(Item::Failed { place: "before the first page".to_owned(), cause });
+        }
         if self.ended {
             return None;
         }
-        let item = match self.page() {
+        match self.page() {
             Ok(Some(page)) => {
                 self.last_title = Some(page.title.clone());
-                return Some(self.judge(page));
+                Some(self.judge(page))
             }
-            Ok(None) => None,
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
             Err((title, cause)) => {
                 let place = match (title.is_empty(), &self.last_title) {
                     (false, _) => format!("page {title:?}"),
                     (true, Some(last)) => format!("after page {last:?}"),
                     (true, None) => "the first page".to_owned(),
                 };
-                let place = format!("{place}, byte {} of the XML", self.xml.buffer_position());
+                let place = format!("{place}, byte {} of the XML", self.passed + self.xml.buffer_position());
+                self.opened = self.opened || self.find_page();
+                self.ended = !self.opened;
                 Some(Item::Failed { place, cause })
             }
-        };
-        self.ended = true;
-        item
+        }
     }
 
     /// The next tag, what stands between tags skipped.
@@ -291,6 +374,10 @@ impl Pages {
         loop {
             match self.tag()? {
                 Tag::Open(name, _) => match name.as_str() {
+                    "page" => {
+                        self.opened = true;
+                        return Err("another <page> begins inside this page".to_owned());
+                    }
                     "revision" => (revision, inside_revision) = (Page::default(), true),
                     "contributor" => inside_contributor = true,
                     "redirect" => page.redirect = true,
@@ -354,6 +441,13 @@ impl Pages {
             body: Body::Wikitext(page.text),
         })
     }
+}
+
+/// A reader that can begin in the middle of a file, where elements end that it never saw begin.
+fn lenient(text: Text) -> Reader<Text> {
+    let mut reader = Reader::from_reader(text);
+    reader.config_mut().allow_unmatched_ends = true;
+    reader
 }
 
 /// A title as it stands in an address.
@@ -453,6 +547,62 @@ mod tests {
         }
         let all = read(format!("{HEAD}{whole}"));
         assert!(matches!(&all[1], Item::Failed { place, .. } if place.contains("after page \"A\"")), "{all:?}");
+    }
+
+    #[test]
+    fn after_a_broken_page_the_next_one_is_read() {
+        let good = |title: &str| page(title, "", "<text>a</text>");
+        let unclosed = page("B", "", "<text>b</text>").replace("</page>", "");
+        let garbage = "<page><title>C</title><revision><text>c</te<<xt></revision></page>";
+        let all = read(format!("{HEAD}{}{unclosed}{}{garbage}{}</mediawiki>", good("A"), good("D"), good("E")));
+        let said: Vec<String> = all
+            .iter()
+            .map(|item| match item {
+                Item::Document(raw) => raw.title.clone().unwrap(),
+                Item::Failed { place, .. } => format!("failed: {place}"),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(said[0], "A");
+        assert!(said[1].starts_with("failed: page \"B\""), "{said:?}");
+        assert_eq!(said[2], "D");
+        assert_eq!(said.last().unwrap(), "E", "{said:?}");
+    }
+
+    #[test]
+    fn a_head_of_another_wikipedia_is_not_believed() {
+        let head = HEAD.replace("xy.wiki", "en.wiki");
+        let open = || {
+            let xml = format!("{head}{}</mediawiki>", page("A", "", "<text>a</text>"));
+            Pages::open(Path::new("f"), Box::new(std::io::Cursor::new(xml.into_bytes()))).unwrap()
+        };
+        let url = |mut pages: Pages| match pages.next() {
+            Some(Item::Document(raw)) => (raw.url.unwrap(), pages.site().language().to_owned()),
+            other => panic!("{other:?}"),
+        };
+        let mut pages = open();
+        assert_eq!(pages.claim("ltg_Latn".parse().unwrap()).as_deref(), Some("en.wikipedia.org"));
+        assert_eq!(url(pages), ("https://ltg.wikipedia.org/wiki/A".to_owned(), "ltg".to_owned()));
+        for believed in ["eng_Latn", "und_Zyyy"] {
+            let mut pages = open();
+            assert_eq!(pages.claim(believed.parse().unwrap()), None, "{believed}");
+            assert_eq!(url(pages).1, "en");
+        }
+    }
+
+    #[test]
+    fn deleted_texts_and_names_and_missing_heads_are_no_obstacle() {
+        let deleted = "<page><title>A</title><ns>0</ns><id>1</id><revision><id>2</id>\
+            <timestamp>2020-01-02T00:00:00Z</timestamp><contributor deleted=\"deleted\" /><comment deleted=\"deleted\" />\
+            <text deleted=\"deleted\" /></revision></page>";
+        let bytes = "<text xml:space=\"preserve\"> b\n c</text><sha1>x</sha1>";
+        let all =
+            read(format!("{deleted}<page><title>B</title><ns>0</ns><id>3</id><revision>{bytes}</revision></page>"));
+        assert_eq!(all[0], Item::Skipped("empty"));
+        let Item::Document(raw) = &all[1] else { panic!("{all:?}") };
+        assert_eq!((raw.id.as_str(), &raw.url, &raw.timestamp), ("3", &None, &None));
+        assert_eq!(raw.body, Body::Wikitext(" b\n c".to_owned()));
+        assert_eq!(all.len(), 2);
     }
 
     #[test]

@@ -2,21 +2,33 @@
 //!
 //! A broken record is an [`Item::Failed`] and reading goes on; a file that is not what it should be is an error.
 
+mod bible;
 mod bytes;
 mod bzip2_blocks;
+mod damaged;
+mod encoding;
+mod gzip_members;
 mod html;
 mod lines;
 mod mediawiki;
 mod separated;
 mod stores;
+mod warc;
 
 use crate::error::{Error, Result};
 use crate::io::table;
 use crate::wikitext::{self, MarkupSettings, Page, PageText, Wiki};
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
+use tongues_languages::Tag;
 
+pub use html::HtmlContent;
 pub use stores::{Gathered, gather_templates};
+
+/// Bytes of a file by which its format is told.
+const LOOKED_AT: u64 = 4096;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +52,10 @@ pub enum Format {
     Tsv,
     /// The same, separated by commas.
     Csv,
+    /// A web archive: responses are web pages, conversions (WET) are texts.
+    Warc,
+    /// A bible in XML, a chapter a document.
+    BibleXml,
 }
 
 impl Format {
@@ -60,7 +76,39 @@ impl Format {
             "parquet" => Some(Format::Parquet),
             "tsv" => Some(Format::Tsv),
             "csv" => Some(Format::Csv),
+            "warc" | "wet" => Some(Format::Warc),
             _ => None,
+        }
+    }
+
+    /// By the name, and where it says nothing or only `.xml` by the first bytes; none where they say nothing either.
+    fn find(path: &Path) -> Option<Format> {
+        let named = Format::guess(path);
+        // A look into .bz2 costs as much as decoding its first blocks, and it is a dump but for rare exceptions.
+        let is_bz2 = path.extension().is_some_and(|end| end == "bz2");
+        if named.is_some_and(|format| format != Format::Mediawiki || is_bz2) {
+            return named;
+        }
+        let mut begin = Vec::new();
+        let read = bytes::decompressed(path).ok()?.0.take(LOOKED_AT).read_to_end(&mut begin);
+        let text = encoding::whole(&begin, None, &encoding::Decoding::default()).to_lowercase();
+        let text = text.trim_start();
+        let found = match text {
+            _ if read.is_err() => None,
+            _ if begin.starts_with(b"PAR1") => Some(Format::Parquet),
+            _ if text.starts_with("warc/") => Some(Format::Warc),
+            _ if text.contains("<mediawiki") => Some(Format::Mediawiki),
+            _ if text.contains("<cesdoc") || text.contains("<xmlbible") || text.contains("<bible") => {
+                Some(Format::BibleXml)
+            }
+            _ if text.starts_with("<!doctype html") || text.starts_with("<html") => Some(Format::Html),
+            _ if text.starts_with('{') => Some(Format::Jsonl),
+            _ => None,
+        };
+        match (named, found) {
+            // What is no dump is told when it is opened as one.
+            (Some(_), Some(Format::BibleXml)) | (None, _) => found,
+            _ => named,
         }
     }
 }
@@ -91,7 +139,7 @@ pub enum ModuleUse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadSettings {
-    /// None: by the file's name.
+    /// None: by the file's name and first bytes.
     pub format: Option<Format>,
     /// Field (JSONL) or column (Parquet, TSV, CSV) that holds the text.
     pub text_column: String,
@@ -101,6 +149,8 @@ pub struct ReadSettings {
     pub title_column: Option<String>,
     /// Field or column of the address.
     pub url_column: Option<String>,
+    /// Field or column of the time.
+    pub timestamp_column: Option<String>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more: `content_#` and a tab.
     pub drop_prefix: Option<String>,
     /// Of dumps.
@@ -109,6 +159,10 @@ pub struct ReadSettings {
     pub markup: MarkupSettings,
     /// Of dumps whose templates are expanded.
     pub modules: ModuleUse,
+    /// Of web pages.
+    pub html_content: HtmlContent,
+    /// A label of the Encoding Standard, as `windows-1257`; none: by what the file says and looks like.
+    pub encoding: Option<String>,
 }
 
 impl Default for ReadSettings {
@@ -119,18 +173,32 @@ impl Default for ReadSettings {
             id_column: None,
             title_column: None,
             url_column: None,
+            timestamp_column: None,
             drop_prefix: None,
             templates: TemplateUse::default(),
             markup: MarkupSettings::default(),
             modules: ModuleUse::default(),
+            html_content: HtmlContent::default(),
+            encoding: None,
         }
     }
 }
 
 impl ReadSettings {
-    /// As it is said, or by the name.
+    /// The encoding that is asked for. An error: there is no such encoding.
+    pub fn encoding(&self) -> Result<Option<&'static Encoding>> {
+        let unknown = |label: &String| {
+            Error::Settings(format!(
+                "encoding {label:?}: expected a label of the Encoding Standard, as \"windows-1257\""
+            ))
+        };
+        let find = |label: &String| Encoding::for_label(label.as_bytes()).ok_or_else(|| unknown(label));
+        self.encoding.as_ref().map(find).transpose()
+    }
+
+    /// As it is said, or by name and first bytes.
     fn format_of(&self, path: &Path) -> Option<Format> {
-        self.format.or_else(|| Format::guess(path))
+        self.format.or_else(|| Format::find(path))
     }
 }
 
@@ -164,7 +232,7 @@ pub enum Body {
     /// Plain.
     Text(String),
     /// A web page.
-    Html(String),
+    Html(String, HtmlContent),
     /// A wiki page.
     Wikitext(String),
 }
@@ -191,12 +259,14 @@ enum Source {
     Once(Option<Item>),
     Table(Box<table::Rows>),
     Separated(Box<separated::Rows>),
+    Warc(Box<warc::Records>),
+    Bible(Box<bible::Chapters>),
 }
 
 /// A file being read.
 pub struct Reader {
     source: Source,
-    counter: bytes::Counter,
+    meters: bytes::Meters,
     file_bytes: u64,
     drop_prefix: Option<String>,
     markup: MarkupSettings,
@@ -207,9 +277,11 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
     let format = settings.format_of(path).ok_or_else(|| Error::Input {
         path: path.to_owned(),
         place: String::new(),
-        found: "a name that tells no format".to_owned(),
-        expected: ".xml, .jsonl, .txt, .html, .parquet, .tsv or .csv (may be compressed), or `format` in the source's settings"
-            .to_owned(),
+        found: "a file whose name and first bytes tell no format".to_owned(),
+        expected:
+            ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed), or `format` in the \
+                   source's settings"
+                .to_owned(),
     })?;
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     if metadata.len() == 0 {
@@ -221,22 +293,28 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
             expected,
         });
     }
-    let (source, counter) = if format == Format::Parquet {
-        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Counter::default())
+    let (source, meters) = if format == Format::Parquet {
+        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Meters::default())
+    } else if format == Format::Warc {
+        let (bytes, counter) = bytes::decompressed(path)?;
+        let meters = bytes::Meters { counter, ..bytes::Meters::default() };
+        let records = warc::Records::new(bytes, settings.html_content, meters.decoding.clone());
+        (Source::Warc(Box::new(records)), meters)
     } else {
-        let (text, counter) = bytes::open(path)?;
+        let (text, meters) = bytes::open(path, settings.encoding()?)?;
         let source = match format {
             Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
-            Format::Html => Source::Once(Some(html::page(path, text)?)),
+            Format::BibleXml => Source::Bible(Box::new(bible::Chapters::new(text))),
+            Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
             Format::Tsv | Format::Csv => {
                 Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?))
             }
             _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
         };
-        (source, counter)
+        (source, meters)
     };
     let (drop_prefix, markup) = (settings.drop_prefix.clone(), settings.markup);
-    Ok(Reader { source, counter, file_bytes: metadata.len(), drop_prefix, markup })
+    Ok(Reader { source, meters, file_bytes: metadata.len(), drop_prefix, markup })
 }
 
 impl Reader {
@@ -249,13 +327,23 @@ impl Reader {
             Source::Once(item) => item.take(),
             Source::Table(rows) => rows.next()?,
             Source::Separated(rows) => rows.next(),
+            Source::Warc(records) => records.next(),
+            Source::Bible(chapters) => chapters.next(),
         };
         if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
-            let (Body::Text(text) | Body::Html(text) | Body::Wikitext(text)) = &mut raw.body;
+            let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
             let cut = prefix_length(text, prefix);
             text.drain(..cut);
         }
         Ok(item)
+    }
+
+    /// Says what language the file is in. The server that the head of a dump names, where it is another language's.
+    pub fn claim(&mut self, language: Tag) -> Option<String> {
+        match &mut self.source {
+            Source::Mediawiki(pages) => pages.claim(language),
+            _ => None,
+        }
     }
 
     /// The wiki of a dump, with what was gathered of it.
@@ -266,11 +354,16 @@ impl Reader {
         }
     }
 
+    /// The encoding of what was read so far, none where all of it is ASCII; and places that could not be decoded.
+    pub fn encoding(&self) -> (Option<&'static str>, u64) {
+        (self.meters.decoding.name(), self.meters.decoding.replaced())
+    }
+
     /// Bytes of the (compressed) file taken so far.
     pub fn bytes_read(&self) -> u64 {
         match &self.source {
             Source::Table(rows) => (rows.share_read() * self.file_bytes as f64) as u64,
-            _ => self.counter.get(),
+            _ => self.meters.counter.get(),
         }
     }
 }
@@ -297,7 +390,7 @@ fn prefix_length(text: &str, pattern: &str) -> usize {
 pub fn to_text(raw: &Raw, wiki: Option<&Wiki>) -> PageText {
     match (&raw.body, wiki) {
         (Body::Text(text), _) => PageText::plain(text.clone()),
-        (Body::Html(source), _) => PageText::plain(html::to_text(source)),
+        (Body::Html(source, content), _) => PageText::plain(html::to_text(source, *content)),
         (Body::Wikitext(source), wiki) => {
             let page = Page { title: raw.title.as_deref().unwrap_or_default(), timestamp: raw.timestamp.as_deref() };
             wikitext::page_text(source, page, wiki.unwrap_or(&Wiki::default()))
@@ -326,7 +419,7 @@ mod tests {
     #[test]
     fn an_empty_or_nameless_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, said) in [("a.xml", "an empty file"), ("a.unknown", "tells no format")] {
+        for (name, said) in [("a.xml", "an empty file"), ("a.unknown", "tell no format")] {
             std::fs::write(folder.path().join(name), "").unwrap();
             let error = open(&folder.path().join(name), &ReadSettings::default()).err().unwrap();
             assert!(error.to_string().contains(said), "{error}");

@@ -12,6 +12,7 @@ pub(super) struct Rows {
     id: Option<usize>,
     title: Option<usize>,
     url: Option<usize>,
+    timestamp: Option<usize>,
     row: u64,
 }
 
@@ -36,6 +37,7 @@ impl Rows {
             id: optional(&settings.id_column)?,
             title: optional(&settings.title_column)?,
             url: optional(&settings.url_column)?,
+            timestamp: optional(&settings.timestamp_column)?,
             records: reader.into_records(),
             row: 0,
         })
@@ -59,7 +61,8 @@ impl Rows {
                     Some(text) => {
                         let mut raw = Raw::plain(self.row, text);
                         raw.id = field(self.id).unwrap_or(raw.id);
-                        (raw.title, raw.url) = (field(self.title), field(self.url));
+                        (raw.title, raw.url, raw.timestamp) =
+                            (field(self.title), field(self.url), field(self.timestamp));
                         Item::Document(raw)
                     }
                 }

@@ -53,7 +53,8 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
         }
         let (path, language, settings) = file;
         // What is no dump is for the reading of the articles to tell.
-        let opened = bytes::open(path).and_then(|(text, counter)| Ok((Pages::open(path, text)?, counter)));
+        let opened = bytes::open(path, settings.encoding()?)
+            .and_then(|(text, meters)| Ok((Pages::open(path, text)?, meters.counter)));
         let Ok((pages, counter)) = opened else {
             wikis.push(None);
             continue;

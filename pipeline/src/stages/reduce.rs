@@ -100,6 +100,7 @@ pub(super) fn reduce(
     counts["normalised"] = json!(normalised);
     counts["page_kinds"] = by_language(|sum| json!(sum.page_kinds));
     counts["series"] = by_language(|sum| sum.series.clone());
+    counts["encodings"] = encodings(settings, files);
     Ok((outputs, counts))
 }
 
@@ -302,6 +303,21 @@ fn write_list(
     }
     writer.commit()?;
     Ok(Part { path, rows })
+}
+
+/// By source with a file that is not UTF-8 or has places that are no text: files by encoding, and these places.
+fn encodings(settings: &DocumentsSettings, files: &[MappedFile]) -> Value {
+    let mut sums: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for file in files {
+        for (_, card) in &file.units {
+            let found = card.encoding.as_deref().map(|name| (name, 1));
+            for (what, count) in found.into_iter().chain((card.replaced > 0).then_some(("replaced", card.replaced))) {
+                let source = sums.entry(settings.sources[file.source].name.as_str()).or_default();
+                *source.entry(what).or_default() += count;
+            }
+        }
+    }
+    serde_json::json!(sums)
 }
 
 /// By source that is a dump: what became of its templates.

@@ -59,6 +59,12 @@ pub(super) struct UnitCard {
     /// What normalising changed.
     #[serde(default)]
     pub normalised: Changes,
+    /// Of the whole file, in its last unit, where it is neither ASCII nor UTF-8.
+    #[serde(default)]
+    pub encoding: Option<String>,
+    /// Places of the whole file, in its last unit, that could not be decoded.
+    #[serde(default)]
+    pub replaced: u64,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -202,6 +208,10 @@ impl Job<'_> {
 
     fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
         let mut reader = read::open(&self.file.path, &self.source.read)?;
+        if let Some(server) = reader.claim(self.file.language) {
+            let (file, language) = (self.file.path.display(), self.file.language);
+            tracing::warn!(%file, %language, %server, "the head is another language's and not believed");
+        }
         let wiki = reader.wiki(self.gathered.clone());
         let (mut units, mut told, mut last) = (Vec::new(), 0, false);
         let mut ahead = reader.next()?;
@@ -243,6 +253,11 @@ impl Job<'_> {
         }
         card.documents = raws.len() as u64;
         card.last = ahead.is_none();
+        if card.last {
+            let (encoding, replaced) = reader.encoding();
+            card.encoding = encoding.filter(|name| *name != "UTF-8").map(str::to_owned);
+            card.replaced = replaced;
+        }
         Ok((raws, card))
     }
 

@@ -108,7 +108,7 @@ fn is(tag: &BytesStart, what: &str) -> bool {
 }
 
 fn attribute(tag: &BytesStart, names: &[&str]) -> Option<String> {
-    let found = names.iter().find_map(|name| tag.try_get_attribute(*name).ok().flatten())?;
+    let found = names.iter().find_map(|name| tag.try_get_attribute(name).ok().flatten())?;
     Some(found.value.to_string())
 }
 

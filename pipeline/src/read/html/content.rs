@@ -93,9 +93,9 @@ pub(super) fn outside(page: &Html) -> Outside {
         return Outside::default();
     }
     let mut left = HashSet::new();
-    for at in body..outline.nodes.len() {
+    for (at, held) in all.iter().enumerate().skip(body) {
         let Node { node, parent, .. } = outline.nodes[at];
-        let share = all[at].score / whole;
+        let share = held.score / whole;
         let named = node.value().as_element().is_some_and(|element| {
             // A name counts for little on what holds the text: a layout can be called `with-sidebar`.
             let most = if element.name() == "header" { HEADER } else { HELD };

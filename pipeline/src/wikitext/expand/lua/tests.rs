@@ -18,7 +18,8 @@ fn wiki(templates: &[(&str, &str)], modules: &[(&str, &str)]) -> Wiki {
     for (name, source) in modules {
         gatherer.module(&format!("Modulis:{name}"), source).unwrap();
     }
-    Wiki { site: Arc::new(site), templates: Some(Arc::new(gatherer.finish().unwrap().unwrap())) }
+    let templates = Some(Arc::new(gatherer.finish().unwrap().unwrap()));
+    Wiki { site: Arc::new(site), templates, ..Wiki::default() }
 }
 
 fn run(wiki: &Wiki, source: &str) -> (String, Ledger) {

@@ -1,7 +1,7 @@
 //! Web archives (ISO 28500, versions 0.17 to 1.1): responses and resources are pages, conversions (WET) are texts.
 //!
-//! A reader of our own: a record that is broken, cut or of a wrong length costs itself, and reading goes on at the next
-//! line that begins a record, which the crates `warc` and `fastwarc` leave to their callers. Of a response only 200 counts.
+//! A reader of our own, so that a record that is broken, cut or of a wrong length costs itself, and reading goes on at the
+//! next line that begins a record. Of a response only 200 counts.
 
 use super::damaged::Damaged;
 use super::encoding::{self, Decoding};

@@ -182,3 +182,15 @@ fn what_is_wrong_is_named_and_nothing_is_left_behind() {
     place.run(&["extract", "a.txt", "b.xml", "-o", "a.jsonl"]).expect(1, &["cannot extract b.xml"]);
     assert!(!place.path("a.jsonl").exists() && !place.path("a.jsonl.part").exists());
 }
+
+#[test]
+fn ids_tell_the_files_of_a_folder_apart() {
+    let place = Place::new();
+    let files = ["a/upe.1997.1.html", "a/upe.1997.2.html", "b/upe.1997.1.html", "b/upe"];
+    for file in files {
+        place.write(file, "<html><body><p>Upe tak da jiurai.</p></body></html>");
+    }
+    let said = place.run(&[&["extract"], &files[..]].concat()).expect(0, &["4 documents"]);
+    let ids: Vec<_> = lines(&said.stdout).iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["upe.1997.1:1", "upe.1997.2:1", "upe.1997.1-2:1", "upe:1"]);
+}

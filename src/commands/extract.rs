@@ -3,13 +3,14 @@
 use crate::args::{ExtractArguments, Modules, Templates};
 use crate::bars::Bars;
 use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 use tongues_languages::Tag;
 use tongues_pipeline::extract::{Counts, Extracted, extract};
 use tongues_pipeline::io::atomic::AtomicFile;
 use tongues_pipeline::io::documents::{FileWriter, Row};
-use tongues_pipeline::read::{ModuleUse, ReadSettings, TemplateUse, gather_templates};
+use tongues_pipeline::read::{Format, ModuleUse, ReadSettings, TemplateUse, gather_templates};
 use tongues_pipeline::wikitext::{Ledger, MarkupSettings};
 use tongues_pipeline::{Error, progress::Progress};
 
@@ -50,9 +51,9 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     let mut counts = Counts::default();
     let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
     let stores = gather_templates(&files, &bars).context("cannot gather the templates")?;
+    let mut names = HashMap::new();
     for (path, gathered) in arguments.inputs.iter().zip(stores) {
-        let source = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let source = source.split('.').next().unwrap_or_default();
+        let source = &named(path, &mut names);
         let mut each = |document| output.write(document);
         match extract(path, (&settings, gathered), (source, language), &bars, &mut each) {
             Ok(of_file) => counts.add(&of_file),
@@ -101,6 +102,19 @@ fn map_column(settings: &mut ReadSettings, mapping: &str) -> Result<()> {
         _ => bail!("--column {mapping}: found {what:?}; expected text, id, title, url or timestamp"),
     }
     Ok(())
+}
+
+/// A file's name without what says format and compression, with a number where inputs before had the same one: with it
+/// the ids of documents begin.
+fn named(path: &Path, before: &mut HashMap<String, usize>) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let bare = [".bz2", ".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let stem = match bare.rsplit_once('.') {
+        Some((stem, _)) if Format::guess(Path::new(bare)).is_some() => stem,
+        _ => bare,
+    };
+    let count = before.entry(stem.to_owned()).and_modify(|count| *count += 1).or_insert(1);
+    if *count == 1 { stem.to_owned() } else { format!("{stem}-{count}") }
 }
 
 /// `1,234 records: 900 documents (3 without text), 300 redirect, 31 namespace, 0 failed; 5,678 bytes of text`.

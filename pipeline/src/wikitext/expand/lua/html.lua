@@ -128,19 +128,24 @@ function methods:tag(name, options)
     return inner
 end
 
+-- Gives each pair of a table to a method, by the order of the keys' names: a table has none of its own.
+local function each(self, method, pairs_of)
+    local keys = {}
+    for key in pairs(pairs_of) do
+        keys[#keys + 1] = key
+    end
+    table.sort(keys, function(a, b)
+        return tostring(a) < tostring(b)
+    end)
+    for _, key in ipairs(keys) do
+        method(self, key, pairs_of[key])
+    end
+    return self
+end
+
 function methods:attr(name, value)
     if type(name) == 'table' then
-        local keys = {}
-        for key in pairs(name) do
-            keys[#keys + 1] = key
-        end
-        table.sort(keys, function(a, b)
-            return tostring(a) < tostring(b)
-        end)
-        for _, key in ipairs(keys) do
-            self:attr(key, name[key])
-        end
-        return self
+        return each(self, self.attr, name)
     end
     if type(name) ~= 'string' then
         error("invalid name given to mw.html:attr", 2)
@@ -173,17 +178,7 @@ end
 
 function methods:css(name, value)
     if type(name) == 'table' then
-        local keys = {}
-        for key in pairs(name) do
-            keys[#keys + 1] = key
-        end
-        table.sort(keys, function(a, b)
-            return tostring(a) < tostring(b)
-        end)
-        for _, key in ipairs(keys) do
-            self:css(key, name[key])
-        end
-        return self
+        return each(self, self.css, name)
     end
     set(self.styles, tostring(name), value)
     return self

@@ -158,6 +158,10 @@ fn titles_languages_and_elements() {
              :tag('br'):done():tag('span'):wikitext('y'):allDone())",
             "<div class=\"a b\" id=\"1\" style=\"color:red\">x<br /><span>y</span></div>",
         ),
+        (
+            "tostring(mw.html.create('p'):attr({ title = 't', id = 1 }):css({ color = 'red', border = 0 }))",
+            "<p id=\"1\" title=\"t\" style=\"border:0;color:red\"></p>",
+        ),
         ("mw.message.new('parentheses', 'x'):plain() .. mw.message.newRawMessage('$1-$2', 'a', 'b'):plain()", "(x)a-b"),
         ("tostring(mw.wikibase.getEntity()) .. tostring({}) .. tostring(print) .. tostring(mw)", "niltableniltable"),
         ("require('bit32').band(12, 10) .. require('bit32').bxor(12, 10) .. require('bit32').lshift(1, 4)", "8616"),

@@ -58,40 +58,43 @@ pub(crate) fn backward(
         tasks.extend(groups.map(|pair| (pair, queries.by_ref().take(sizes.shared()).collect::<Vec<_>>())));
     }
     let tasks = tasks.into_par_iter().enumerate();
-    let by_norms = tasks.map_init(|| Scratch::new(sizes), |scratch, (task, ((mut of_key, mut of_value), of_group))| {
-        let (sequence, group) = (task / g, task % g);
-        let [key, value] = [h, h + g].map(|first| sizes.part(joined, sequence, first + group));
-        let mut by_norms = [of_queries.zeros(), of_keys.zeros()];
-        of_keys.prepare(key, &mut scratch.keys);
-        scratch.of_keys.fill(0.0);
-        let [keys_room, turned_room, values_room, queries_room, gradient_room] = &mut scratch.rooms;
-        let keys = Matrix::new(&scratch.keys, t);
-        let shared = Shared {
-            keys: Panels::new(keys, keys_room),
-            keys_turned: Panels::new(keys.transposed(), turned_room),
-            values_turned: Panels::new(value.transposed(), values_room),
-        };
-        for (member, mut of_query) in of_group.into_iter().enumerate() {
-            let number = group * sizes.shared() + member;
-            let query = sizes.part(joined, sequence, number);
-            of_queries.prepare(query, &mut scratch.queries);
-            let gradient = sizes.head(gradient, sequence, number);
-            let head = Head {
-                shared: &shared,
-                queries: &scratch.queries,
-                queries_packed: Panels::new(Matrix::new(&scratch.queries, t), queries_room),
-                out: sizes.head(out, sequence, number),
-                gradient,
-                gradient_packed: Panels::new(gradient, gradient_room),
-                logarithms: &logarithms[(sequence * h + number) * t..(sequence * h + number + 1) * t],
+    let by_norms = tasks.map_init(
+        || Scratch::new(sizes),
+        |scratch, (task, ((mut of_key, mut of_value), of_group))| {
+            let (sequence, group) = (task / g, task % g);
+            let [key, value] = [h, h + g].map(|first| sizes.part(joined, sequence, first + group));
+            let mut by_norms = [of_queries.zeros(), of_keys.zeros()];
+            of_keys.prepare(key, &mut scratch.keys);
+            scratch.of_keys.fill(0.0);
+            let [keys_room, turned_room, values_room, queries_room, gradient_room] = &mut scratch.rooms;
+            let keys = Matrix::new(&scratch.keys, t);
+            let shared = Shared {
+                keys: Panels::new(keys, keys_room),
+                keys_turned: Panels::new(keys.transposed(), turned_room),
+                values_turned: Panels::new(value.transposed(), values_room),
             };
-            let of = Of { queries: &mut scratch.of_queries, keys: &mut scratch.of_keys, values: &mut of_value };
-            head.backward(sizes, (seen, sequence), [&mut scratch.weights, &mut scratch.of_scores], of);
-            of_queries.back(query, &scratch.of_queries, &mut of_query, &mut by_norms[0]);
-        }
-        of_keys.back(key, &scratch.of_keys, &mut of_key, &mut by_norms[1]);
-        by_norms
-    });
+            for (member, mut of_query) in of_group.into_iter().enumerate() {
+                let number = group * sizes.shared() + member;
+                let query = sizes.part(joined, sequence, number);
+                of_queries.prepare(query, &mut scratch.queries);
+                let gradient = sizes.head(gradient, sequence, number);
+                let head = Head {
+                    shared: &shared,
+                    queries: &scratch.queries,
+                    queries_packed: Panels::new(Matrix::new(&scratch.queries, t), queries_room),
+                    out: sizes.head(out, sequence, number),
+                    gradient,
+                    gradient_packed: Panels::new(gradient, gradient_room),
+                    logarithms: &logarithms[(sequence * h + number) * t..(sequence * h + number + 1) * t],
+                };
+                let of = Of { queries: &mut scratch.of_queries, keys: &mut scratch.of_keys, values: &mut of_value };
+                head.backward(sizes, (seen, sequence), [&mut scratch.weights, &mut scratch.of_scores], of);
+                of_queries.back(query, &scratch.of_queries, &mut of_query, &mut by_norms[0]);
+            }
+            of_keys.back(key, &scratch.of_keys, &mut of_key, &mut by_norms[1]);
+            by_norms
+        },
+    );
     // In the order of the tasks, so threads change no bit.
     let by_norms: Vec<[Vec<f32>; 2]> = by_norms.collect();
     let mut sums = [of_queries.zeros(), of_keys.zeros()];

@@ -10,11 +10,11 @@ mod panels;
 
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::precision::Precision;
-use std::mem::MaybeUninit;
-use std::ops::Range;
 pub use factor::Ready;
 pub use kernel::Line;
 use number::{Bf16, F32};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Whether this processor multiplies f32 by them.
 pub fn has_f32() -> bool {

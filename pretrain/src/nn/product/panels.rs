@@ -137,7 +137,10 @@ mod tests {
             let mut a = Key::new(1).normals(m * k, 1.0);
             for row in 0..m {
                 let within = band(row, m, k);
-                a[row * k..(row + 1) * k].iter_mut().enumerate().for_each(|(at, x)| *x *= f32::from(within.contains(&at)));
+                a[row * k..(row + 1) * k]
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(at, x)| *x *= f32::from(within.contains(&at)));
             }
             // What is passed over must not even be read: the right factor has more rows, before and after.
             let (before, all) = (3, k + 8);
@@ -150,7 +153,8 @@ mod tests {
                         let mut values = vec![1f32; m * n];
                         let out = &mut MatrixMut::new(&mut values, m);
                         panels.multiply_rows(out, left, before..before + k, |row| band(row, m, k), old);
-                        let near = |(found, expected): (&f32, &f64)| (f64::from(*found) - expected - there).abs() < 1e-4;
+                        let near =
+                            |(found, expected): (&f32, &f64)| (f64::from(*found) - expected - there).abs() < 1e-4;
                         assert!(values.iter().zip(&expected).all(near), "{m} {n} {k}");
                     }
                 }

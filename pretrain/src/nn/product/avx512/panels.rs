@@ -22,7 +22,7 @@ pub(super) unsafe fn packed<'a>(right: Matrix, room: &'a mut Vec<MaybeUninit<Lin
     // SAFETY: lines may stay unwritten, as their type says; the caller's word on the processor.
     unsafe {
         let packed = std::slice::from_raw_parts_mut(lines_there.as_mut_ptr().cast(), lines);
-        factor.pack::<F32>(packed, 0..right.columns, 0..right.rows);
+        factor.pack::<F32>(packed, 0..right.columns, 0..right.rows, false);
         packed
     }
 }

@@ -71,9 +71,18 @@ fn result(place: &Place, run: &str) -> Vec<(PathBuf, Vec<u8>)> {
 fn a_language_alone_and_with_relatives_killed_half_way_as_undisturbed() {
     let place = Place::new();
     let recipe = recipe(&place, "");
+    let plan = ["run", &recipe, "--output", "one", "--dry-run"];
+    place.run(&plan).expect(0, &["train   tokens not counted yet  1 × each of 2 mixtures"]);
     let parts =
         ["| alone | glg_Latn | 6 |", "| relatives | glg_Latn por_Latn spa_Latn | 15 |", "| relatives − alone |"];
     place.run(&["run", &recipe, "--output", "one", "--threads", "1"]).expect(0, &parts);
+
+    let planned = [
+        "train   alone  1 × 6 steps of 64 tokens  about 1 min",
+        "train   relatives  1 × 15 steps of 64 tokens  about 1 min",
+        "train   all  21 steps of 64 tokens  about 1 min",
+    ];
+    place.run(&plan).expect(0, &planned);
 
     // 6 steps of 2 windows of 32 tokens; 0.4 of 15 such steps are as many tokens of the studied language.
     let results = json(&place, "one/comparison/results.json");

@@ -17,7 +17,7 @@ use tongues_pipeline::progress::Progress;
 use tongues_pipeline::tokens::Corpus;
 use tongues_pipeline::{report, stages, tokens, vocabulary};
 use tongues_pretrain::batch::{Read, Sampler};
-use tongues_pretrain::comparison::{self, Comparison};
+use tongues_pretrain::comparison::{self, Comparison, Condition, Models};
 use tongues_pretrain::device::{self, Device};
 use tongues_pretrain::evaluate::Figures;
 use tongues_pretrain::memory::Forecast;
@@ -215,9 +215,10 @@ fn describe(plan: &Plan, device: &Device) -> String {
         ));
     }
     lines.push(format!("{} languages", plan.languages().len()));
-    if plan.comparison.is_none() {
-        lines.extend(training(plan, device)); // of several models each has its own text and steps
-    }
+    lines.extend(match &plan.comparison {
+        Some(comparison) => compared(plan, comparison, device),
+        None => training(plan, device),
+    });
     lines.join("\n")
 }
 
@@ -263,6 +264,28 @@ fn training(plan: &Plan, device: &Device) -> Vec<String> {
         mib(forecast.text),
         mib(forecast.step)
     ));
+    lines
+}
+
+/// The models of a comparison and how long they are trained: each mixture has its own text and steps.
+fn compared(plan: &Plan, comparison: &Comparison, device: &Device) -> Vec<String> {
+    let Ok(model) = plan.pretrain.model.for_vocabulary(plan.vocabulary.size as usize) else { return Vec::new() };
+    let mut lines = vec![format!("model   {}  {} parameters", model.layout(), model.parameters())];
+    let seeds = comparison.seeds.len();
+    let corpus = Corpus::open(&plan.output.join("tokens")).ok();
+    let Some(models) = corpus.and_then(|corpus| Models::of(comparison, &corpus, &plan.pretrain).ok()) else {
+        lines.push(format!("train   tokens not counted yet  {seeds} × each of {} mixtures", comparison.mixtures.len()));
+        return lines;
+    };
+    let tokens = models.tokens_a_step();
+    let each = device.is_cpu().then(|| throughput::seconds_of_step(model.sizes(), tokens, &models.settings.training));
+    let time =
+        |steps: u64| each.map_or(String::new(), |each| format!("  about {} min", (steps as f64 * each / 60.0).ceil()));
+    for Condition { name, steps, .. } in &models.conditions {
+        lines.push(format!("train   {name}  {seeds} × {steps} steps of {tokens} tokens{}", time(steps * seeds as u64)));
+    }
+    let steps = models.conditions.iter().map(|condition| condition.steps).sum::<u64>() * seeds as u64;
+    lines.push(format!("train   all  {steps} steps of {} tokens{}", tokens, time(steps)));
     lines
 }
 

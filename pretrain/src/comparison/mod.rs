@@ -75,6 +75,40 @@ impl Comparison {
     }
 }
 
+/// What a comparison trains, of the tokens that are there.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// Training tokens of the studied language.
+    pub own_tokens: u64,
+    /// Optimiser steps that the studied language alone takes for the passes that were asked for.
+    pub own_steps: u64,
+    /// A model of each, with each seed.
+    pub conditions: Vec<Condition>,
+    /// The settings with what suits the studied language's text, in all conditions.
+    pub settings: stage::Settings,
+}
+
+impl Models {
+    /// Of a comparison with these settings on these tokens.
+    ///
+    /// # Errors
+    /// A studied language without training text.
+    pub fn of(comparison: &Comparison, corpus: &Corpus, settings: &stage::Settings) -> Result<Models> {
+        let (own_tokens, own_bytes) = comparison.own_text(corpus)?;
+        let window = settings.model.window();
+        let settings =
+            stage::Settings { training: settings.training.for_corpus(own_bytes, window), ..settings.clone() };
+        let own_steps = settings.training.steps_over(own_tokens, window);
+        Ok(Models { own_tokens, own_steps, conditions: comparison.conditions(own_steps), settings })
+    }
+
+    /// Tokens of a step.
+    pub fn tokens_a_step(&self) -> usize {
+        let training = &self.settings.training;
+        training.batch_size * training.accumulation * self.settings.model.window()
+    }
+}
+
 /// What the card of one model says.
 fn told(origin: &Origin, condition: &Condition, seed: u64) -> Origin {
     let languages: Vec<&str> = condition.mixture.languages.iter().map(Tag::as_str).collect();
@@ -122,13 +156,9 @@ pub fn run(
     if corpus.split(language, Split::Test).is_empty() {
         return Err(Error::Settings(format!("{language}: no document in the test split; expected some to measure")));
     }
-    let (own_tokens, own_bytes) = comparison.own_text(&corpus)?;
-    let window = settings.model.window();
-    // The batch that suits the studied language's text, in all conditions.
-    let settings = stage::Settings { training: settings.training.for_corpus(own_bytes, window), ..settings.clone() };
-    let own_steps = settings.training.steps_over(own_tokens, window);
-    let tokens_a_step = (settings.training.batch_size * settings.training.accumulation * window) as u64;
-    let conditions = comparison.conditions(own_steps);
+    let models = Models::of(comparison, &corpus, settings)?;
+    let tokens_a_step = models.tokens_a_step() as u64;
+    let Models { own_tokens, own_steps, conditions, settings } = models;
     let mut runs: Vec<Run> = Vec::new();
     for &seed in &comparison.seeds {
         for (number, condition) in conditions.iter().enumerate() {

@@ -16,6 +16,10 @@ use rayon::prelude::*;
 /// small ones go through several chunks too.
 const CHUNK: usize = if cfg!(test) { 1 << 5 } else { 1 << 21 };
 
+/// Numbers between the rows of logits, so that the logits of a piece don't all fall into the same few sets of the caches
+/// where the vocabulary's size is a power of two.
+const APART: usize = 16;
+
 /// Negative log-probabilities of the targets, summed.
 #[derive(Debug, Clone)]
 pub struct Loss {
@@ -97,15 +101,16 @@ fn by_row(
 ) -> Vec<f64> {
     let mut all = Vec::with_capacity(targets.len());
     chunks(hidden, (weight, bias), width, targets, precision, |logits, chunk| {
-        let row = |(row, target): (&[f32], &u32)| loss(row, *target);
-        all.par_extend(logits.par_chunks(weight.len() / width).zip(&targets[chunk]).map(row));
+        let vocabulary = weight.len() / width;
+        let row = |(row, target): (&[f32], &u32)| loss(&row[..vocabulary], *target);
+        all.par_extend(logits.par_chunks(vocabulary + APART).zip(&targets[chunk]).map(row));
     });
     all
 }
 
 /// Logits of as many of `rows` as are held at once, in numbers.
 fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
-    (CHUNK / vocabulary).clamp(1, rows.max(1)) * vocabulary
+    (CHUNK / vocabulary).clamp(1, rows.max(1)) * (vocabulary + APART)
 }
 
 /// Numbers held beside the gradients in a forward pass that makes them: the logits held at once, and the prepared head by
@@ -114,7 +119,8 @@ pub(crate) fn held(rows: usize, vocabulary: usize, width: usize) -> usize {
     numbers_at_once(rows, vocabulary) + 2 * prepared_numbers(vocabulary * width)
 }
 
-/// Hands the logits of a few rows at a time to `work`, with the range of these rows. An empty bias is none.
+/// Hands the logits of a few rows at a time to `work`, each row with [`APART`] numbers behind it, with the range of these
+/// rows. An empty bias is none.
 fn chunks(
     hidden: &[f32],
     (weight, bias): (&[f32], &[f32]),
@@ -125,17 +131,19 @@ fn chunks(
 ) {
     let vocabulary = weight.len() / width;
     let mut logits = zeros(numbers_at_once(targets.len(), vocabulary));
-    let rows_at_once = logits.len() / vocabulary;
+    let stride = vocabulary + APART;
+    let rows_at_once = logits.len() / stride;
     let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), precision);
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
-        let logits = &mut logits[..chunk.len() * vocabulary];
+        let logits = &mut logits[..chunk.len() * stride];
         let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
         let old = if bias.is_empty() { Old::Replace } else { Old::Add };
         if old == Old::Add {
-            logits.par_chunks_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
+            logits.par_chunks_mut(stride).for_each(|row| row[..vocabulary].copy_from_slice(bias));
         }
-        multiply_prepared(&mut MatrixMut::new(logits, chunk.len()), x, &prepared, old);
+        let out = &mut MatrixMut::new(logits, chunk.len());
+        multiply_prepared(&mut out.columns(0..vocabulary), x, &prepared, old);
         work(logits, chunk);
     }
 }
@@ -195,15 +203,17 @@ impl CrossEntropy {
         let prepared = Prepared::new(Matrix::new(weight, vocabulary), self.precision);
         let mut total = 0.0;
         chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
-            let rows = logits.par_chunks_mut(vocabulary).zip(&self.targets[chunk.clone()]);
-            let loss = |(row, target): (&mut [f32], &u32)| with_gradient(row, *target, self.ignore, self.smoothing);
+            let rows = logits.par_chunks_mut(vocabulary + APART).zip(&self.targets[chunk.clone()]);
+            let loss = |(row, target): (&mut [f32], &u32)| {
+                with_gradient(&mut row[..vocabulary], *target, self.ignore, self.smoothing)
+            };
             let losses: Vec<f64> = rows.map(loss).collect();
             total += losses.iter().sum::<f64>();
             of_bias.par_chunks_mut(COLUMNS).enumerate().for_each(|(number, of_bias)| {
-                let rows = logits.chunks_exact(vocabulary);
+                let rows = logits.chunks_exact(vocabulary + APART);
                 rows.for_each(|row| add(of_bias, &row[number * COLUMNS..number * COLUMNS + of_bias.len()]));
             });
-            let of_logits = Matrix::new(logits, chunk.len());
+            let of_logits = Matrix::new(logits, chunk.len()).columns(0..vocabulary);
             let x = Matrix::new(&hidden[chunk.start * width..chunk.end * width], chunk.len());
             let out = &mut MatrixMut::new(&mut of_hidden[chunk.start * width..chunk.end * width], chunk.len());
             multiply_prepared(out, of_logits, &prepared, Old::Replace);

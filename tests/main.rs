@@ -13,6 +13,7 @@ mod full_disk;
 mod harness;
 mod identify;
 mod killed;
+mod killers;
 mod language_tokens;
 mod old_output;
 mod pages;

@@ -198,7 +198,6 @@ fn next_of_tar(bytes: &mut Box<dyn Read + Send>) -> std::result::Result<Option<M
         // To the next header: what was not read of the file, and what fills its last block.
         std::io::copy(&mut entry, &mut std::io::sink()).map_err(text)?;
         drop(entry);
-        drop(archive);
         std::io::copy(&mut bytes.take(size.next_multiple_of(BLOCK) - size), &mut std::io::sink()).map_err(text)?;
         if let Some(member) = member {
             return Ok(Some(member));

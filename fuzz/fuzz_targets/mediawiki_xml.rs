@@ -29,7 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
                 }
             }
             // Damage may be told of where a page would have been. Compressed bytes hold more.
-            assert!(pages <= 1 + bytes.len() / 6 || bytes.starts_with(b"BZh") || !bytes.starts_with(b"<"), "{pages} items");
+            assert!(
+                pages <= 1 + bytes.len() / 6 || bytes.starts_with(b"BZh") || !bytes.starts_with(b"<"),
+                "{pages} items"
+            );
         });
     });
 });

@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use tongues_fuzz::{bounded, text_of};
-use tongues_pipeline::read::{self, Body, Raw};
+use tongues_pipeline::read::{Body, Raw};
+use tongues_pipeline::wikitext::{self, Site};
 
 fuzz_target!(|source: &str| {
     let raw = Raw {
@@ -15,8 +16,10 @@ fuzz_target!(|source: &str| {
         body: Body::Wikitext(source.to_owned()),
     };
     bounded(|| text_of(&raw, None));
-    // Before normalising, which joins what signs nobody sees had parted.
-    let text = read::to_text(&raw, None).text;
+    // Before normalising, which joins what signs nobody sees had parted; and without the marks of slanted text, whose
+    // going joins `<''ref>`, which is no tag and shown as it stands.
+    let source = source.replace("''", "");
+    let text = wikitext::to_text(&source, &Site::default());
     // What the source says literally, by entities or <nowiki>, is text.
     if !source.contains('&') && !source.to_ascii_lowercase().contains("<nowiki") && !source.contains("<pre") {
         for debris in ["{{", "}}", "[[", "]]", "{|", "|}", "<ref>", "</ref>", "<!--"] {

@@ -1,6 +1,6 @@
 # Two commands do everything: `make quickstart` and `make test`.
 # A build cache outside the tree is used when CARGO_TARGET_DIR says so.
-.PHONY: quickstart test acceptance compare-torch build cuda gpu-check install-missing format lint unit doc
+.PHONY: quickstart test acceptance fuzz compare-torch build cuda gpu-check install-missing format lint unit doc
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -40,6 +40,11 @@ ifeq ($(strip $(TONGUES_DATA)),)
 else
 	TONGUES_DATA="$(abspath $(TONGUES_DATA))" TONGUES_OUTPUT="$(abspath $(TONGUES_OUTPUT))" cargo test --release --test whole -- --ignored --nocapture --test-threads 1
 endif
+
+# Broken and hostile input, made up by libFuzzer, for TIME seconds a reader: make fuzz TIME=3600 [PAGES=DIR, fuzz/run]
+TIME ?= 60
+fuzz: install-missing
+	fuzz/run $(TIME)
 
 # Training steps a second beside PyTorch's, five times in turns: make compare-torch PYTHON=python3 SIZES="--d 512 --layers 8"
 # or make compare-torch MODEL=awd-lstm (decoder, encoder, awd-lstm, qrnn)

@@ -244,7 +244,7 @@ pub struct PredictArguments {
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
     /// MediaWiki dumps (.xml), .jsonl, .txt, .html, .warc, .wet, bibles (.xml), .parquet, .tsv, .csv; may be compressed
-    /// (.bz2 .gz .xz .zst).
+    /// (.bz2 .gz .xz .zst), in a .tar or .zip, or in a folder.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// FILE.jsonl or FILE.parquet; JSON lines on stdout otherwise.

@@ -9,7 +9,7 @@ use tongues_finetune::stage::FinetuneSettings;
 use tongues_finetune::task::{Set, TaskSettings};
 use tongues_languages::Tag;
 use tongues_pipeline::filter::FilterSettings;
-use tongues_pipeline::read::ReadSettings;
+use tongues_pipeline::read::{self, Format, ReadSettings};
 use tongues_pipeline::stages::documents::{self, DocumentsSettings, NormalisingSettings};
 use tongues_pipeline::tokens::TokenSettings;
 use tongues_pipeline::vocabulary::VocabularySettings;
@@ -104,7 +104,7 @@ impl Plan {
                 .enumerate()
                 .map(|(i, set)| documents::EvaluationSet {
                     name: set.name.clone(),
-                    files: files(&mut recipe, "evaluation", i, &set.path, &base),
+                    files: files(&mut recipe, ("evaluation", i), (&set.path, set.format), &base),
                     read: reading(set.format, set.text_column.as_deref()),
                     language: None,
                 })
@@ -194,7 +194,7 @@ fn find_model(recipe: &mut Document) -> ModelConfig {
     }
 }
 
-fn reading(format: Option<tongues_pipeline::read::Format>, text_column: Option<&str>) -> ReadSettings {
+fn reading(format: Option<Format>, text_column: Option<&str>) -> ReadSettings {
     let mut read = ReadSettings { format, ..ReadSettings::default() };
     if let Some(column) = text_column {
         read.text_column = column.to_owned();
@@ -206,11 +206,23 @@ fn tag(recipe: &mut Document, section: &str, index: usize, key: &str, text: &str
     tongues_languages::profile::known(text).map_err(|error| recipe.wrong(section, index, key, error.to_string())).ok()
 }
 
-/// Files of a pattern, sorted; none at all is a mistake.
-fn files(recipe: &mut Document, section: &str, index: usize, pattern: &str, base: &Path) -> Vec<PathBuf> {
+/// Files of a pattern, sorted, and those in folders of it; none at all is a mistake.
+fn files(
+    recipe: &mut Document,
+    (section, index): (&str, usize),
+    (pattern, format): (&str, Option<Format>),
+    base: &Path,
+) -> Vec<PathBuf> {
     let whole = base.join(pattern);
     let found: Vec<PathBuf> = match glob::glob(&whole.to_string_lossy()) {
-        Ok(paths) => paths.filter_map(std::result::Result::ok).filter(|path| path.is_file()).collect(),
+        Ok(paths) => paths
+            .filter_map(std::result::Result::ok)
+            .flat_map(|path| match path.is_dir() {
+                true => read::files_in(&path, format).unwrap_or_default(),
+                false => vec![path],
+            })
+            .filter(|path| path.is_file())
+            .collect(),
         Err(error) => {
             recipe.wrong(section, index, "path", format!("`{pattern}`: {error}"));
             return Vec::new();
@@ -241,6 +253,10 @@ fn find_sources(recipe: &mut Document, section: &str, sources: &[Source], base: 
 fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Source, base: &Path) -> documents::Source {
     if source.name.is_empty() {
         recipe.wrong(section, index, "name", "a source needs a `name`");
+    } else if source.name.contains(':') {
+        let message =
+            format!("`{}`: ids of documents begin with the name and a colon; expected none in it", source.name);
+        recipe.wrong(section, index, "name", message);
     }
     let mut found = Vec::new();
     match (source.path.contains("{language}"), &source.language) {
@@ -252,7 +268,8 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
                 source.languages.iter().filter_map(|text| tag(recipe, section, index, "languages", text)).collect();
             let (before, after) = source.path.split_once("{language}").expect("checked above");
             let prefix = base.join(before).to_string_lossy().into_owned();
-            for path in files(recipe, section, index, &format!("{before}???_????{after}"), base) {
+            let pattern = format!("{before}???_????{after}");
+            for path in files(recipe, (section, index), (&pattern, source.format), base) {
                 let text = path.to_string_lossy();
                 let Some(language) = text.get(prefix.len()..prefix.len() + 8).and_then(|tag| tag.parse().ok()) else {
                     continue;
@@ -267,7 +284,7 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
         }
         (false, Some(text)) => {
             if let Some(language) = tag(recipe, section, index, "language", text) {
-                let paths = files(recipe, section, index, &source.path, base);
+                let paths = files(recipe, (section, index), (&source.path, source.format), base);
                 found.extend(paths.into_iter().map(|path| documents::SourceFile { path, language }));
             }
         }

@@ -10,7 +10,7 @@ use tongues_languages::Tag;
 use tongues_pipeline::extract::{Counts, Extracted, extract};
 use tongues_pipeline::io::atomic::AtomicFile;
 use tongues_pipeline::io::documents::{FileWriter, Row};
-use tongues_pipeline::read::{Format, ModuleUse, ReadSettings, TemplateUse, gather_templates};
+use tongues_pipeline::read::{Format, ModuleUse, ReadSettings, TemplateUse, files_in, gather_templates};
 use tongues_pipeline::wikitext::{Ledger, MarkupSettings};
 use tongues_pipeline::{Error, progress::Progress};
 
@@ -49,10 +49,22 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     arguments.column.iter().try_for_each(|mapping| map_column(&mut settings, mapping))?;
     let language = arguments.language.unwrap_or(Tag::UNDETERMINED);
     let mut counts = Counts::default();
-    let files: Vec<_> = arguments.inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
+    let mut inputs = Vec::new();
+    for path in &arguments.inputs {
+        if path.is_dir() {
+            let files = files_in(path, arguments.format)?;
+            if files.is_empty() {
+                bail!("{}: found no file whose name tells that it can be read; --format reads all", path.display());
+            }
+            inputs.extend(files);
+        } else {
+            inputs.push(path.clone());
+        }
+    }
+    let files: Vec<_> = inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
     let stores = gather_templates(&files, &bars).context("cannot gather the templates")?;
     let mut names = HashMap::new();
-    for (path, gathered) in arguments.inputs.iter().zip(stores) {
+    for (path, gathered) in inputs.iter().zip(stores) {
         let source = &named(path, &mut names);
         let mut each = |document| output.write(document);
         match extract(path, (&settings, gathered), (source, language), &bars, &mut each) {
@@ -110,6 +122,7 @@ fn named(path: &Path, before: &mut HashMap<String, usize>) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let bare = [".bz2", ".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     let stem = match bare.rsplit_once('.') {
+        Some((stem, "tar" | "tgz" | "zip")) => stem,
         Some((stem, _)) if Format::guess(Path::new(bare)).is_some() => stem,
         _ => bare,
     };

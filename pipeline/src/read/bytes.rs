@@ -23,6 +23,11 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// So many more.
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 struct Counted<R> {
@@ -33,7 +38,7 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(buffer)?;
-        self.counter.0.fetch_add(n as u64, Ordering::Relaxed);
+        self.counter.add(n as u64);
         Ok(n)
     }
 }
@@ -50,31 +55,33 @@ pub struct Meters {
     pub decoding: Decoding,
 }
 
-/// Opens `path`; compression is told by magic bytes and not by the name, and so is the encoding where none is given.
-pub fn open(path: &Path, encoding: Option<&'static Encoding>) -> Result<(Text, Meters)> {
-    let (plain, counter) = decompressed(path)?;
-    let meters = Meters { counter, decoding: Decoding::default() };
-    Ok((Box::new(decode(plain, encoding, meters.decoding.clone())), meters))
-}
-
 /// The bytes of `path` without compression.
 pub fn decompressed(path: &Path) -> Result<(Box<dyn Read + Send>, Counter)> {
     let counter = Counter::default();
     let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut raw = BufReader::with_capacity(BUFFER, Counted { inner: file, counter: counter.clone() });
-    let magic = raw.fill_buf().map_err(Error::io("read", path))?;
-    let plain: Box<dyn Read + Send> = if magic.starts_with(b"BZh") {
+    let raw = BufReader::with_capacity(BUFFER, Counted { inner: file, counter: counter.clone() });
+    Ok((plain(raw).map_err(Error::io("read", path))?, counter))
+}
+
+/// Bytes without compression, which is told by magic bytes.
+pub fn plain(mut raw: BufReader<impl Read + Send + 'static>) -> std::io::Result<Box<dyn Read + Send>> {
+    let magic = raw.fill_buf()?;
+    Ok(if magic.starts_with(b"BZh") {
         Box::new(Blocks::new(raw))
     } else if magic.starts_with(&[0x1f, 0x8b]) {
         Box::new(Members::new(raw))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
         Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw))
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(Error::io("decompress", path))?)
+        Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
     } else {
         Box::new(raw)
-    };
-    Ok((plain, counter))
+    })
+}
+
+/// Bytes as text; the encoding is told by themselves where none is given.
+pub fn text(plain: Box<dyn Read + Send>, encoding: Option<&'static Encoding>, decoding: &Decoding) -> Text {
+    Box::new(decode(plain, encoding, decoding.clone()))
 }
 
 #[cfg(test)]
@@ -86,10 +93,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, bytes).unwrap();
-        let (mut text, meters) = open(&path, None).unwrap();
+        let (plain, counter) = decompressed(&path).unwrap();
         let mut all = String::new();
-        text.read_to_string(&mut all).unwrap();
-        assert_eq!(meters.counter.get(), bytes.len() as u64);
+        text(plain, None, &Decoding::default()).read_to_string(&mut all).unwrap();
+        assert_eq!(counter.get(), bytes.len() as u64);
         all
     }
 

@@ -1,12 +1,15 @@
-//! Files become documents: dumps, lines, pages and tables, whatever their compression, one item at a time.
+//! Files become documents: dumps, lines, pages and tables, whatever their compression, one item at a time; archives of
+//! files too.
 //!
 //! A broken record is an [`Item::Failed`] and reading goes on; a file that is not what it should be is an error.
 
+mod archive;
 mod bible;
 mod bytes;
 mod bzip2_blocks;
 mod damaged;
 mod encoding;
+mod folder;
 mod gzip_members;
 mod html;
 mod lines;
@@ -22,8 +25,10 @@ use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use tongues_languages::Tag;
 
+pub use folder::files_in;
 pub use html::HtmlContent;
 pub use stores::{Gathered, gather_templates};
 
@@ -81,7 +86,7 @@ impl Format {
         }
     }
 
-    /// By the name, and where it says nothing or only `.xml` by the first bytes; none where they say nothing either.
+    /// By name and first bytes; none where they say nothing.
     fn find(path: &Path) -> Option<Format> {
         let named = Format::guess(path);
         // A look into .bz2 costs as much as decoding its first blocks, and it is a dump but for rare exceptions.
@@ -90,17 +95,26 @@ impl Format {
             return named;
         }
         let mut begin = Vec::new();
-        let read = bytes::decompressed(path).ok()?.0.take(LOOKED_AT).read_to_end(&mut begin);
-        let text = encoding::whole(&begin, None, &encoding::Decoding::default()).to_lowercase();
+        match bytes::decompressed(path).ok()?.0.take(LOOKED_AT).read_to_end(&mut begin) {
+            Ok(_) => Format::of_bytes(named, &begin),
+            Err(_) => named,
+        }
+    }
+
+    /// By the first bytes, where the name says nothing or only `.xml`.
+    fn of_bytes(named: Option<Format>, begin: &[u8]) -> Option<Format> {
+        if named.is_some_and(|format| format != Format::Mediawiki) {
+            return named;
+        }
+        let begin = &begin[..begin.len().min(LOOKED_AT as usize)];
+        let text = encoding::whole(begin, None, &encoding::Decoding::default()).to_lowercase();
         let text = text.trim_start();
+        let bibles = ["<cesdoc", "<xmlbible", "<bible", "<osis", "<usx"];
         let found = match text {
-            _ if read.is_err() => None,
             _ if begin.starts_with(b"PAR1") => Some(Format::Parquet),
             _ if text.starts_with("warc/") => Some(Format::Warc),
             _ if text.contains("<mediawiki") => Some(Format::Mediawiki),
-            _ if text.contains("<cesdoc") || text.contains("<xmlbible") || text.contains("<bible") => {
-                Some(Format::BibleXml)
-            }
+            _ if bibles.iter().any(|root| text.contains(root)) => Some(Format::BibleXml),
             _ if text.starts_with("<!doctype html") || text.starts_with("<html") => Some(Format::Html),
             _ if text.starts_with('{') => Some(Format::Jsonl),
             _ => None,
@@ -261,6 +275,22 @@ enum Source {
     Separated(Box<separated::Rows>),
     Warc(Box<warc::Records>),
     Bible(Box<bible::Chapters>),
+    Archive(Box<archive::Members>),
+}
+
+impl Source {
+    fn next(&mut self) -> Result<Option<Item>> {
+        Ok(match self {
+            Source::Mediawiki(pages) => pages.next(),
+            Source::Lines(lines) => lines.next()?,
+            Source::Once(item) => item.take(),
+            Source::Table(rows) => rows.next()?,
+            Source::Separated(rows) => rows.next(),
+            Source::Warc(records) => records.next(),
+            Source::Bible(chapters) => chapters.next(),
+            Source::Archive(members) => members.next()?,
+        })
+    }
 }
 
 /// A file being read.
@@ -274,62 +304,64 @@ pub struct Reader {
 
 /// Opens `path`. An error: the file is missing, or not of the format at all.
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
-    let format = settings.format_of(path).ok_or_else(|| Error::Input {
+    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    let input = |found: &str, expected: String| Error::Input {
         path: path.to_owned(),
         place: String::new(),
-        found: "a file whose name and first bytes tell no format".to_owned(),
-        expected:
-            ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed), or `format` in the \
-                   source's settings"
-                .to_owned(),
-    })?;
-    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    if metadata.len() == 0 {
-        let expected = format!("a file of format {format:?}");
-        return Err(Error::Input {
-            path: path.to_owned(),
-            place: String::new(),
-            found: "an empty file".to_owned(),
-            expected,
-        });
-    }
-    let (source, meters) = if format == Format::Parquet {
-        (Source::Table(Box::new(table::Rows::open(path, settings)?)), bytes::Meters::default())
-    } else if format == Format::Warc {
-        let (bytes, counter) = bytes::decompressed(path)?;
-        let meters = bytes::Meters { counter, ..bytes::Meters::default() };
-        let records = warc::Records::new(bytes, settings.html_content, meters.decoding.clone());
-        (Source::Warc(Box::new(records)), meters)
+        found: found.to_owned(),
+        expected,
+    };
+    let meters = bytes::Meters::default();
+    let archive = archive::kind(path);
+    let (source, meters) = if let Some(kind) = archive {
+        let (members, counter) = archive::Members::open(path, kind, settings, meters.decoding.clone())?;
+        (Source::Archive(Box::new(members)), bytes::Meters { counter, ..meters })
     } else {
-        let (text, meters) = bytes::open(path, settings.encoding()?)?;
-        let source = match format {
-            Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
-            Format::BibleXml => Source::Bible(Box::new(bible::Chapters::new(text))),
-            Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
-            Format::Tsv | Format::Csv => {
-                Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?))
-            }
-            _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
-        };
-        (source, meters)
+        let format = settings.format_of(path).ok_or_else(|| {
+            let known = ".xml, .jsonl, .txt, .html, .warc, .wet, .parquet, .tsv or .csv (may be compressed, or in a .tar \
+                         or .zip), or `format` in the source's settings";
+            input("a file whose name and first bytes tell no format", known.to_owned())
+        })?;
+        if metadata.len() == 0 {
+            return Err(input("an empty file", format!("a file of format {format:?}")));
+        }
+        if format == Format::Parquet {
+            (Source::Table(Box::new(table::Rows::open(path, settings)?)), meters)
+        } else {
+            let (bytes, counter) = bytes::decompressed(path)?;
+            (source(path, format, bytes, settings, &meters.decoding)?, bytes::Meters { counter, ..meters })
+        }
     };
     let (drop_prefix, markup) = (settings.drop_prefix.clone(), settings.markup);
     Ok(Reader { source, meters, file_bytes: metadata.len(), drop_prefix, markup })
+}
+
+/// What reads the bytes of a file of any format but Parquet.
+fn source(
+    path: &Path,
+    format: Format,
+    bytes: Box<dyn Read + Send>,
+    settings: &ReadSettings,
+    decoding: &encoding::Decoding,
+) -> Result<Source> {
+    if format == Format::Warc {
+        return Ok(Source::Warc(Box::new(warc::Records::new(bytes, settings.html_content, decoding.clone()))));
+    }
+    let text = bytes::text(bytes, settings.encoding()?, decoding);
+    Ok(match format {
+        Format::Mediawiki => Source::Mediawiki(Box::new(mediawiki::Pages::open(path, text)?)),
+        Format::BibleXml => Source::Bible(Box::new(bible::Chapters::new(text))),
+        Format::Html => Source::Once(Some(html::page(path, text, settings.html_content)?)),
+        Format::Tsv | Format::Csv => Source::Separated(Box::new(separated::Rows::open(path, text, format, settings)?)),
+        _ => Source::Lines(lines::Lines::new(path, text, format, settings)),
+    })
 }
 
 impl Reader {
     /// The next item; none at the end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Item>> {
-        let mut item = match &mut self.source {
-            Source::Mediawiki(pages) => pages.next(),
-            Source::Lines(lines) => lines.next()?,
-            Source::Once(item) => item.take(),
-            Source::Table(rows) => rows.next()?,
-            Source::Separated(rows) => rows.next(),
-            Source::Warc(records) => records.next(),
-            Source::Bible(chapters) => chapters.next(),
-        };
+        let mut item = self.source.next()?;
         if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
             let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
             let cut = prefix_length(text, prefix);
@@ -347,11 +379,13 @@ impl Reader {
     }
 
     /// The wiki of a dump, with what was gathered of it.
-    pub fn wiki(&self, Gathered { templates, habits }: Gathered) -> Option<Wiki> {
-        match &self.source {
-            Source::Mediawiki(pages) => Some(Wiki { site: pages.site(), templates, habits, markup: self.markup }),
-            _ => None,
+    pub fn wiki(&self, Gathered { templates, habits, names }: Gathered) -> Option<Wiki> {
+        let Source::Mediawiki(pages) = &self.source else { return None };
+        let mut site = pages.site();
+        if pages.is_headless() {
+            names.tell(Arc::make_mut(&mut site));
         }
+        Some(Wiki { site, templates, habits, markup: self.markup })
     }
 
     /// The encoding of what was read so far, none where all of it is ASCII; and places that could not be decoded.

@@ -1,11 +1,12 @@
-//! The first pass over dumps: their templates, their modules and what their articles teach, one store a wiki, however many
+//! The first pass over dumps: their templates, their modules and what their pages teach, one store a wiki, however many
 //! files its dump is cut into.
 
+use super::encoding::Decoding;
 use super::mediawiki::Pages;
-use super::{Format, ModuleUse, ReadSettings, TemplateUse, bytes};
+use super::{Format, ModuleUse, ReadSettings, TemplateUse, archive, bytes};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::wikitext::{Gatherer, Habits, Learner, Templates, Use};
+use crate::wikitext::{Gatherer, Habits, Learner, NameLearner, Names, Templates, Use};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Gathered {
     pub templates: Option<Arc<Templates>>,
     /// None learned where the settings want neither.
     pub habits: Arc<Habits>,
+    /// Of the namespaces, where heads of dumps do not tell them.
+    pub names: Arc<Names>,
 }
 
 /// A wiki while its files are read.
@@ -28,6 +31,7 @@ pub struct Gathered {
 struct Gathering {
     gatherer: Option<Gatherer>,
     learner: Learner,
+    names: NameLearner,
 }
 
 /// For each file what was gathered of its wiki, nothing for a file that is no dump. Files of one language and one
@@ -40,6 +44,7 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
     let mut wikis = Vec::with_capacity(files.len());
     let is_dump = |(path, _, settings): &(&Path, Tag, &ReadSettings)| {
         (settings.templates == TemplateUse::Expand || settings.markup.closing_sections == Use::Drop)
+            && archive::kind(path).is_none()
             && settings.format_of(path) == Some(Format::Mediawiki)
     };
     let size = |(path, ..): &(&Path, Tag, &ReadSettings)| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -53,20 +58,23 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
         }
         let (path, language, settings) = file;
         // What is no dump is for the reading of the articles to tell.
-        let opened = bytes::open(path, settings.encoding()?)
-            .and_then(|(text, meters)| Ok((Pages::open(path, text)?, meters.counter)));
-        let Ok((pages, counter)) = opened else {
+        let opened = bytes::decompressed(path).and_then(|(bytes, counter)| {
+            let text = bytes::text(bytes, settings.encoding()?, &Decoding::default());
+            Ok((Pages::open(path, text)?, counter))
+        });
+        let Ok((mut pages, counter)) = opened else {
             wikis.push(None);
             continue;
         };
         let wiki = (*language, pages.base().map(str::to_owned));
-        let Gathering { gatherer, learner } = gatherings.entry(wiki.clone()).or_default();
+        pages.claim(*language);
+        let Gathering { gatherer, learner, names } = gatherings.entry(wiki.clone()).or_default();
         if gatherer.is_none() && settings.templates == TemplateUse::Expand {
             *gatherer = Some(Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?);
         }
         let (mut count, mut told) = (0, 0);
         let modules = settings.modules == ModuleUse::Run;
-        pages.gather((gatherer.as_mut(), modules), learner, &mut || {
+        pages.gather((gatherer.as_mut(), modules), (learner, names), &mut || {
             count += 1;
             if count % PAGES == 0 {
                 if progress.interrupted() {
@@ -82,10 +90,11 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
         wikis.push(Some(wiki));
     }
     let mut stores = BTreeMap::new();
-    for (wiki, Gathering { gatherer, learner }) in gatherings {
+    for (wiki, Gathering { gatherer, learner, names }) in gatherings {
         let templates = gatherer.map(Gatherer::finish).transpose();
         let templates = templates.map_err(Error::io("write", &std::env::temp_dir()))?.flatten().map(Arc::new);
-        stores.insert(wiki, Gathered { templates, habits: Arc::new(learner.finish()) });
+        stores
+            .insert(wiki, Gathered { templates, habits: Arc::new(learner.finish()), names: Arc::new(names.finish()) });
     }
     if files.iter().any(is_dump) {
         progress.end();

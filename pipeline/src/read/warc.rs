@@ -16,6 +16,9 @@ const LONGEST: u64 = 64 << 20;
 /// Bytes of a line of a header at most.
 const LONGEST_LINE: u64 = 1 << 16;
 
+/// Buffer of Brotli's decoder, in bytes.
+const BROTLI_BUFFER: usize = 1 << 14;
+
 type Headers = BTreeMap<String, String>;
 
 /// An archive being read.
@@ -210,13 +213,29 @@ fn http(block: &[u8]) -> Result<(u16, Headers, Vec<u8>), String> {
     if header("transfer-encoding").contains("chunked") {
         body = unchunked(&body).unwrap_or(body);
     }
-    if header("content-encoding").contains("gzip") && body.starts_with(&[0x1f, 0x8b]) {
-        let mut whole = Vec::new();
-        let mut decoder = flate2::read::MultiGzDecoder::new(&body[..]).take(LONGEST);
-        decoder.read_to_end(&mut whole).map_err(|error| format!("its body cannot be decompressed: {error}"))?;
-        body = whole;
-    }
+    let body = decompressed(&header("content-encoding"), body)?;
     Ok((status, headers, body))
+}
+
+/// A body without its content encoding.
+fn decompressed(encoding: &str, body: Vec<u8>) -> Result<Vec<u8>, String> {
+    let decoder: Box<dyn Read + '_> = if encoding.contains("gzip") && body.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::read::MultiGzDecoder::new(&body[..]))
+    } else if encoding.split(',').any(|name| name.trim() == "br") && !looks_like_markup(&body) {
+        Box::new(brotli_decompressor::Decompressor::new(&body[..], BROTLI_BUFFER))
+    } else {
+        return Ok(body);
+    };
+    let mut whole = Vec::new();
+    let read = decoder.take(LONGEST).read_to_end(&mut whole);
+    read.map_err(|error| format!("its body cannot be decompressed: {error}"))?;
+    Ok(whole)
+}
+
+/// Brotli has no mark of its own; what is a page already begins with a tag.
+fn looks_like_markup(body: &[u8]) -> bool {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    text.first() == Some(&b'<') && text.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || b"!?".contains(byte))
 }
 
 /// The chunks of a body joined; none where it is not in chunks.
@@ -303,6 +322,25 @@ mod tests {
         assert_eq!((raw.id.as_str(), raw.title.as_deref()), ("response-1", Some("T")));
         assert_eq!(raw.url.as_deref(), Some("https://a.lv/response"));
         assert_eq!(raw.timestamp.as_deref(), Some("2020-01-02T03:04:05Z"));
+    }
+
+    #[test]
+    fn bodies_are_decompressed_unless_the_crawler_did() {
+        let page = "<p>Lobdīn!".repeat(100);
+        let mut brotli = Vec::new();
+        brotli::BrotliCompress(&mut page.as_bytes(), &mut brotli, &brotli::enc::BrotliEncoderParams::default())
+            .unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, page.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let head =
+            |encoding: &str| format!("Content-Type: text/html; charset=utf-8\r\nContent-Encoding: {encoding}\r\n");
+        let bodies = [("br", &brotli[..]), ("BR", page.as_bytes()), ("gzip", &gzip), ("gzip", page.as_bytes())];
+        let file: Vec<u8> = bodies.iter().flat_map(|(encoding, body)| response(&head(encoding), body)).collect();
+        let all: Vec<String> = read(file).iter().map(said).collect();
+        assert!(all.len() == 4 && all.iter().all(|text| *text == page), "{all:?}");
+        let cut = read(response(&head("br"), &brotli[..brotli.len() / 2]));
+        assert!(said(&cut[0]).contains("cannot be decompressed"), "{cut:?}");
     }
 
     #[test]

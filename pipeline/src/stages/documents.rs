@@ -161,6 +161,9 @@ fn check(settings: &DocumentsSettings) -> Result<()> {
         if source.name.is_empty() {
             wrong.push("a source without a name".to_owned());
         }
+        if source.name.contains(':') {
+            wrong.push(format!("source `{}`: found a colon in its name, with which ids begin", source.name));
+        }
         if !names.insert(&source.name) {
             wrong.push(format!("two sources named `{}`; names are part of document ids", source.name));
         }

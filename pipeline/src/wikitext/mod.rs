@@ -12,6 +12,7 @@ mod habits;
 mod lines;
 mod links;
 mod markup;
+mod names;
 mod settings;
 mod site;
 mod tags;
@@ -21,6 +22,7 @@ mod unseen;
 
 pub use expand::{Gatherer, Ledger, ModuleError, Overrun, Page, Templates};
 pub use habits::{Habits, Learner, PageKind};
+pub use names::{NameLearner, Names};
 pub use settings::{MarkupSettings, Use};
 pub use site::{Site, Target};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const FILE: i32 = 6;
 pub(crate) const TEMPLATE: i32 = 10;
 pub(crate) const MODULE: i32 = 828;
-const CATEGORY: i32 = 14;
+pub(super) const CATEGORY: i32 = 14;
 
 /// English names, which every wiki understands beside its own.
 const CANONICAL: &[(i32, &str)] = &[

@@ -9,13 +9,13 @@ use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
 /// Characters that the table knows: the first two planes.
-const KNOWN: usize = 0x20000;
+pub(super) const KNOWN: usize = 0x20000;
 
 /// What is to be known of a character: its combining class, or one of those below.
 static CLASSES: LazyLock<Box<[u8]>> =
     LazyLock::new(|| (0..KNOWN as u32).map(|code| char::from_u32(code).map_or(0, class_of)).collect());
 /// It is not in NFC, wherever it stands.
-pub(super) const UNCOMPOSED: u8 = 253;
+const UNCOMPOSED: u8 = 253;
 /// It may compose with what stands before it.
 pub(super) const MAYBE: u8 = 254;
 /// It is not in any text in its one spelling.
@@ -84,13 +84,10 @@ pub(super) fn state(line: &str) -> State {
             0 => last = 0,
             NEVER => return State::Unclean,
             UNCOMPOSED => (state, last) = (State::Uncomposed, 0),
-            MAYBE if state == State::Clean => {
-                let own = char::from_u32(code as u32).map_or(0, canonical_combining_class);
-                if own != 0 && last > own || compose::composes(line, at) {
-                    state = State::Uncomposed;
-                }
-                last = own;
-            }
+            MAYBE if state == State::Clean => match compose::class_if_kept(line, at, last) {
+                Some(class) => last = class,
+                None => state = State::Uncomposed,
+            },
             MAYBE => {}
             class => {
                 if last > class {

@@ -3,54 +3,74 @@
 //! A character of combining class 0 that never composes with what stands before it begins a cluster: clusters are
 //! composed one by one (Unicode Standard Annex 15, section 9.1).
 
-use super::clean::{self, MAYBE, UNCOMPOSED};
+use super::clean;
+use std::sync::LazyLock;
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// Whether the mark at byte `at` of a line composes with what stands before it, or puts that in another order. What
-/// stands before is in NFC.
-pub(super) fn composes(line: &str, at: usize) -> bool {
-    let (before, mark) = (&line[..at], first(&line[at..]));
-    let own = canonical_combining_class(mark);
+/// What composing asks of a character.
+#[derive(Clone, Copy)]
+struct Parts {
+    /// Its combining class.
+    class: u8,
+    /// That of the last character it is made of.
+    last_class: u8,
+    /// Whether it is made of nothing but itself.
+    undivided: bool,
+}
+
+/// Of the characters of the first two planes: a mark asks for four of these figures, and the library would look each up.
+static PARTS: LazyLock<Box<[Parts]>> = LazyLock::new(|| {
+    let none = Parts { class: 0, last_class: 0, undivided: true };
+    (0..clean::KNOWN as u32).map(|code| char::from_u32(code).map_or(none, parts_of)).collect()
+});
+
+fn parts_of(c: char) -> Parts {
+    let (mut last, mut undivided) = (c, true);
+    decompose_canonical(c, |part| {
+        last = part;
+        undivided &= part == c;
+    });
+    Parts { class: canonical_combining_class(c), last_class: canonical_combining_class(last), undivided }
+}
+
+fn parts(c: char) -> Parts {
+    PARTS.get(c as usize).copied().unwrap_or_else(|| parts_of(c))
+}
+
+/// The combining class of the mark at byte `at` of a line; none where it composes with what stands before it, or puts
+/// that in another order. What stands before is in NFC, its last combining class `last`.
+pub(super) fn class_if_kept(line: &str, at: usize, last: u8) -> Option<u8> {
+    let (before, mark) = (&line[..at], line[at..].chars().next().expect("a mark stands here"));
+    let Parts { class: own, undivided, .. } = parts(mark);
+    let kept = |composes: bool| (!composes).then_some(own);
     let mut earlier = before.chars().rev();
-    if !is_undivided(mark) {
+    if own != 0 && last > own {
+        return None;
+    }
+    if !undivided {
         // Its first part may compose alone.
         let cluster = before.char_indices().rev().find(|(_, c)| clean::class(*c) == 0).map_or(0, |(at, _)| at);
-        return !is_nfc(&line[cluster..at + mark.len_utf8()]);
+        return kept(!is_nfc(&line[cluster..at + mark.len_utf8()]));
     }
     if own == 0 {
         // Whatever stands between would keep them apart.
-        return earlier.next().is_some_and(|starter| compose(starter, mark).is_some());
+        return kept(earlier.next().is_some_and(|starter| compose(starter, mark).is_some()));
     }
-    // Marks are in the order of their classes: the one just before is the greatest, the first the least.
-    let (mut least, mut greatest, mut length) = (own, 0, 0);
+    // Marks are in the order of their classes: the first is the least, and one of the same class keeps them apart.
+    let (mut least, mut length) = (own, 0);
     for c in earlier {
         length += c.len_utf8();
-        let class = canonical_combining_class(c);
+        let Parts { class, last_class, .. } = parts(c);
         if class == 0 {
-            if last_class(c) > least {
-                let cluster = &line[at - length..at + mark.len_utf8()];
-                return !is_nfc(cluster);
-            }
-            return greatest != own && compose(c, mark).is_some();
+            return kept(match last_class > least {
+                true => !is_nfc(&line[at - length..at + mark.len_utf8()]),
+                false => last != own && compose(c, mark).is_some(),
+            });
         }
-        (least, greatest) = (class, greatest.max(class));
+        least = class;
     }
-    false
-}
-
-fn first(text: &str) -> char {
-    text.chars().next().expect("a mark stands here")
-}
-
-/// Combining class of the last character that `c` is made of.
-fn last_class(c: char) -> u8 {
-    if c.is_ascii() {
-        return 0;
-    }
-    let mut last = c;
-    decompose_canonical(c, |part| last = part);
-    canonical_combining_class(last)
+    Some(own)
 }
 
 /// A line in NFC.
@@ -61,7 +81,7 @@ pub(super) fn composed(line: &str) -> String {
     let (mut begin, mut copied, mut marked) = (0, 0, false);
     let mut marks = Vec::new();
     for (at, c) in line.char_indices() {
-        if clean::class(c) == 0 {
+        if c.is_ascii() || clean::class(c) == 0 {
             if marked {
                 out.push_str(&line[copied..begin]);
                 push_cluster(&line[begin..at], &mut marks, &mut out);
@@ -82,15 +102,16 @@ pub(super) fn composed(line: &str) -> String {
 /// Adds a cluster in NFC. One that is made of a letter and marks in order is composed here (D117 of the standard); the
 /// library does the others.
 fn push_cluster(cluster: &str, marks: &mut Vec<char>, out: &mut String) {
+    let simple = |c: &char| matches!(parts(*c), Parts { class: 0, undivided: true, .. });
     let mut characters = cluster.chars();
-    let Some(mut starter) = characters.next().filter(|c| is_simple(*c)) else {
+    let Some(mut starter) = characters.next().filter(simple) else {
         return out.extend(cluster.nfc());
     };
     marks.clear();
     let (mut class_before, mut kept) = (0, 0);
     for mark in characters {
-        let class = canonical_combining_class(mark);
-        if class == 0 || class < class_before || clean::class(mark) == UNCOMPOSED {
+        let Parts { class, undivided, .. } = parts(mark);
+        if class == 0 || class < class_before || !undivided {
             return out.extend(cluster.nfc());
         }
         class_before = class;
@@ -106,22 +127,10 @@ fn push_cluster(cluster: &str, marks: &mut Vec<char>, out: &mut String) {
     out.extend(marks.iter());
 }
 
-/// Whether a character is a starter and made of nothing but itself.
-fn is_simple(c: char) -> bool {
-    c.is_ascii() || matches!(clean::class(c), 0 | MAYBE) && canonical_combining_class(c) == 0 && is_undivided(c)
-}
-
-/// Whether a character is made of nothing but itself.
-fn is_undivided(c: char) -> bool {
-    let mut alone = true;
-    decompose_canonical(c, |part| alone &= part == c);
-    alone
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalise::clean::{State, state};
+    use crate::normalise::clean::{MAYBE, State, state};
 
     /// All characters that composing has to do with: those that compose or decompose and what they are made of, one
     /// mark of each class, letters without any.

@@ -42,7 +42,7 @@ h1 { font-size: 1.5rem } h2 { margin: 2.5rem 0 .5rem; font-size: 1.2rem } h3 { m
 table { border-collapse: collapse } th, td { padding: .25rem .8rem; border-bottom: 1px solid var(--line); text-align: right }
 th:first-child, td:first-child { text-align: left }
 .three { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .6rem }
-.three div { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; height: 26rem; overflow: auto;
+.three div { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; max-height: 26rem; overflow: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px }
 .three div:first-child { font: 12px/1.45 ui-monospace, monospace; background: var(--soft) }
 .head { font-size: 13px; opacity: .75 } mark { background: var(--lost); color: inherit; border-radius: 3px }

@@ -9,6 +9,9 @@ use super::{debris, entities};
 /// Elements to leave out that may lack their end tags before no more are left out: the time stays in proportion.
 const UNENDED: usize = 8;
 
+/// Spaces of TeX.
+const TEX_SPACES: &[&str] = &["\\,", "\\;", "\\:", "\\!"];
+
 /// Stands for a formula or a program.
 const PLACEHOLDER: &str = "\u{fffc}";
 
@@ -111,7 +114,13 @@ impl Scanner<'_> {
     pub(super) fn shown(&mut self, tag: &Tag) {
         let Some(end) = self.end_of(&tag.name) else { return };
         let source = self.source;
-        let inside = source[self.at..end].trim_matches('\n');
+        let mut inside = source[self.at..end].trim_matches('\n');
+        if tag.kind == Kind::Formula {
+            // Written to have it set as a picture, or to keep signs apart from what follows.
+            while let Some(shorter) = TEX_SPACES.iter().find_map(|space| inside.trim_end().strip_suffix(space)) {
+                inside = shorter;
+            }
+        }
         let (shown, block) = match tag.kind {
             Kind::Code => (self.settings.code, inside.contains('\n')),
             _ => (self.settings.math, false),
@@ -222,13 +231,10 @@ mod tests {
 
     #[test]
     fn formulas_and_programs_are_shown_as_wanted() {
-        let source = "If <math>x_{a_{b}} = 5,\n\\,</math>, then <chem>H2O</chem>.\n\
+        let source = "If <math>x_{a_{b}} = 5\n\\,\\!</math>, then <chem>H2O</chem>.\n\
             <syntaxhighlight lang=c>\nint a[2] = {{1}};\n  f('');\n</syntaxhighlight>";
         let shown = |math, code| text(source, MarkupSettings { math, code, ..MarkupSettings::default() });
-        assert_eq!(
-            shown(Shown::Source, Shown::Source),
-            "If x_{a_{b}} = 5, \\,, then H2O.\n\nint a[2] = {{1}};\nf('');"
-        );
+        assert_eq!(shown(Shown::Source, Shown::Source), "If x_{a_{b}} = 5, then H2O.\n\nint a[2] = {{1}};\nf('');");
         assert_eq!(shown(Shown::Placeholder, Shown::Drop), "If \u{fffc}, then \u{fffc}.");
         assert_eq!(shown(Shown::Drop, Shown::Drop), "If, then.");
     }

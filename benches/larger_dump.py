@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes a MediaWiki dump N times larger by repeating its pages under new ids and titles; measures memory on such dumps.
 
-    benches/larger_dump.py DUMP N OUTPUT.xml[.bz2]
+    benches/larger_dump.py DUMP N OUTPUT.xml[.bz2] [--other-numbers]
     benches/larger_dump.py DUMP --measure "target/release/tongues" [--times 10 100] [--bz2]
 
 The first copy is as it was; in every other one a page has a new id and its title ends in the copy's number, templates
-too, so that there are as many different titles as pages. `--measure` runs `tongues extract` on the dump at each size,
+too, so that there are as many different titles as pages. With `--other-numbers` the numbers in the texts of copies are
+others too: every page with a number is a series then, and no page a duplicate. `--measure` runs `tongues extract` on the dump at each size,
 plain or as .bz2, with all cores, and prints the peak of resident memory and the ratio of the last to the first.
 """
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import tempfile
 import time
 
+TEXT = re.compile(r"(<text[^>]*>)(.*?)(</text>)", re.S)
 PAGE = re.compile(r"<page>.*?</page>\s*", re.S)
 
 
@@ -24,7 +26,7 @@ def opened(path, mode):
     return (bz2.open if path.endswith(".bz2") else open)(path, mode, encoding="utf-8")
 
 
-def enlarge(dump, times, output):
+def enlarge(dump, times, output, other_numbers=False):
     """Writes the larger dump piece by piece: neither is in memory as a whole but for one copy of the pages."""
     with opened(dump, "rt") as file:
         text = file.read()
@@ -38,6 +40,8 @@ def enlarge(dump, times, output):
                 if copy:
                     page = page.replace("</title>", f" {copy}</title>", 1)
                     page = re.sub(r"<id>\d+</id>", f"<id>{highest + copy * len(pages) + number}</id>", page, count=1)
+                if copy and other_numbers:
+                    page = TEXT.sub(lambda text: text[1] + re.sub(r"\d+", lambda n: str(int(n[0]) + copy), text[2]) + text[3], page)
                 out.write(page)
         out.write("</mediawiki>\n")
 
@@ -61,11 +65,12 @@ def main():
     parser.add_argument("--measure", metavar="COMMAND")
     parser.add_argument("--times", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--bz2", action="store_true")
+    parser.add_argument("--other-numbers", action="store_true")
     o = parser.parse_args()
     if not o.measure:
         if o.n is None or o.output is None:
             parser.error("give N and OUTPUT, or --measure")
-        return enlarge(o.dump, o.n, o.output)
+        return enlarge(o.dump, o.n, o.output, o.other_numbers)
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         for times in o.times:

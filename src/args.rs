@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tongues_languages::Tag;
 use tongues_pipeline::read::{Format, HtmlContent};
-use tongues_pipeline::wikitext::Use;
+use tongues_pipeline::wikitext::{Shown, Use, Variant};
 use tongues_pretrain::optimiser::Rule;
 use tongues_pretrain::precision::Precision;
 
@@ -262,6 +262,27 @@ pub struct ExtractArguments {
     /// Sections of references and links at the end of a dump's pages, by the wiki's own titles: drop or keep.
     #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
     pub closing_sections: Use,
+    /// Tables of a dump's pages, a row a line: drop or keep.
+    #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
+    pub tables: Use,
+    /// Boxes with a page's main facts, the same.
+    #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
+    pub infoboxes: Use,
+    /// Captions of galleries, as lists: drop or keep.
+    #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
+    pub galleries: Use,
+    /// Readings of characters (ruby), in parentheses behind them: drop or keep.
+    #[arg(long, value_name = "USE", default_value = "drop", value_parser = used)]
+    pub readings: Use,
+    /// Formulas: source, placeholder (U+FFFC) or drop.
+    #[arg(long, value_name = "SHOWN", default_value = "source", value_parser = shown)]
+    pub math: Shown,
+    /// Programs in pages: source, placeholder or drop.
+    #[arg(long, value_name = "SHOWN", default_value = "source", value_parser = shown)]
+    pub code: Shown,
+    /// Of texts that a wiki writes in several variants the one taken, as zh-hant or Hant [default: by --language].
+    #[arg(long, value_name = "CODE", value_parser = variant)]
+    pub variant: Option<Variant>,
     /// Run the modules in Lua that these templates call (run), or leave their calls out (drop).
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     pub modules: Modules,
@@ -324,6 +345,14 @@ fn format(text: &str) -> Result<Format, String> {
 
 fn used(text: &str) -> Result<Use, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn shown(text: &str) -> Result<Shown, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn variant(text: &str) -> Result<Variant, String> {
+    text.to_owned().try_into()
 }
 
 fn html_content(text: &str) -> Result<HtmlContent, String> {

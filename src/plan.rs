@@ -296,7 +296,16 @@ fn find_source(recipe: &mut Document, section: &str, index: usize, source: &Sour
     let read = ReadSettings {
         templates: source.templates.unwrap_or_default(),
         modules: source.modules.unwrap_or_default(),
-        markup: MarkupSettings { closing_sections: source.closing_sections.unwrap_or_default() },
+        markup: MarkupSettings {
+            closing_sections: source.closing_sections.unwrap_or_default(),
+            tables: source.tables.unwrap_or_default(),
+            infoboxes: source.infoboxes.unwrap_or_default(),
+            galleries: source.galleries.unwrap_or_default(),
+            readings: source.readings.unwrap_or_default(),
+            math: source.math.unwrap_or_default(),
+            code: source.code.unwrap_or_default(),
+            variant: source.variant,
+        },
         drop_prefix: source.drop_prefix.clone(),
         id_column: source.id_column.clone(),
         title_column: source.title_column.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tongues_pipeline::read::{Format, HtmlContent, ModuleUse, TemplateUse};
-use tongues_pipeline::wikitext::Use;
+use tongues_pipeline::wikitext::{Shown, Use, Variant};
 use tongues_pretrain::comparison::Equal;
 
 /// One thing wrong with a recipe.
@@ -80,6 +80,21 @@ pub struct Source {
     /// `drop` leaves out the sections of references and links at the end of a dump's pages, `keep` does not; `drop`
     /// otherwise.
     pub closing_sections: Option<Use>,
+    /// Tables of a dump's pages, a row a line: `keep` or `drop`; `drop` otherwise.
+    pub tables: Option<Use>,
+    /// Boxes with a page's main facts, the same.
+    pub infoboxes: Option<Use>,
+    /// Captions of galleries, as lists: `keep` or `drop`; `drop` otherwise.
+    pub galleries: Option<Use>,
+    /// Readings of characters (`<ruby>`), in parentheses behind them: `keep` or `drop`; `drop` otherwise.
+    pub readings: Option<Use>,
+    /// Formulas: `source`, `placeholder` (U+FFFC) or `drop`; `source` otherwise.
+    pub math: Option<Shown>,
+    /// Programs, the same.
+    pub code: Option<Shown>,
+    /// Where a wiki writes a text in several variants the one taken, as `zh-hant` or `Hant`; that of the language's
+    /// script otherwise.
+    pub variant: Option<Variant>,
     /// `run` runs the modules in Lua that these templates call, `drop` leaves their calls out; `drop` otherwise.
     pub modules: Option<ModuleUse>,
     /// Cut from the beginning of every text that has it; `#` stands for one digit or more.

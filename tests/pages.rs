@@ -87,3 +87,52 @@ fn a_kind_that_is_none_is_refused() {
     place.write("r.toml", recipe("wiki.xml") + "[filter]\ndropped_page_kinds = [\"stubs\"]\n");
     place.run(&["pipeline", "r.toml"]).expect(2, &["dropped_page_kinds", "stubs", "disambiguation"]);
 }
+
+/// A page with everything that is no running text.
+fn page() -> String {
+    let source = "Upe ira -{zh-hans:gara; zh-hant:GARA}- i <math>l = 5</math> kilometri, main() ira programys begs.\n\
+        <ruby>東<rt>rīti</rt></ruby> ira vuords.\n{| class=\"infobox\"\n| Garums || 7\n|}\n{|\n! Upe !! Cīms\n|-\n| Lobs || 8\n|}\n\
+        <gallery>\nFile:a.jpg|Upe rudinī\n</gallery>\n<syntaxhighlight lang=\"c\">\nint a;\nint b;\n</syntaxhighlight>\n";
+    let escaped = source.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    dump(&[("Upe", &escaped)])
+}
+
+/// What is kept of it where everything is wanted.
+const ALL: &str = "Upe ira GARA i \u{fffc} kilometri, main() ira programys begs. 東(rīti) ira vuords.\n\nGarums | 7\n\n\
+    Upe | Cīms\nLobs | 8\n\n- Upe rudinī";
+
+#[test]
+fn extraction_says_what_becomes_of_tables_formulas_and_variants() {
+    let place = Place::new();
+    place.write("wiki.xml", page());
+    let text = |flags: &[&str]| {
+        let said = place.run(&[&["extract", "wiki.xml"], flags].concat()).expect(0, &[]);
+        let line: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        line["text"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        text(&[]),
+        "Upe ira gara i l = 5 kilometri, main() ira programys begs. 東 ira vuords.\n\nint a;\nint b;"
+    );
+    let wanted = ["--tables", "keep", "--infoboxes", "keep", "--galleries", "keep", "--readings", "keep"];
+    let shown = ["--math", "placeholder", "--code", "drop", "--variant", "zh-TW"];
+    assert_eq!(text(&[&wanted[..], &shown].concat()), ALL);
+    assert!(text(&["--language", "zho_Hant"]).starts_with("Upe ira GARA"));
+    place.run(&["extract", "wiki.xml", "--math", "no"]).expect(2, &["math", "placeholder"]);
+    place.run(&["extract", "wiki.xml", "--variant", "中文"]).expect(2, &["variant", "zh-hant"]);
+}
+
+#[test]
+fn a_recipe_says_the_same() {
+    let place = Place::new();
+    place.write("wiki.xml", page());
+    let keys = "tables = \"keep\"\ninfoboxes = \"keep\"\ngalleries = \"keep\"\nreadings = \"keep\"\nmath = \"placeholder\"\n\
+        code = \"drop\"\nvariant = \"Hant\"\n";
+    place.write("all.toml", recipe("wiki.xml") + keys);
+    place.run(&["pipeline", "all.toml", "--output", "all"]).expect(0, &[]);
+    let kept = documents::read(&place.path("all").join("documents/kept"), "ltg_Latn".parse().unwrap()).unwrap();
+    let texts: Vec<String> = kept.map(|document| document.unwrap().text).collect();
+    assert_eq!(texts, [ALL]);
+    place.write("wrong.toml", recipe("wiki.xml") + "math = \"no\"\n");
+    place.run(&["pipeline", "wrong.toml", "--output", "wrong"]).expect(2, &["math", "placeholder"]);
+}

@@ -40,7 +40,16 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
         format: arguments.format,
         templates,
         modules,
-        markup: MarkupSettings { closing_sections: arguments.closing_sections },
+        markup: MarkupSettings {
+            closing_sections: arguments.closing_sections,
+            tables: arguments.tables,
+            infoboxes: arguments.infoboxes,
+            galleries: arguments.galleries,
+            readings: arguments.readings,
+            math: arguments.math,
+            code: arguments.code,
+            variant: arguments.variant,
+        },
         html_content: arguments.html,
         encoding: arguments.encoding.clone(),
         ..ReadSettings::default()
@@ -156,11 +165,12 @@ fn of_templates(ledger: &Ledger) -> String {
     let unexpanded: u64 = ledger.unexpanded.values().sum();
     let reasons: Vec<String> = ledger.unexpanded.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
     format!(
-        "templates: {} pages expanded with {} inclusions; left out: {} missing templates, {} modules, {} unknown \
-         functions, {} loops; {unexpanded} pages as they were written ({})",
+        "templates: {} pages expanded with {} inclusions; left out: {} missing templates, {} articles in articles, {} modules, \
+         {} unknown functions, {} loops; {unexpanded} pages as they were written ({})",
         ledger.expanded,
         ledger.included,
         ledger.missing,
+        ledger.articles,
         ledger.modules,
         ledger.unknown,
         ledger.loops,

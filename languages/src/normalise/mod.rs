@@ -4,13 +4,14 @@
 //! Arabic yeh, Lao SARA AM, apostrophes and ʻokina), word spaces that are signs of their own, the narrow space of Mongolian.
 
 mod clean;
+mod compose;
 mod homoglyphs;
 mod mojibake;
 
 use crate::tag::Tag;
+use clean::State;
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
-use unicode_normalization::UnicodeNormalization;
 
 /// How much [`normalise`] changed, each count in characters unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,17 +115,22 @@ impl Normaliser {
             writer.changes.mojibake_lines += 1;
             return self.line(&text, writer);
         }
-        if !clean::is_clean(line) {
-            for line in lines(line, &mut writer.changes) {
-                let composed: String = line.nfc().collect();
-                if composed != line {
-                    writer.changes.composed_lines += 1;
-                }
-                self.spelt(&composed, writer);
+        match clean::state(line) {
+            State::Clean => self.spelt(line, writer),
+            State::Uncomposed => {
+                writer.changes.composed_lines += 1;
+                self.spelt(&compose::composed(line), writer);
             }
-            return;
+            State::Unclean => {
+                for line in lines(line, &mut writer.changes) {
+                    let composed = compose::composed(&line);
+                    if composed != line {
+                        writer.changes.composed_lines += 1;
+                    }
+                    self.spelt(&composed, writer);
+                }
+            }
         }
-        self.spelt(line, writer);
     }
 
     /// Writes a line without anything invisible; what was invisible may have hidden that it was misread.
@@ -251,6 +257,7 @@ fn is_mongolian(c: char) -> bool {
 /// What a line becomes without the fast path, for its test.
 #[cfg(test)]
 fn slow_line(line: &str) -> Vec<String> {
+    use unicode_normalization::UnicodeNormalization;
     lines(line, &mut Changes::default()).into_iter().map(|line| line.nfc().collect()).collect()
 }
 

@@ -20,7 +20,7 @@ mod warc;
 
 use crate::error::{Error, Result};
 use crate::io::table;
-use crate::wikitext::{self, MarkupSettings, Page, PageText, Wiki};
+use crate::wikitext::{self, MarkupSettings, Page, PageText, Variant, Wiki};
 use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -371,7 +371,11 @@ impl Reader {
     }
 
     /// Says what language the file is in. The server that the head of a dump names, where it is another language's.
+    /// Of texts in several variants the one in the language's script is taken, where the settings name none.
     pub fn claim(&mut self, language: Tag) -> Option<String> {
+        if language != Tag::UNDETERMINED && self.markup.variant.is_none() {
+            self.markup.variant = Variant::try_from(language.script().to_owned()).ok();
+        }
         match &mut self.source {
             Source::Mediawiki(pages) => pages.claim(language),
             _ => None,

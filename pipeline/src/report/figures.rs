@@ -60,6 +60,36 @@ pub struct DocumentCounts {
     pub sources: BTreeMap<String, Counts>,
     /// Evaluation sentences found in the documents.
     pub contamination: Option<Contamination>,
+    /// Pages of wikis by language and kind, kept or not.
+    pub page_kinds: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Pages of the same sentences with other numbers and names, by language.
+    pub series: BTreeMap<String, Series>,
+}
+
+/// Series of one language.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Series {
+    /// Series found.
+    pub series: u64,
+    /// Pages in them.
+    pub pages: u64,
+    /// The largest, the greatest first.
+    pub largest: Vec<LargeSeries>,
+}
+
+/// One series.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LargeSeries {
+    /// Of its first page.
+    pub id: String,
+    /// Of its first page.
+    pub title: Option<String>,
+    /// How many.
+    pub pages: u64,
+    /// How the text of its first page begins.
+    pub begins: String,
 }
 
 /// One row of the funnel: in = kept + failed + dropped.

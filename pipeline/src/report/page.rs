@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::report::charts::{self, Chart};
 use crate::report::figures::{Comparison, Counts, Figures, Method, Task, Training};
 use crate::report::strips::{Strips, strips};
+use crate::wikitext::PageKind;
 use minijinja::{Environment, context};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub(super) fn render(figures: &Figures) -> Result<String> {
     let page = context! {
         funnels => funnels.iter().map(|(name, counts)| funnel(name, counts)).collect::<Vec<_>>(),
         sources => sources.iter().map(|(name, counts)| funnel(name, counts)).collect::<Vec<_>>(),
+        kinds => figures.documents.found.iter().flat_map(|documents| &documents.page_kinds).filter_map(kinds).collect::<Vec<_>>(),
         curves => figures.training.found.as_ref().map(curves),
         bits_most => bits_most(figures),
         strips => figures.comparison.found.as_ref().and_then(seeds),
@@ -55,6 +57,7 @@ struct Funnel<'a> {
 
 #[derive(Serialize)]
 struct Slice<'a> {
+    /// Why documents were dropped, or of what kind pages are.
     reason: &'a str,
     count: u64,
     /// Colour, 1 to 6.
@@ -76,6 +79,25 @@ fn funnel<'a>(name: &'a str, counts: &'a Counts) -> Funnel<'a> {
         skipped: counts.skipped.values().sum(),
         unaccounted: i128::from(counts.came) - i128::from(counts.kept) - i128::from(counts.failed) - accounted,
     }
+}
+
+#[derive(Serialize)]
+struct Kinds<'a> {
+    language: &'a str,
+    pages: u64,
+    /// In the order of [`PageKind::ALL`], so that a colour is one kind's in every language.
+    slices: Vec<Slice<'a>>,
+}
+
+/// Kinds of the pages of a language; none where it has no page of a wiki.
+fn kinds<'a>((language, counts): (&'a String, &'a BTreeMap<String, u64>)) -> Option<Kinds<'a>> {
+    let place = |kind: &str| PageKind::ALL.iter().position(|known| known.name() == kind).unwrap_or(PageKind::ALL.len());
+    let counted = counts.iter().filter(|(_, count)| **count > 0);
+    let mut slices: Vec<Slice> =
+        counted.map(|(kind, count)| Slice { reason: kind, count: *count, tone: place(kind) + 1 }).collect();
+    slices.sort_by_key(|slice| slice.tone);
+    let pages = slices.iter().map(|slice| slice.count).sum();
+    (pages > 0).then_some(Kinds { language, pages, slices })
 }
 
 #[derive(Serialize)]

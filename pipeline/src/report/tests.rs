@@ -50,7 +50,10 @@ fn whole(run: &Path) {
         "ltg_Latn": {"in": 1050, "kept": 791, "failed": 1, "dropped": {"too_short": 171, "exact_duplicate": 52, "other_language": 35}, "kept_bytes": 812_400, "kept_characters": 760_012, "kept_words": 101_987},
         "arb_Arab": {"in": 400, "kept": 310, "failed": 0, "dropped": {"too_short": 60, "repeated_lines": 30}, "kept_bytes": 1_812_400, "kept_characters": 960_012, "kept_words": 201_987}},
         "sources": {"wikipedia": {"in": 1450, "kept": 1101, "failed": 1, "dropped": {"too_short": 231, "exact_duplicate": 52, "other_language": 35, "repeated_lines": 30}, "skipped": {"redirect": 195, "namespace": 954}}},
-        "contamination": {"evaluation_sentences": 997, "exact": 2, "ngram_13": 5}});
+        "contamination": {"evaluation_sentences": 997, "exact": 2, "ngram_13": 5},
+        "page_kinds": {"ltg_Latn": {"stub": 394, "series": 100, "article": 382, "list": 121, "disambiguation": 6}, "arb_Arab": {}},
+        "series": {"arb_Arab": {"series": 0, "pages": 0, "largest": []}, "ltg_Latn": {"series": 1, "pages": 100, "largest": [
+            {"id": "wikipedia:7", "title": "Audreņu <pogosts>", "pages": 100, "begins": "Audreņu pogosts irā Rēznis nūvoda daļa."}]}}});
     put(run, "documents/manifest.json", &json!({"stage": "documents", "format": 1, "key": "0", "settings": {}, "inputs": [], "counts": counts, "outputs": []}).to_string());
     let long = "Azars ir dziļš i tymss, a krostā aug prīdis. Vosorā tur brauc bārni peldētīs. ".repeat(9);
     shard(
@@ -167,11 +170,19 @@ fn a_whole_run_shows_every_part() {
         "61.3 ± 2.1",
         "--share:81", // the first row of the confusion is 80, 3, 6, 9, 1: 80 / 99 = 0.81
         "البحيرة",
+        "<i class=\"t5\" style=\"flex-grow:100\"></i>", // series, the fifth kind
+        "stub <b>394</b> (39.3 %)",                     // 394 / 1003 = 0.3928
+        "1 series of 100 pages",
+        "<td><bdi>Audreņu &lt;pogosts&gt;</bdi></td><td>100</td><td class=\"begins\" dir=\"auto\">Audreņu pogosts irā",
     ];
     for text in expected {
         assert!(html.contains(text), "{text}");
     }
     assert!(!html.contains("class=\"missing\""), "nothing is missing");
+    let in_order = ["article <b>382", "stub <b>394", "list <b>121", "disambiguation <b>6", "series <b>100"];
+    let places: Vec<_> = in_order.iter().map(|kind| html.find(kind).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!((html.matches("id=\"kinds\"").count(), html.matches("class=\"series\"").count()), (1, 1));
 }
 
 #[test]
@@ -222,6 +233,7 @@ fn an_empty_run_says_in_words_what_is_missing() {
     }
     assert_eq!(html.matches("class=\"missing\"").count(), 7); // documents, kept, rejected, vocabulary, training, evaluation, tasks
     assert!(!html.contains("id=\"comparison\""), "most runs compare nothing");
+    assert!(!html.contains("id=\"kinds\"") && !html.contains("class=\"series\""), "there are no pages");
     assert!(write(&folder.path().join("nowhere")).is_err());
 }
 

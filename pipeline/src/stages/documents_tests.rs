@@ -265,7 +265,7 @@ fn templates_of_a_dump_in_files_reach_all_of_them_and_are_accounted_for() {
     assert_eq!(
         manifest.counts["templates"]["wiki"],
         serde_json::json!({
-            "expanded": 10, "included": 10, "missing": 0, "invoked": 0, "modules": 0, "module_errors": {},
+            "expanded": 10, "included": 10, "missing": 0, "articles": 0, "invoked": 0, "modules": 0, "module_errors": {},
             "unknown": 0, "loops": 0, "unexpanded": {"too_deep": 1}
         })
     );

@@ -1,19 +1,42 @@
 //! The last pass: quotes, switches, emptied parentheses and doubled spaces, and the pairs of brackets nobody closed.
 
+use std::borrow::Cow;
+
 /// ASCII characters that mean something to markup are kept out of its way in a private-use plane.
 const HIDDEN: u32 = 0xF0000;
+
+/// The same for what stays as it is even where brackets come in pairs: formulas and programs.
+const VERBATIM: u32 = 0xF0200;
+
+/// Stands where something was that is no text: the signs around it may have nothing left to part.
+pub(super) const HOLE: char = '\u{F0100}';
+
+fn hidden(c: char, plane: u32) -> char {
+    char::from_u32(plane + c as u32).expect("within the private-use plane")
+}
 
 /// A character that is text and never markup; [`finish`] shows it again.
 pub(super) fn hide(c: char) -> char {
     let marks = matches!(c, '\n' | '\'' | '=' | '*' | '#' | ':' | ';' | '|' | '_' | '{' | '}' | '[' | ']' | '-');
-    if marks { char::from_u32(HIDDEN + c as u32).expect("within the private-use plane") } else { c }
+    if marks { hidden(c, HIDDEN) } else { c }
 }
 
-fn show(c: char) -> char {
-    match c as u32 {
-        code @ HIDDEN..=0xF007F => char::from_u32(code - HIDDEN).expect("ASCII"),
-        _ => c,
+/// A character that is text whatever stands beside it.
+pub(super) fn hide_always(c: char) -> char {
+    if c.is_ascii_punctuation() { hidden(c, VERBATIM) } else { c }
+}
+
+/// Parentheses that the author left empty (`main()`) are not the ones that lost what they held.
+pub(super) fn hide_empty_parentheses(source: &str) -> Cow<'_, str> {
+    if !source.contains("()") {
+        return Cow::Borrowed(source);
     }
+    Cow::Owned(source.replace("()", &String::from_iter([hidden('(', HIDDEN), hidden(')', HIDDEN)])))
+}
+
+fn shown(c: char, plane: u32) -> char {
+    let code = (c as u32).wrapping_sub(plane);
+    if code < 0x80 { char::from_u32(code).expect("ASCII") } else { c }
 }
 
 /// Cleans the text of one paragraph, heading or item.
@@ -21,11 +44,21 @@ pub(super) fn clean(text: &str) -> String {
     let plain = without_quotes_and_switches(text);
     let mut out: Vec<char> = Vec::with_capacity(plain.len());
     let mut opened: Vec<usize> = Vec::new();
-    for c in plain.chars() {
+    // Whether something vanished since the last sign that is no space.
+    let mut hole = false;
+    let mut signs = plain.chars().peekable();
+    while let Some(c) = signs.next() {
+        if c == HOLE {
+            hole = true;
+            continue;
+        }
         let c = if c.is_whitespace() { ' ' } else { c };
+        let vanished = if c == ' ' { hole } else { std::mem::take(&mut hole) };
+        let mut spaced = || signs.peek().is_none_or(|next| *next == HOLE || next.is_whitespace());
         match c {
             ' ' if matches!(out.last(), None | Some(' ' | '(' | '（')) => {}
             ',' | ';' | '،' | '、' if matches!(out.last(), Some('(' | '（')) => {}
+            _ if vanished && (parts_nothing(&mut out, c, spaced()) || quotes_nothing(&mut out, c)) => {}
             '(' | '（' => {
                 opened.push(out.len());
                 out.push(c);
@@ -43,6 +76,10 @@ pub(super) fn clean(text: &str) -> String {
                 }
                 None => out.push(c),
             },
+            ';' | '،' if vanished && out.last() == Some(&' ') => {
+                out.pop();
+                out.push(c);
+            }
             ',' | '.' if out.last() == Some(&' ') => {
                 // A template or reference stood before the sign.
                 out.pop();
@@ -51,7 +88,48 @@ pub(super) fn clean(text: &str) -> String {
             _ => out.push(c),
         }
     }
+    if hole {
+        drop_dash(&mut out);
+    }
     out.iter().collect::<String>().trim().to_owned()
+}
+
+/// Whether a sign right behind something that vanished has nothing to part; takes back a sign before it that has not.
+fn parts_nothing(out: &mut Vec<char>, c: char, spaced: bool) -> bool {
+    let list = matches!(c, ',' | ';' | '،' | '、');
+    if !list && c != ')' && !(spaced && matches!(c, ':' | '.' | '-' | '–' | '—')) {
+        return false;
+    }
+    if list || matches!(c, '.' | ')') {
+        drop_dash(out);
+    }
+    match out.iter().rposition(|c| *c != ' ').map(|at| (at, out[at])) {
+        None => c != ')',
+        Some((at, ',' | ';' | ':' | '،' | '、')) if c == '.' => {
+            out.truncate(at);
+            false
+        }
+        Some((_, ',' | ';' | ':' | '،' | '、')) => list || c == ':',
+        _ => false,
+    }
+}
+
+/// Takes back a dash with a space before it, behind which nothing stands any more.
+fn drop_dash(out: &mut Vec<char>) {
+    let end = out.iter().rposition(|c| *c != ' ').map_or(0, |at| at + 1);
+    if end >= 2 && matches!(out[end - 1], '–' | '—') && out[end - 2] == ' ' {
+        out.truncate(end - 2);
+    }
+}
+
+/// Takes back an opening quotation mark that has nothing behind it.
+fn quotes_nothing(out: &mut Vec<char>, c: char) -> bool {
+    let end = out.iter().rposition(|c| *c != ' ').map_or(0, |at| at + 1);
+    let pair = end > 0 && matches!((out[end - 1], c), ('«', '»') | ('“' | '„', '”'));
+    if pair {
+        out.truncate(end - 1);
+    }
+    pair
 }
 
 fn is_separator(c: char) -> bool {
@@ -97,7 +175,7 @@ fn without_quotes_and_switches(text: &str) -> String {
 pub(super) fn finish(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut breaks = 0;
-    for line in text.chars().map(show).collect::<String>().split('\n') {
+    for line in text.chars().map(|c| shown(c, HIDDEN)).collect::<String>().split('\n') {
         let line = without_pairs(line);
         let line = line.trim();
         if !line.is_empty() {
@@ -109,7 +187,7 @@ pub(super) fn finish(text: &str) -> String {
         }
         breaks += 1;
     }
-    out
+    out.chars().map(|c| shown(c, VERBATIM)).collect()
 }
 
 fn without_pairs(line: &str) -> String {
@@ -145,7 +223,21 @@ mod tests {
             ("f(x) )(", "f(x) )("),
             ("word , next .", "word, next."),
             ("a __NOTOC__b __init__ c_d", "a b c_d"),
+            ("such as HOLE, HOLE, or x", "such as, or x"),
+            ("routes: HOLE, B and HOLE.", "routes: B and."),
+            ("HOLE, the people", "the people"),
+            ("HOLE : a letter", "a letter"),
+            ("HOLE. First", "First"),
+            ("HOLE.5 and HOLE-x", ".5 and -x"),
+            ("born HOLE, Kyiv — HOLE, Kyiv", "born, Kyiv, Kyiv"),
+            ("(5 May 1900 — HOLE) was", "(5 May 1900) was"),
+            ("in «HOLE» of 1897", "in of 1897"),
+            ("a Q3HOLEQ3; b Q5HOLEQ5 c", "a; b c"),
+            ("a (HOLE) b «c», — d", "a b «c», — d"),
         ] {
+            let dirty =
+                dirty.replace("HOLE", &HOLE.to_string()).replace("Q3", &"'".repeat(3)).replace("Q5", &"'".repeat(5));
+            let dirty = dirty.as_str();
             assert_eq!(clean(dirty), wanted);
         }
     }

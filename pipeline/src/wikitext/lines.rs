@@ -1,6 +1,6 @@
 //! The second pass: lines become paragraphs, headings and list items; headings over nothing go.
 
-use super::debris;
+use super::debris::{self, HOLE};
 
 /// Parts of a page in their order.
 enum Block {
@@ -12,9 +12,11 @@ enum Block {
 /// Text of a page whose templates, tables, links and tags are gone.
 pub(super) fn arrange(stripped: &str) -> String {
     let mut page = Page::default();
+    // Lines that begin with a space are set as they are typed.
+    let (mut typed, line_end) = (false, debris::hide('\n'));
     for line in stripped.split('\n') {
-        let line = line.trim_end();
-        let bare = line.trim_start();
+        let bare = line.trim_matches(|c: char| c.is_whitespace() || c == HOLE);
+        let was_typed = std::mem::replace(&mut typed, line.starts_with(' '));
         if bare.is_empty() || bare.starts_with("----") {
             page.end_paragraph();
         } else if bare.starts_with('|') {
@@ -23,14 +25,14 @@ pub(super) fn arrange(stripped: &str) -> String {
         } else if let Some((level, title)) = heading(bare) {
             page.end_paragraph();
             page.add(Block::Heading(level, debris::clean(title)));
-        } else if let Some(item) = item(line) {
+        } else if let Some(item) = item(bare, typed) {
             page.end_paragraph();
             page.add(item);
         } else {
             if !page.paragraph.is_empty() {
-                page.paragraph.push(' ');
+                page.paragraph.push(if typed || was_typed { line_end } else { ' ' });
             }
-            page.paragraph.push_str(bare);
+            page.paragraph.push_str(line.trim());
         }
     }
     page.end_paragraph();
@@ -44,9 +46,11 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     (level > 0 && line.len() > 2 * level).then(|| (level, &line[level..line.len() - level]))
 }
 
-fn item(line: &str) -> Option<Block> {
+/// An item of a list. One that a space set off its line's beginning was meant to be one too; not so what begins like a
+/// comment of a program.
+fn item(line: &str, typed: bool) -> Option<Block> {
     let marks = line.bytes().take_while(|byte| matches!(byte, b'*' | b'#' | b':' | b';')).count();
-    if marks == 0 {
+    if marks == 0 || typed && !line.starts_with(['*', ':']) {
         return None;
     }
     let (marks, rest) = line.split_at(marks);

@@ -3,16 +3,15 @@
 //! What was never closed is let go where it cannot go on (a link at a blank line, the rest at the end) and its
 //! text stays, so that one forgotten brace does not cost a page.
 
+use super::debris::{self, HOLE};
+use super::settings::{MarkupSettings, Use};
 use super::site::Site;
-use super::tags::{self, Kind, Tag};
-use super::{debris, entities, links, templates, unseen};
+use super::tags::{self, Kind};
+use super::{entities, links, tables, templates, unseen};
 use std::collections::BTreeSet;
 
 /// Things open at once; what opens deeper is ignored. Real pages stay below 20.
 const DEEPEST: usize = 60;
-
-/// Elements to leave out that may lack their end tags before no more are left out: the time stays in proportion.
-const UNENDED: usize = 8;
 
 /// Beginnings of addresses after a single bracket.
 const SCHEMES: &[&str] = &["http://", "https://", "//", "ftp://", "mailto:", "news:", "irc://", "gopher://"];
@@ -35,13 +34,14 @@ struct Frame {
 }
 
 /// Text of `source` with its lines still marked up: headings, lists and quotes are left to the second pass.
-pub(super) fn strip(source: &str, site: &Site) -> String {
+pub(super) fn strip(source: &str, site: &Site, settings: &MarkupSettings) -> String {
     let lower = source.to_ascii_lowercase();
     let frames = vec![Frame { open: Open::Page, parts: vec![String::new()] }];
     let mut scanner = Scanner {
         source,
         lower,
         site,
+        settings,
         at: 0,
         frames,
         line_start: true,
@@ -58,20 +58,21 @@ pub(super) fn strip(source: &str, site: &Site) -> String {
     scanner.frames.swap_remove(0).parts.swap_remove(0)
 }
 
-struct Scanner<'a> {
-    source: &'a str,
+pub(super) struct Scanner<'a> {
+    pub(super) source: &'a str,
     /// ASCII letters in lower case: the same positions.
-    lower: String,
-    site: &'a Site,
-    at: usize,
+    pub(super) lower: String,
+    pub(super) site: &'a Site,
+    pub(super) settings: &'a MarkupSettings,
+    pub(super) at: usize,
     frames: Vec<Frame>,
     /// Only white space and list marks since the line began.
     line_start: bool,
     poem: bool,
     /// Elements whose end tag does not come any more.
-    never_closed: BTreeSet<String>,
+    pub(super) never_closed: BTreeSet<String>,
     /// Elements looked through to the end of the page for their end tags in vain.
-    unended: usize,
+    pub(super) unended: usize,
 }
 
 impl Scanner<'_> {
@@ -81,6 +82,7 @@ impl Scanner<'_> {
         let line_start = self.line_start;
         match first {
             b'\n' => return self.newline(rest),
+            _ if rest.starts_with(HOLE) => return self.take(HOLE.len_utf8()),
             b' ' | b'\t' | b'*' | b'#' | b':' | b';' => {}
             _ => self.line_start = false,
         }
@@ -131,13 +133,19 @@ impl Scanner<'_> {
         self.frames.last().expect("the page is never closed").open
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         let frame = self.frames.last_mut().expect("the page is never closed");
         frame.parts.last_mut().expect("never empty").push_str(text);
     }
 
+    /// Something of the page goes, and is no part of the text.
+    pub(super) fn vanish(&mut self) {
+        let frame = self.frames.last_mut().expect("the page is never closed");
+        frame.parts.last_mut().expect("never empty").push(HOLE);
+    }
+
     /// Text that later passes must not take for markup.
-    fn literal(&mut self, text: &str) {
+    pub(super) fn literal(&mut self, text: &str) {
         let hidden: String = text.chars().map(debris::hide).collect();
         self.push(&hidden);
     }
@@ -171,10 +179,32 @@ impl Scanner<'_> {
                     String::new()
                 }
             }
-            Open::Table | Open::HtmlTable => "\n".to_owned(),
+            Open::Table | Open::HtmlTable => return self.table(&parts[0]),
             Open::Link => links::text(&parts, self.site),
         };
-        self.push(&text);
+        match text.is_empty() {
+            true => self.vanish(),
+            false => self.push(&text),
+        }
+    }
+
+    /// Text of a table, where it is wanted.
+    fn table(&mut self, inside: &str) {
+        let (attributes, rows) = inside.split_once('\n').unwrap_or((inside, ""));
+        let attributes = ["table ", attributes].concat();
+        let infobox = unseen::is_infobox(&attributes);
+        let wanted = if infobox { self.settings.infoboxes } else { self.settings.tables };
+        let unseen = unseen::is_unseen("table", &attributes, self.settings.infoboxes);
+        let text = if wanted == Use::Drop || unseen { String::new() } else { tables::text(rows) };
+        match text.is_empty() {
+            true => self.push("\n"),
+            false => self.push(&["\n\n", &text, "\n\n"].concat()),
+        }
+    }
+
+    /// Whether tables of one kind or other are text.
+    fn keeps_tables(&self) -> bool {
+        self.settings.tables == Use::Keep || self.settings.infoboxes == Use::Keep
     }
 
     /// Text of a link to an address. In `[http://x | label]` the bar is one that parts a link to a page, and says nothing.
@@ -191,6 +221,7 @@ impl Scanner<'_> {
         match self.top() {
             Open::Page => {}
             Open::Link | Open::External => self.close(0),
+            Open::Table | Open::HtmlTable if self.keeps_tables() => self.close(0),
             Open::Template | Open::Argument | Open::Table | Open::HtmlTable => {
                 let frame = self.frames.pop().expect("something is open");
                 let inside = frame.parts.join("|");
@@ -220,6 +251,15 @@ impl Scanner<'_> {
         }
         self.at += 1;
         self.line_start = true;
+        self.indent_of_verse();
+    }
+
+    /// A line of a poem may be set in by colons or spaces.
+    fn indent_of_verse(&mut self) {
+        if self.poem {
+            let rest = &self.source[self.at..];
+            self.at += rest.len() - rest.trim_start_matches([':', ' ', '\t']).len();
+        }
     }
 
     fn braces(&mut self, rest: &str) {
@@ -290,122 +330,53 @@ impl Scanner<'_> {
         }
         let Some(tag) = tags::read(rest) else { return self.take(1) };
         self.at += tag.length;
-        if !tag.closing && !tag.empty && unseen::is_unseen(&tag.name, &rest[1..tag.length]) && self.leave_out(&tag.name)
-        {
-            return;
+        let attributes = &rest[1..tag.length];
+        let begins = !tag.closing && !tag.empty;
+        let infoboxes = self.settings.infoboxes;
+        if begins && unseen::is_unseen(&tag.name, attributes, infoboxes) && self.leave_out(&tag.name) {
+            return self.vanish();
         }
         match (tag.kind, tag.closing) {
-            (Kind::Break, _) => self.literal("\n"),
+            (Kind::Break, _) => {
+                self.literal("\n");
+                self.indent_of_verse();
+            }
+            (Kind::Block, closing) if self.top() == Open::HtmlTable && tables::mark(&tag.name).is_some() => {
+                if !closing {
+                    self.push(tables::mark(&tag.name).unwrap_or_default());
+                }
+            }
             (Kind::Block, closing) => {
                 if tag.name == "poem" {
                     self.poem = !closing;
                 }
                 self.push("\n\n");
                 self.line_start = true;
+                self.indent_of_verse();
             }
             (Kind::Item, false) => self.push("\n* "),
             (Kind::Item, true) => self.push("\n"),
-            (Kind::Table, false) => self.open(Open::HtmlTable, 0),
+            (Kind::Table, false) => {
+                self.open(Open::HtmlTable, 0);
+                // As a table in wiki markup has them: in its first line.
+                if self.top() == Open::HtmlTable {
+                    self.push(&attributes.replace(['\n', '>'], " "));
+                    self.push("\n");
+                }
+            }
             (Kind::Table, true) => {
                 self.closes_table(Open::HtmlTable);
             }
-            (Kind::Dropped, false) if !tag.empty => self.drop_element(&tag),
-            (Kind::Raw, false) if !tag.empty => self.raw(&tag),
+            (Kind::Dropped, false) if tag.empty => self.vanish(),
+            (Kind::Dropped, false) => self.drop_element(&tag),
+            (Kind::Raw, false) if begins => self.raw(&tag),
+            (Kind::Formula | Kind::Code, false) if begins => self.shown(&tag),
+            (Kind::Gallery, false) if begins => self.gallery(&tag),
+            (Kind::Reading, false) if begins => self.reading(&tag),
             _ => {
                 // A tag that vanishes does not end the beginning of a line: `<small>{|`.
                 self.line_start = line_start;
             }
         }
-    }
-
-    /// Goes behind the end of the element that was just opened; false where it has none.
-    fn leave_out(&mut self, name: &str) -> bool {
-        if self.unended == UNENDED {
-            return false;
-        }
-        let (mut at, mut depth) = (self.at, 1);
-        while let Some(next) = self.lower[at..].find('<') {
-            at += next;
-            match tags::read(&self.source[at..]) {
-                Some(tag) if tag.name == name && tag.closing => {
-                    (at, depth) = (at + tag.length, depth - 1);
-                    if depth == 0 {
-                        self.at = at;
-                        return true;
-                    }
-                }
-                Some(tag) if tag.name == name && !tag.empty => (at, depth) = (at + tag.length, depth + 1),
-                _ => at += 1,
-            }
-        }
-        self.unended += 1;
-        false
-    }
-
-    /// Position of the end tag of `name` from here on.
-    fn end_of(&mut self, name: &str) -> Option<usize> {
-        if self.never_closed.contains(name) {
-            return None;
-        }
-        let found = self.lower[self.at..].find(&format!("</{name}"));
-        if found.is_none() {
-            self.never_closed.insert(name.to_owned());
-        }
-        found.map(|end| self.at + end)
-    }
-
-    fn skip_end_tag(&mut self) {
-        self.at += tags::read(&self.source[self.at..]).map_or(2, |tag| tag.length);
-    }
-
-    fn drop_element(&mut self, tag: &Tag) {
-        if tag.name == "ref" {
-            return self.drop_reference();
-        }
-        if let Some(end) = self.end_of(&tag.name) {
-            self.at = end;
-            self.skip_end_tag();
-        }
-    }
-
-    /// A reference that was not closed before the next one begins goes as far as its line.
-    fn drop_reference(&mut self) {
-        let mut at = self.at;
-        while let Some(next) = self.lower[at..].find('<') {
-            at += next;
-            match tags::read(&self.source[at..]) {
-                Some(tag) if tag.name == "ref" && tag.closing => {
-                    self.at = at + tag.length;
-                    return;
-                }
-                Some(tag) if tag.name == "ref" && !tag.empty => break,
-                _ => at += 1,
-            }
-        }
-        let line = self.source[self.at..].find(['\n', '<']).unwrap_or(self.source.len() - self.at);
-        self.at += line;
-    }
-
-    fn raw(&mut self, tag: &Tag) {
-        let Some(end) = self.end_of(&tag.name) else { return };
-        let source = self.source;
-        let inside = &source[self.at..end];
-        let breaks = if tag.name == "pre" { "\n\n" } else { "" };
-        self.push(breaks);
-        let mut rest = inside;
-        while let Some(special) = rest.find(['&', '<']) {
-            self.literal(&rest[..special]);
-            rest = &rest[special..];
-            let (shown, length) = match tags::read(rest) {
-                Some(tag) if rest.starts_with('<') => (String::new(), tag.length),
-                _ => entities::decode(rest).unwrap_or_else(|| (rest[..1].to_owned(), 1)),
-            };
-            self.literal(&shown);
-            rest = &rest[length..];
-        }
-        self.literal(rest);
-        self.push(breaks);
-        self.at = end;
-        self.skip_end_tag();
     }
 }

@@ -6,6 +6,7 @@
 //! nobody knows, those that only dress their text keep it ([`templates`]).
 
 mod debris;
+mod elements;
 mod entities;
 mod expand;
 mod habits;
@@ -15,19 +16,22 @@ mod markup;
 mod names;
 mod settings;
 mod site;
+mod tables;
 mod tags;
 mod templates;
 mod title;
 mod unseen;
+mod variants;
 
 pub use expand::{Gatherer, Ledger, ModuleError, Overrun, Page, Templates};
 pub use habits::{Habits, Learner, PageKind};
 pub use names::{NameLearner, Names};
-pub use settings::{MarkupSettings, Use};
+pub use settings::{MarkupSettings, Shown, Use};
 pub use site::{Site, Target};
 use std::sync::Arc;
 pub(crate) use tags::BLOCKS;
 use tongues_languages::normalise::Changes;
+pub use variants::Variant;
 
 /// What the text of a page depends on besides the page.
 #[derive(Debug, Clone, Default)]
@@ -81,13 +85,19 @@ pub fn page_text(source: &str, page: Page, wiki: &Wiki) -> PageText {
 /// taken as it was written.
 fn expanded_text(source: &str, page: Page, wiki: &Wiki) -> (String, Ledger) {
     let Some(templates) = wiki.templates.as_ref().filter(|_| source.contains("{{")) else {
-        return (to_text(source, &wiki.site), Ledger::default());
+        return (text_with(source, &wiki.site, &wiki.markup), Ledger::default());
     };
-    match expand::expand(source, page, &wiki.site, templates) {
-        Ok((expanded, ledger)) => (to_text(&expanded, &wiki.site), ledger),
+    let hidden = debris::hide_empty_parentheses(source);
+    // Before templates, whose arguments a bar of a variant would part.
+    let chosen = variants::chosen(&hidden, wiki.site.language(), wiki.markup.variant);
+    match expand::expand(&chosen, page, &wiki.site, templates) {
+        Ok((expanded, ledger)) => {
+            let expanded = variants::chosen(&expanded, wiki.site.language(), wiki.markup.variant);
+            (lines::arrange(&markup::strip(&expanded, &wiki.site, &wiki.markup)), ledger)
+        }
         Err(overrun) => {
             let unexpanded = [(overrun.name().to_owned(), 1)].into();
-            (to_text(source, &wiki.site), Ledger { unexpanded, ..Ledger::default() })
+            (text_with(source, &wiki.site, &wiki.markup), Ledger { unexpanded, ..Ledger::default() })
         }
     }
 }
@@ -101,7 +111,14 @@ fn expanded_text(source: &str, page: Page, wiki: &Wiki) -> (String, Ledger) {
 /// assert_eq!(to_text(source, &Site::default()), "Lobs (Bach) is a rivers' name.");
 /// ```
 pub fn to_text(source: &str, site: &Site) -> String {
-    lines::arrange(&markup::strip(source, site))
+    text_with(source, site, &MarkupSettings::default())
+}
+
+/// The same by these settings.
+fn text_with(source: &str, site: &Site, settings: &MarkupSettings) -> String {
+    let source = debris::hide_empty_parentheses(source);
+    let source = variants::chosen(&source, site.language(), settings.variant);
+    lines::arrange(&markup::strip(&source, site, settings))
 }
 
 #[cfg(test)]
@@ -139,7 +156,10 @@ mod tests {
     fn raw_text_stays_raw() {
         assert_eq!(text("a <nowiki>''b'' &lt;</nowiki> c"), "a ''b'' < c");
         assert_eq!(text("<pre>a\n  b</pre>"), "a\n  b".replace("\n  ", "\n"));
-        assert_eq!(text("x <math>\\frac{{a}}{b}</math>y <syntaxhighlight lang=c>{|</syntaxhighlight>z"), "x y z");
+        assert_eq!(
+            text("x <math>\\frac{{a}}{b}</math>; <syntaxhighlight lang=c>{|  '</syntaxhighlight>z"),
+            "x \\frac{{a}}{b}; {| 'z"
+        );
     }
 
     #[test]

@@ -4,13 +4,7 @@
 const DROPPED: &[&str] = &[
     "ref",
     "references",
-    "gallery",
-    "math",
-    "chem",
-    "ce",
     "timeline",
-    "syntaxhighlight",
-    "source",
     "score",
     "graph",
     "hiero",
@@ -33,6 +27,12 @@ const DROPPED: &[&str] = &[
     "videoflash",
     "googlemap",
 ];
+
+/// Formulas.
+const FORMULAS: &[&str] = &["math", "chem", "ce"];
+
+/// Programs, as the page's author marked them.
+const CODE: &[&str] = &["syntaxhighlight", "source"];
 
 /// Elements that stand in lines of their own, in wiki pages as in web pages.
 pub(crate) const BLOCKS: &[&str] =
@@ -78,9 +78,6 @@ const INLINE: &[&str] = &[
     "mark",
     "ruby",
     "rb",
-    "rt",
-    "rp",
-    "rtc",
     "time",
     "wbr",
     "a",
@@ -114,6 +111,13 @@ pub(super) enum Kind {
     Item,
     Table,
     Raw,
+    /// TeX.
+    Formula,
+    /// A program.
+    Code,
+    Gallery,
+    /// How characters are read: `rt` the reading, `rp` the parentheses for readers without `ruby`.
+    Reading,
 }
 
 /// A tag as it stands in the source.
@@ -126,6 +130,13 @@ pub(super) struct Tag {
     pub(super) empty: bool,
     /// Bytes from `<` to `>`, or as far as the tag can be told where `>` is missing.
     pub(super) length: usize,
+}
+
+impl Tag {
+    /// An end tag as MediaWiki knows those of extensions: without attributes.
+    pub(super) fn is_bare_end(&self) -> bool {
+        self.closing && self.length <= self.name.len() + 4
+    }
 }
 
 /// Longest attributes looked through for the `>`, in bytes.
@@ -143,6 +154,10 @@ pub(super) fn read(text: &str) -> Option<Tag> {
         "li" | "dt" | "dd" => Kind::Item,
         "table" => Kind::Table,
         "nowiki" | "pre" => Kind::Raw,
+        "gallery" => Kind::Gallery,
+        "rt" | "rp" | "rtc" => Kind::Reading,
+        name if FORMULAS.contains(&name) => Kind::Formula,
+        name if CODE.contains(&name) => Kind::Code,
         name if DROPPED.contains(&name) => Kind::Dropped,
         name if BLOCKS.contains(&name) || WIKI_BLOCKS.contains(&name) => Kind::Block,
         name if INLINE.contains(&name) => Kind::Inline,

@@ -20,7 +20,7 @@ pub(super) fn text(parts: &[String]) -> String {
             }
             unit => format!("{} {unit}", argument(1)),
         },
-        "lang" | "transl" | "transliteration" | "langx" | "lang-x" => last(parts).to_owned(),
+        "lang" | "transl" | "transliteration" | "langx" | "lang-x" | "script" => last(parts).to_owned(),
         "nowrap"
         | "nobr"
         | "nobreak"
@@ -47,7 +47,15 @@ pub(super) fn text(parts: &[String]) -> String {
         | "начало цитаты"
         | "цитата"
         | "s2"
-        | "okina text" => argument(1).to_owned(),
+        | "okina text"
+        | "math"
+        | "mvar"
+        | "nobold"
+        | "noitalic"
+        | "nastaliq"
+        | "polytonic" => argument(1).to_owned(),
+        "color" | "colour" => argument(2).to_owned(),
+        "chem" => (1..parts.len()).map(argument).collect(),
         "circa" | "c." | "ca." if !argument(1).is_empty() => format!("c. {}", argument(1)),
         "frac" if !argument(2).is_empty() => format!("{}/{}", argument(1), argument(2)),
         "snd" | "spaced ndash" | "ndash" | "–" => " – ".to_owned(),

@@ -1,6 +1,8 @@
 //! Elements that are on the page and not of the text: boxes for editors, navigation, what only a screen reader or
 //! nobody is shown. They are told by their classes and their style, which wikis share across languages.
 
+use super::settings::Use;
+
 /// Classes of what a reader of the text would leave out, in small letters.
 const CLASSES: &[&str] = &[
     "ambox",
@@ -70,14 +72,24 @@ const CONTAINERS: &[&str] = &[
     "blockquote",
 ];
 
+/// Class of the boxes with a page's main facts.
+const INFOBOX: &str = "infobox";
+
+/// Whether an element with these attributes is such a box.
+pub(super) fn is_infobox(attributes: &str) -> bool {
+    let classes = value(&attributes.to_ascii_lowercase(), "class").unwrap_or_default().to_owned();
+    classes.split_ascii_whitespace().any(|class| class == INFOBOX)
+}
+
 /// Whether an element with these attributes (from its name to `>`) is left out with all it holds.
-pub(super) fn is_unseen(name: &str, attributes: &str) -> bool {
+pub(super) fn is_unseen(name: &str, attributes: &str, infoboxes: Use) -> bool {
     if attributes.len() < name.len() + 8 || !CONTAINERS.contains(&name) {
         return false;
     }
     let lower = attributes.to_ascii_lowercase();
     let classes = value(&lower, "class").unwrap_or_default();
-    if classes.split_ascii_whitespace().any(|class| CLASSES.contains(&class)) {
+    let wanted = |class: &str| class == INFOBOX && infoboxes == Use::Keep;
+    if classes.split_ascii_whitespace().any(|class| CLASSES.contains(&class) && !wanted(class)) {
         return true;
     }
     let style = value(&lower, "style").unwrap_or_default();
@@ -120,7 +132,7 @@ mod tests {
             "span style=\"visibility:hidden\"",
             "table id=\"x\"class=\"metadata\"",
         ] {
-            assert!(is_unseen(&name(unseen), unseen), "{unseen}");
+            assert!(is_unseen(&name(unseen), unseen, Use::Drop), "{unseen}");
         }
         for seen in [
             "div",
@@ -134,7 +146,15 @@ mod tests {
             "td class=\"navbox\"",
             "br style=\"display:none\"",
         ] {
-            assert!(!is_unseen(&name(seen), seen), "{seen}");
+            assert!(!is_unseen(&name(seen), seen, Use::Drop), "{seen}");
         }
+    }
+
+    #[test]
+    fn boxes_of_facts_are_seen_when_wanted() {
+        let infobox = "table class=\"infobox vcard\"";
+        assert!(is_infobox(infobox) && !is_infobox("table class=\"infoboxes\""));
+        assert!(is_unseen("table", infobox, Use::Drop) && !is_unseen("table", infobox, Use::Keep));
+        assert!(is_unseen("table", "table class=\"infobox noprint\"", Use::Keep));
     }
 }

@@ -45,7 +45,10 @@ impl Expander<'_> {
         out: &mut String,
     ) -> Expanded<()> {
         let Some((title, body)) = self.templates.find(&title) else {
-            self.ledger.missing += 1;
+            match title.namespace {
+                0 => self.ledger.articles += 1,
+                _ => self.ledger.missing += 1,
+            }
             let shown = self.dressing(frame, name, &parts[1..])?;
             return self.write(out, &shown);
         };

@@ -32,7 +32,8 @@ impl Parser<'_> {
             return;
         }
         // Content that is no wikitext is not expanded: dropped later, or shown as it is.
-        let (gone, raw) = (tag.kind == Kind::Dropped, tag.kind == Kind::Raw);
+        let gone = tag.kind == Kind::Dropped;
+        let raw = matches!(tag.kind, Kind::Raw | Kind::Formula | Kind::Code);
         if tag.closing || !gone && !raw {
             return self.take(1); // its attributes may call templates
         }
@@ -84,7 +85,7 @@ impl Parser<'_> {
         }
         let tags = self.text[self.at..].match_indices('<').filter_map(|(at, _)| {
             let tag = tags::read(&self.text[self.at + at..])?;
-            (tag.name == "ref" && (tag.closing || !tag.empty)).then_some((at, tag))
+            (tag.name == "ref" && (tag.is_bare_end() || !tag.closing && !tag.empty)).then_some((at, tag))
         });
         match tags.into_iter().next() {
             Some((at, tag)) => tag.closing.then_some(self.at + at + tag.length),

@@ -26,6 +26,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
+use super::debris::HOLE;
 use super::site::Site;
 use super::title::Title;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,9 @@ pub struct Ledger {
     pub included: u64,
     /// Calls of templates that the dump does not have.
     pub missing: u64,
+    /// Calls of articles as if they were templates (`{{:Page}}`), left out: only templates are kept.
+    #[serde(default)]
+    pub articles: u64,
     /// Calls of modules that ran.
     #[serde(default)]
     pub invoked: u64,
@@ -120,6 +124,7 @@ impl Ledger {
         self.expanded += other.expanded;
         self.included += other.included;
         self.missing += other.missing;
+        self.articles += other.articles;
         self.invoked += other.invoked;
         self.modules += other.modules;
         for (key, count) in &other.module_errors {
@@ -264,6 +269,9 @@ impl<'a> Expander<'a> {
                 && is_note(&out[begin..])
             {
                 out.truncate(begin);
+            }
+            if matches!(node, Node::Call { .. }) && out.len() == begin {
+                out.push(HOLE);
             }
         }
         Ok(())

@@ -340,7 +340,8 @@ mod tests {
     fn elements_whose_content_is_no_wikitext_are_one() {
         both("a<nowiki>{{b}}</nowiki>c", "a<nowiki>{{b}}</nowiki>c");
         both("a<ref name=\"x\">{{b|c}}</ref>d<REF name=y />e", "a~ref~d~REF~e");
-        both("{{a|<math>x|y</math>|<nowiki>|=</nowiki>}}", "(a|~math~|<nowiki>|=</nowiki>)");
+        both("{{a|<math>x|y</math>|<nowiki>|=</nowiki>}}", "(a|<math>x|y</math>|<nowiki>|=</nowiki>)");
+        both("{{a|<timeline>x|y</timeline>}}", "(a|~timeline~)");
         both("a<nowiki>{{b}}", "a<nowiki>(b)");
         both("a <ref>b {{c}} <ref>d</ref>", "a <ref>b (c) ~ref~");
         both("a < b {{c}}", "a < b (c)");

@@ -1,7 +1,7 @@
 //! Modules of our own, run on small wikis.
 
 use crate::wikitext::expand::{Gatherer, Ledger, Page, expand};
-use crate::wikitext::{Wiki, expanded_text, site::Site};
+use crate::wikitext::{Wiki, debris::HOLE, expanded_text, site::Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ fn wiki(templates: &[(&str, &str)], modules: &[(&str, &str)]) -> Wiki {
 
 fn run(wiki: &Wiki, source: &str) -> (String, Ledger) {
     let page = Page { title: "Lobs/upe", timestamp: Some("2016-05-06T07:08:09Z") };
-    expand(source, page, &wiki.site, wiki.templates.as_ref().unwrap()).unwrap()
+    let (text, ledger) = expand(source, page, &wiki.site, wiki.templates.as_ref().unwrap()).unwrap();
+    (text.replace(HOLE, ""), ledger)
 }
 
 /// What `return EXPRESSION` gives as a module's function, `frame` at hand.

@@ -1,0 +1,193 @@
+//! NFC of the few characters around a mark, so that a text of many marks costs little more than one without.
+//!
+//! A character of combining class 0 that never composes with what stands before it begins a cluster: clusters are
+//! composed one by one (Unicode Standard Annex 15, section 9.1).
+
+use super::clean;
+use std::sync::LazyLock;
+use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// What composing asks of a character.
+#[derive(Clone, Copy)]
+struct Parts {
+    /// Its combining class.
+    class: u8,
+    /// That of the last character it is made of.
+    last_class: u8,
+    /// Whether it is made of nothing but itself.
+    undivided: bool,
+}
+
+/// Of the characters of the first two planes: a mark asks for four of these figures, and the library would look each up.
+static PARTS: LazyLock<Box<[Parts]>> = LazyLock::new(|| {
+    let none = Parts { class: 0, last_class: 0, undivided: true };
+    (0..clean::KNOWN as u32).map(|code| char::from_u32(code).map_or(none, parts_of)).collect()
+});
+
+fn parts_of(c: char) -> Parts {
+    let (mut last, mut undivided) = (c, true);
+    decompose_canonical(c, |part| {
+        last = part;
+        undivided &= part == c;
+    });
+    Parts { class: canonical_combining_class(c), last_class: canonical_combining_class(last), undivided }
+}
+
+fn parts(c: char) -> Parts {
+    PARTS.get(c as usize).copied().unwrap_or_else(|| parts_of(c))
+}
+
+/// The combining class of the mark at byte `at` of a line; none where it composes with what stands before it, or puts
+/// that in another order. What stands before is in NFC, its last combining class `last`.
+pub(super) fn class_if_kept(line: &str, at: usize, last: u8) -> Option<u8> {
+    let (before, mark) = (&line[..at], line[at..].chars().next().expect("a mark stands here"));
+    let Parts { class: own, undivided, .. } = parts(mark);
+    let kept = |composes: bool| (!composes).then_some(own);
+    let mut earlier = before.chars().rev();
+    if own != 0 && last > own {
+        return None;
+    }
+    if !undivided {
+        // Its first part may compose alone.
+        let cluster = before.char_indices().rev().find(|(_, c)| clean::class(*c) == 0).map_or(0, |(at, _)| at);
+        return kept(!is_nfc(&line[cluster..at + mark.len_utf8()]));
+    }
+    if own == 0 {
+        // Whatever stands between would keep them apart.
+        return kept(earlier.next().is_some_and(|starter| compose(starter, mark).is_some()));
+    }
+    // Marks are in the order of their classes: the first is the least, and one of the same class keeps them apart.
+    let (mut least, mut length) = (own, 0);
+    for c in earlier {
+        length += c.len_utf8();
+        let Parts { class, last_class, .. } = parts(c);
+        if class == 0 {
+            return kept(match last_class > least {
+                true => !is_nfc(&line[at - length..at + mark.len_utf8()]),
+                false => last != own && compose(c, mark).is_some(),
+            });
+        }
+        least = class;
+    }
+    Some(own)
+}
+
+/// A line in NFC.
+pub(super) fn composed(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    // From `begin` on goes the cluster that is being read, up to it all is composed; `marked`: it has more than a
+    // beginning.
+    let (mut begin, mut copied, mut marked) = (0, 0, false);
+    let mut marks = Vec::new();
+    for (at, c) in line.char_indices() {
+        if c.is_ascii() || clean::class(c) == 0 {
+            if marked {
+                out.push_str(&line[copied..begin]);
+                push_cluster(&line[begin..at], &mut marks, &mut out);
+                copied = at;
+            }
+            (begin, marked) = (at, false);
+        } else {
+            marked = true;
+        }
+    }
+    out.push_str(&line[copied..if marked { begin } else { line.len() }]);
+    if marked {
+        push_cluster(&line[begin..], &mut marks, &mut out);
+    }
+    out
+}
+
+/// Adds a cluster in NFC. One that is made of a letter and marks in order is composed here (D117 of the standard); the
+/// library does the others.
+fn push_cluster(cluster: &str, marks: &mut Vec<char>, out: &mut String) {
+    let simple = |c: &char| matches!(parts(*c), Parts { class: 0, undivided: true, .. });
+    let mut characters = cluster.chars();
+    let Some(mut starter) = characters.next().filter(simple) else {
+        return out.extend(cluster.nfc());
+    };
+    marks.clear();
+    let (mut class_before, mut kept) = (0, 0);
+    for mark in characters {
+        let Parts { class, undivided, .. } = parts(mark);
+        if class == 0 || class < class_before || !undivided {
+            return out.extend(cluster.nfc());
+        }
+        class_before = class;
+        match compose(starter, mark).filter(|_| kept != class) {
+            Some(both) => starter = both,
+            None => {
+                marks.push(mark);
+                kept = class;
+            }
+        }
+    }
+    out.push(starter);
+    out.extend(marks.iter());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalise::clean::{MAYBE, State, state};
+
+    /// All characters that composing has to do with: those that compose or decompose and what they are made of, one
+    /// mark of each class, letters without any.
+    fn alphabet() -> Vec<char> {
+        let mut found = std::collections::BTreeSet::from(['a', 'q', 'ක', '한']);
+        let mut classes = std::collections::BTreeSet::new();
+        for c in (0..0x20000).filter_map(char::from_u32).filter(|c| !('가'..='힣').contains(c)) {
+            let mut parts = Vec::new();
+            decompose_canonical(c, |part| parts.push(part));
+            if parts != [c] {
+                found.insert(c);
+                found.extend(parts);
+            }
+            if clean::class(c) == MAYBE || classes.insert(canonical_combining_class(c)) {
+                found.insert(c);
+            }
+        }
+        found.retain(|c| clean::class(*c) != 255 && *c != ' ');
+        found.into_iter().collect()
+    }
+
+    fn check(text: &str) {
+        let nfc: String = text.nfc().collect();
+        assert_eq!(state(text), if nfc == text { State::Clean } else { State::Uncomposed }, "{text:?}");
+        assert_eq!(composed(text), nfc, "{text:?}");
+    }
+
+    #[test]
+    fn clusters_are_composed_as_the_library_does() {
+        let alphabet = alphabet();
+        assert!(alphabet.len() > 2000 && alphabet.contains(&'\u{9BE}') && alphabet.contains(&'\u{1161}'));
+        let marks: Vec<char> = alphabet.iter().copied().filter(|c| clean::class(*c) > 1).collect();
+        let mut state = 7_u64;
+        let mut random = |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        for _ in 0..200_000 {
+            let mut text = String::new();
+            for _ in 0..1 + random(4) {
+                text.push(alphabet[random(alphabet.len())]);
+                text.extend((0..random(4)).map(|_| marks[random(marks.len())]));
+            }
+            check(&text);
+            check(&text.nfc().collect::<String>());
+        }
+    }
+
+    /// Every letter that has a spelling in parts, with every mark behind one of its own spellings.
+    #[test]
+    fn marks_behind_letters_that_are_composed_already() {
+        let alphabet = alphabet();
+        let marks: Vec<char> = alphabet.iter().copied().filter(|c| clean::class(*c) > 1).collect();
+        for letter in alphabet.iter().copied().filter(|c| clean::class(*c) == 0) {
+            for mark in marks.iter().copied().step_by(3) {
+                check(&String::from_iter([letter, mark]));
+            }
+        }
+    }
+}

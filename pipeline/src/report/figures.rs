@@ -1,6 +1,7 @@
 //! Every figure of the report, read from the files the stages wrote (docs/formats.md).
 
 use crate::error::{Error, Result};
+use crate::filter::Limits;
 use crate::report::samples::{self, Sample};
 use crate::vocabulary::Fertility;
 use serde::de::DeserializeOwned;
@@ -60,6 +61,26 @@ pub struct DocumentCounts {
     pub sources: BTreeMap<String, Counts>,
     /// Evaluation sentences found in the documents.
     pub contamination: Option<Contamination>,
+    /// Lines in another language than their document's, by language of the documents.
+    pub foreign_lines: BTreeMap<String, ForeignLines>,
+    /// What the filters judged each language by.
+    pub limits: BTreeMap<String, Limits>,
+}
+
+/// Lines in other languages, in the documents of one language.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ForeignLines {
+    /// Documents with such lines.
+    pub documents: u64,
+    /// The lines.
+    pub lines: u64,
+    /// Their characters.
+    pub characters: u64,
+    /// Lines that were cut out.
+    pub cut: u64,
+    /// Lines by what they were taken for.
+    pub found: BTreeMap<String, u64>,
 }
 
 /// One row of the funnel: in = kept + failed + dropped.

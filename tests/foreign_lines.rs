@@ -9,14 +9,19 @@ const OWN: &str = "Piļsātā dzeivuoja daudzi cylvāki, kas roksteja gruomotys 
 const ENGLISH: &str = "The river is one of the longest in the whole country and flows through several lakes.";
 const RUSSIAN: &str = "Эта река очень длинная и течёт через лес.";
 
-/// A page of its own language, one with two foreign paragraphs, one that is all foreign, a list of names.
+/// Another sentence of its own language.
+const MORE: &str = "Vosorā bārni brauc da azaram peldētīs, a zīmā skrīn pa lads ar vacvacuoku dorynuotom slidem.";
+
+/// A page of its own language, one with two foreign paragraphs, one that is all foreign, a list of two hundred names.
 fn wiki() -> String {
-    let own = |n: usize| format!("{OWN} Numer {n}.");
-    let mixed = format!("{}\n\n{ENGLISH}\n\n{}\n\n{RUSSIAN}", own(1), own(2));
-    let names = "Rēzekne Daugovpiļs Ludza Preiļi Leivuona Viļaka Baļvi Varakļuoni Dagda Kruoslova. ";
-    let names: String = (0..6).map(|n| format!("{n} {names}\n\n")).collect();
+    let mixed = format!("{OWN}\n\n{ENGLISH}\n\n{MORE}\n\n{RUSSIAN}");
+    let stems = ["Kol", "Me", "Aza", "Pu", "Vor", "Ska", "Bru", "Lei", "Gar", "Tyl", "Zvi", "Dor", "Nau", "Sli"];
+    let ends = ["nuošī", "žinīki", "rinīki", "rvaini", "vuorpi", "istuoji", "kalnīši", "vonīši", "zemīši", "pilīši"];
+    let more = ["sētuoji", "mežīši", "tylteņi", "golvys"];
+    let ends = || ends.iter().chain(&more);
+    let names: String = stems.iter().flat_map(|stem| ends().map(move |end| format!("{stem}{end} "))).collect();
     dump(&[
-        ("Upe", &own(0)),
+        ("Upe", OWN),
         ("Mixed", &mixed),
         ("River", &format!("{ENGLISH}\n\n{}", ENGLISH.replace("lakes", "towns"))),
         ("Names", &names),
@@ -57,7 +62,7 @@ fn foreign_lines_are_counted_and_cut_where_the_recipe_says_so() {
 
     let (whole, lines) = mixed(&place, "count");
     assert!(whole.contains(ENGLISH) && whole.contains(RUSSIAN) && lines == 2);
-    assert_eq!(mixed(&place, "cut"), (format!("{OWN} Numer 1.\n\n{OWN} Numer 2."), 2));
+    assert_eq!(mixed(&place, "cut"), (format!("{OWN}\n\n{MORE}"), 2));
     assert_eq!(mixed(&place, "ignore"), (whole, 0));
 
     let list = std::fs::read_to_string(place.path("cut/documents/foreign_lines.jsonl")).unwrap();

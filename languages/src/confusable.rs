@@ -21,12 +21,13 @@ pub const GROUPS: [&str; 12] = [
 
 /// Languages that are near enough for a second look ([`crate::groups`]): those of [`GROUPS`] and others that are seldom
 /// confused by readers, but by a model that sees five words. Each is in one group at most.
-pub const NEAR: [&str; 33] = [
+pub const NEAR: [&str; 34] = [
     "acm_Arab acq_Arab aeb_Arab ajp_Arab apc_Arab arb_Arab ars_Arab ary_Arab arz_Arab",
     "yue_Hant zho_Hans zho_Hant",
     "bos_Latn hrv_Latn slv_Latn",
     "ace_Latn ban_Latn bjn_Latn ind_Latn jav_Latn min_Latn sun_Latn zsm_Latn",
-    "pes_Arab prs_Arab",
+    "glk_Arab pes_Arab prs_Arab",
+    "ckb_Arab hac_Arab",
     "aka_Latn twi_Latn",
     "kin_Latn lug_Latn run_Latn",
     "bam_Latn dyu_Latn",
@@ -53,7 +54,7 @@ pub const NEAR: [&str; 33] = [
     "est_Latn fin_Latn fkv_Latn",
     "fij_Latn mri_Latn smo_Latn",
     "amh_Ethi tir_Ethi",
-    "kas_Arab urd_Arab",
+    "brh_Arab kas_Arab trw_Arab urd_Arab",
     "kam_Latn kik_Latn",
 ];
 

@@ -209,19 +209,21 @@ pub(crate) struct GroupTraining {
     pub learning_rate: f32,
 }
 
+/// Passes that choose the features.
+const CHOOSING_EPOCHS: usize = 2;
 /// Fewest lines with a feature that can be kept.
 const LEAST_LINES: u32 = 3;
 
 /// Trains a group on `(member, line)` examples in their order, twice: on all features, then on those kept.
 pub(crate) fn train(tags: Vec<Tag>, examples: &[(usize, String)], settings: GroupTraining) -> Group {
-    let mut lines: Vec<Vec<u32>> = examples.iter().map(|(_, line)| distinct(line)).collect();
+    let lines: Vec<Vec<u32>> = examples.iter().map(|(_, line)| distinct(line)).collect();
     let mut counts = vec![0u32; 1 << HASH_BITS];
     lines.iter().flatten().for_each(|hash| counts[*hash as usize] += 1);
     let mut kept: Vec<u32> = (0..1 << HASH_BITS).filter(|hash| counts[*hash as usize] >= LEAST_LINES).collect();
     let members: Vec<usize> = examples.iter().map(|(member, _)| *member).collect();
     let most = settings.features_per_tag * tags.len();
     if kept.len() > most {
-        let weights = fit(&kept, &mut lines, &members, tags.len(), settings);
+        let weights = fit(&kept, &lines, &members, tags.len(), GroupTraining { epochs: CHOOSING_EPOCHS, ..settings });
         // What moves most lines most.
         let use_of = |place: usize| {
             let weights = &weights[place * tags.len()..(place + 1) * tags.len()];
@@ -233,7 +235,7 @@ pub(crate) fn train(tags: Vec<Tag>, examples: &[(usize, String)], settings: Grou
         kept = order[..most].iter().map(|(_, hash)| *hash).collect();
         kept.sort_unstable();
     }
-    let weights = fit(&kept, &mut lines, &members, tags.len(), settings);
+    let weights = fit(&kept, &lines, &members, tags.len(), settings);
     let mut sizes: Vec<f32> = weights.iter().map(|weight| weight.abs()).collect();
     sizes.sort_by(f32::total_cmp);
     // The few largest are cut: for them all others would be coarse.
@@ -251,12 +253,13 @@ fn distinct(line: &str) -> Vec<u32> {
     found
 }
 
-/// Logistic regression by stochastic gradients with the step sizes of AdaGrad; the weights of each kept feature. Lines lose
-/// what is not kept. A member of n lines counts in proportion to n^0.3, as in the sample that fastText sees.
-fn fit(kept: &[u32], lines: &mut [Vec<u32>], members: &[usize], count: usize, settings: GroupTraining) -> Vec<f32> {
+/// Logistic regression by stochastic gradients with the step sizes of AdaGrad; the weights of each kept feature. A member of n lines counts in proportion to n^0.3, as in the sample that fastText sees.
+fn fit(kept: &[u32], lines: &[Vec<u32>], members: &[usize], count: usize, settings: GroupTraining) -> Vec<f32> {
     let mut places = vec![u32::MAX; 1 << HASH_BITS];
     (0..).zip(kept).for_each(|(place, hash)| places[*hash as usize] = place);
-    lines.iter_mut().for_each(|line| line.retain(|hash| places[*hash as usize] != u32::MAX));
+    let place = |hash: &u32| Some(places[*hash as usize]).filter(|place| *place != u32::MAX);
+    let lines: Vec<Vec<u32>> = lines.iter().map(|line| line.iter().filter_map(place).collect()).collect();
+    drop(places);
     let of_member = |member: usize| members.iter().filter(|one| **one == member).count().max(1) as f32;
     let sizes: Vec<f32> = (0..count).map(of_member).collect();
     let largest = sizes.iter().copied().fold(1.0, f32::max);
@@ -270,15 +273,15 @@ fn fit(kept: &[u32], lines: &mut [Vec<u32>], members: &[usize], count: usize, se
             }
             let value = 1.0 / (line.len() as f32).sqrt();
             let mut sums = vec![0.0f32; count];
-            for hash in line {
-                let start = places[*hash as usize] as usize * count;
+            for place in line {
+                let start = *place as usize * count;
                 sums.iter_mut().zip(&weights[start..start + count]).for_each(|(sum, weight)| *sum += weight * value);
             }
             let mut slopes = softmax(sums);
             slopes[*member] -= 1.0;
             slopes.iter_mut().for_each(|slope| *slope *= value * importance[*member]);
-            for hash in line {
-                let start = places[*hash as usize] as usize * count;
+            for place in line {
+                let start = *place as usize * count;
                 let of_feature = weights[start..start + count].iter_mut().zip(&mut squares[start..start + count]);
                 for ((weight, square), slope) in of_feature.zip(&slopes) {
                     *square += slope * slope;

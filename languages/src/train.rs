@@ -86,7 +86,7 @@ impl TrainSettings {
         TrainSettings {
             dimension: 32,
             buckets: 1 << 20,
-            epochs: 3,
+            epochs: 2,
             learning_rate: 1.0,
             lines_per_language: 4_000,
             least_word_count: 30,

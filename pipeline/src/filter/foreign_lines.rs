@@ -4,7 +4,7 @@
 //!   each with what it was taken for.
 //! - Why: a page of a small Wikipedia is often half translated, and what was not yet is in the neighbour's language.
 //! - Cut: an English paragraph between Latgalian ones; a stanza in Cyrillic.
-//! - Near miss, kept: a line of names; a sentence with a foreign title in it; a heading; a Bosnian line in a Croatian
+//! - Near miss, kept: a line of names; an item of a list, which is mostly names and titles, in the document's script; a sentence with a foreign title in it; a heading; a Bosnian line in a Croatian
 //!   page, because even readers do not tell these apart; any line in a language that the identifier does not know.
 //! - Threshold: of another script are lines with at least [`OTHER_SCRIPT_LETTERS`] letters of which at most
 //!   [`OWN_SCRIPT_SHARE`] are of the document's script. Of another language are lines of at least [`LEAST_LETTERS`] letters
@@ -28,9 +28,11 @@ pub const LEAST_LETTERS: u32 = 50;
 /// Words from which it is, in scripts with spaces.
 const LEAST_WORDS: usize = 6;
 /// Probability of the other language at least.
-pub const LEAST_SCORE: f32 = 0.9;
+pub const LEAST_SCORE: f32 = 0.95;
 /// Probability of the document's language, with those it is confused with, at most.
 pub const OWN_SCORE: f32 = 0.03;
+/// What an item of a list begins with, as wikitext becomes text.
+const ITEM: &str = "- ";
 /// Share of the words of a line that begin with a capital, from which it is a list of names.
 const NAMES: f32 = 0.5;
 /// Letters among characters that are not white space; with fewer a line is a table's.
@@ -56,7 +58,7 @@ pub enum ForeignLines {
 pub struct ForeignLine {
     /// Place among the text's lines, from 0.
     pub line: usize,
-    /// The language it was taken for; `und_SCRIPT`-like tags where only the script is known to be another.
+    /// The language it was taken for; `und_Zzzz` where only the script is surely another.
     pub found: Tag,
     /// Probability of that language among those of its script, 0 to 1.
     pub score: f32,
@@ -83,7 +85,8 @@ fn judge(line: &str, claimed: Tag, identify: Identify) -> Option<(Tag, f32)> {
         return None;
     }
     if letters.share(claimed) <= OWN_SCRIPT_SHARE {
-        return (identify.top)(line).into_iter().next();
+        let (found, score) = (identify.top)(line).into_iter().next()?;
+        return Some((if score < (identify.threshold)(found) { Tag::UNDETERMINED } else { found }, score));
     }
     let visible = line.chars().filter(|c| !c.is_whitespace()).count();
     let words: Vec<&str> = line.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).collect();
@@ -91,6 +94,7 @@ fn judge(line: &str, claimed: Tag, identify: Identify) -> Option<(Tag, f32)> {
         .iter()
         .filter(|word| word.trim_start_matches(|c: char| !c.is_alphabetic()).starts_with(char::is_uppercase));
     if letters.count() < LEAST_LETTERS
+        || line.starts_with(ITEM)
         || !(identify.knows)(claimed)
         || (has_spaces(claimed) && words.len() < LEAST_WORDS)
         || (letters.count() as f32) < LETTER_SHARE * visible as f32 && is_without_marks(claimed)

@@ -21,9 +21,15 @@ pub const LETTER_SHARE: f32 = 0.5;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     /// The number.
+    #[serde(serialize_with = "as_written")]
     pub value: f32,
     /// `recipe`, `profile: TEXT`, `profiles of GROUP`, `identifier`, `default`.
     pub source: String,
+}
+
+/// By way of text: as f64, the f32 0.77 is 0.7699999809265137.
+fn as_written<S: serde::Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(format!("{value:?}").parse().expect("a float's text is a float"))
 }
 
 /// The limits of one language.

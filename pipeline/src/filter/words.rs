@@ -5,8 +5,10 @@
 //! - Why: a list of names, a table of codes, text without its spaces and text of another language have words of other
 //!   lengths and no *and*, *the*, *of*.
 //! - Dropped: a page of a hundred place names in Latgalian; text that lost its spaces.
-//! - Near miss, kept: a stub of thirty words that is all names; an article full of long compounds.
-//! - Threshold: the language's own, [`Limits`]: what 1 % of windows of fifty words reach in clean text, and 15 % more.
+//! - Near miss, kept: a stub of sixty words without one, because as many words of good text have none once in three times; an article full of long compounds.
+//! - Threshold: the language's own, [`Limits`]: what 1 % of windows of fifty words reach in clean text, and 15 % more. Of
+//!   function words there have to be so few that a text with the limit's share of them would have as few by chance
+//!   once in twenty times at most (Poisson): many profiles name eight words that make up a twentieth of a text.
 
 use super::limits::{JUDGED_WORDS, Limit, Limits};
 use super::{drop, share};
@@ -40,11 +42,30 @@ pub fn judge(signals: &Signals, limits: &Limits) -> Verdict {
         return drop("long_words", share(signals.mean_word_length), says("at most", most, " characters"));
     }
     match &limits.function_word_share {
-        Some(limit) if signals.function_word_share < limit.value => {
+        Some(limit) if is_too_few(signals, limit.value) => {
             drop("few_function_words", share(signals.function_word_share), says("at least", limit, ""))
         }
         _ => Verdict::Keep,
     }
+}
+
+/// Probability of as few function words in a text that has the limit's share of them.
+const CHANCE: f64 = 0.05;
+
+/// Whether a text has fewer function words than chance would give one in which they have this share.
+fn is_too_few(signals: &Signals, share: f32) -> bool {
+    let expected = f64::from(share) * f64::from(signals.words);
+    let found = (f64::from(signals.function_word_share) * f64::from(signals.words)).round();
+    if found >= expected {
+        return false;
+    }
+    let (mut term, mut sum, mut count) = ((-expected).exp(), (-expected).exp(), 0.0);
+    while count < found {
+        count += 1.0;
+        term *= expected / count;
+        sum += term;
+    }
+    sum < CHANCE
 }
 
 /// Share of the words that are function words of the language, 0 to 1; 0 where its profile names none.
@@ -70,15 +91,26 @@ mod tests {
             Verdict::Drop(reason) => format!("{}: {}", reason.reason, reason.limit),
         };
         let names = "Rēzekne Daugovpiļs Ludza Preiļi Leivuona Viļaka Baļvi Varakļuoni Dagda Kruoslova ";
-        assert_eq!(reason(&names.repeat(3)), "kept");
-        assert_eq!(reason(&names.repeat(6)), "few_function_words: at least 0.020 (profile: FLORES-200 dev)");
-        let sentence = "Itei ir upe Latgolā, kas tak nu azara i ir gara, ar kolnim par obejom pusem. ";
+        assert_eq!(reason(&names.repeat(6)), "kept");
+        assert_eq!(reason(&names.repeat(16)), "few_function_words: at least 0.020 (profile: FLORES-200 dev)");
+        let sentence = "Piļsātā dzeivuoja daudzi cylvāki, kas roksteja gruomotys i laseja ar breinumu par sovu volūdu. ";
         assert_eq!(reason(&sentence.repeat(5)), "kept");
         assert_eq!(
             reason(&("Itei".repeat(6) + " ").repeat(60)),
             "long_words: at most 8.250 characters (profile: FLORES-200 dev)"
         );
         assert_eq!(reason(&"i a ".repeat(40)), "short_words: at least 4.140 characters (profile: FLORES-200 dev)");
+    }
+
+    #[test]
+    fn chance_is_counted_by_hand() {
+        let few = |words, function_word_share, share| {
+            is_too_few(&Signals { words, function_word_share, ..Signals::default() }, share)
+        };
+        // e^-2.98 = 0.0508, e^-3 = 0.0498; with one word e^-5 · (1 + 5) = 0.0404, e^-4.7 · (1 + 4.7) = 0.0518.
+        assert_eq!((few(149, 0.0, 0.02), few(150, 0.0, 0.02)), (false, true));
+        assert_eq!((few(235, 1.0 / 235.0, 0.02), few(250, 1.0 / 250.0, 0.02)), (false, true));
+        assert!(!few(10_000, 0.02, 0.02));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<'a> Step<'a> {
             masked: (config.masked_share * n as f64).ceil() as usize,
             block: one.parameters() - none.parameters(),
             joined: 3 * d * d + 3 * d,
-            scratch: threads * (4 * t * k + 2 * block_of_queries(t) * t),
+            scratch: threads * (9 * t * k + 2 * block_of_queries(t) * t),
             scores: [rows * h * t, rows * h * t * t],
         }
     }

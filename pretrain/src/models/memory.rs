@@ -70,7 +70,7 @@ impl<'a> Step<'a> {
             states: n * d,
             widths: [d, (h + 2 * g) * k, h * k, f],
             block: [block, halves],
-            scratch: threads * (4 * t * k + 2 * block_of_queries(t) * t),
+            scratch: threads * (9 * t * k + 2 * block_of_queries(t) * t),
             scores: [rows * h * t, rows * h * t * t],
         }
     }

@@ -8,6 +8,7 @@ mod bf16;
 #[cfg(openblas)]
 mod openblas;
 pub(crate) mod packed;
+pub(crate) mod panels;
 
 use crate::precision::Precision;
 use std::marker::PhantomData;

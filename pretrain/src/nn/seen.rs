@@ -54,17 +54,30 @@ impl Seen {
         self.apart(&starts.collect::<Vec<_>>(), t)
     }
 
-    /// The keys that query `row` of sequence `sequence` sees, of T = `t`.
+    /// The text of token `row` of sequence `sequence`, of T = `t`.
     #[inline]
-    pub(crate) fn keys(&self, sequence: usize, row: usize, t: usize) -> Range<usize> {
-        let text = match &self.texts {
+    fn text(&self, sequence: usize, row: usize, t: usize) -> Range<usize> {
+        match &self.texts {
             None => 0..t,
             Some(texts) => {
                 let text = &texts[sequence * t + row];
                 text.start as usize..text.end as usize
             }
-        };
+        }
+    }
+
+    /// The keys that query `row` of sequence `sequence` sees, of T = `t`.
+    #[inline]
+    pub(crate) fn keys(&self, sequence: usize, row: usize, t: usize) -> Range<usize> {
+        let text = self.text(sequence, row, t);
         if self.later { text } else { text.start..row + 1 }
+    }
+
+    /// The queries that see key `row` of sequence `sequence`, of T = `t`.
+    #[inline]
+    pub(crate) fn queries(&self, sequence: usize, row: usize, t: usize) -> Range<usize> {
+        let text = self.text(sequence, row, t);
+        if self.later { text } else { row..text.end }
     }
 
     /// The keys that any of the queries `rows` sees. Neither end of the ranges ever goes back from a query to the next.
@@ -102,6 +115,12 @@ mod tests {
         assert_eq!(keys(&causal, 1), [0..1, 0..2, 0..3, 0..4]);
         let both = Seen::bidirectional().apart(&starts, 4).unwrap();
         assert_eq!(keys(&both, 0), [0..2, 0..2, 2..4, 2..4]);
+        for seen in [&causal, &both] {
+            for (query, key) in (0..16).map(|pair| (pair / 4, pair % 4)) {
+                let sees = seen.keys(0, query, 4).contains(&key);
+                assert_eq!(seen.queries(0, key, 4).contains(&query), sees, "query {query}, key {key}");
+            }
+        }
         assert_eq!(both.keys_of_block(0, 1..3, 4), 0..4);
         assert_eq!(causal.keys_of_block(0, 2..3, 4), 2..3);
         assert_eq!(both.positions(4).unwrap(), [0, 1, 0, 1, 0, 1, 2, 3]);

@@ -6,12 +6,15 @@ mod factor;
 mod kernel;
 mod number;
 mod pack;
+mod panels;
 
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::precision::Precision;
 pub use factor::Ready;
 pub use kernel::Line;
 use number::{Bf16, F32};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Whether this processor multiplies f32 by them.
 pub fn has_f32() -> bool {
@@ -65,4 +68,35 @@ pub fn add_panel<const VECTORS: usize>(left: Matrix, panel: &[[Line; VECTORS]], 
     assert!(has_f32(), "the processor's instructions");
     // SAFETY: the processor has them.
     unsafe { blocks::add_panel(left, panel, sums) }
+}
+
+/// A right factor packed into `room` for [`multiply_columns`] and [`multiply_rows`], on this thread.
+pub fn packed<'a>(right: Matrix, room: &'a mut Vec<MaybeUninit<Line>>) -> &'a [MaybeUninit<Line>] {
+    assert!(has_f32(), "the processor's instructions");
+    // SAFETY: the processor has them.
+    unsafe { panels::packed(right, room) }
+}
+
+/// As [`super::panels::Panels::multiply_columns`], with a right factor and what it was packed into.
+pub fn multiply_columns(
+    out: &mut MatrixMut,
+    left: Matrix,
+    right: (Matrix, &[MaybeUninit<Line>]),
+    wanted: impl Fn(usize) -> Range<usize>,
+) {
+    // SAFETY: what is packed was made by instructions that the processor has.
+    unsafe { panels::multiply_columns(out, left, right, wanted) }
+}
+
+/// As [`super::panels::Panels::multiply_rows`], with a right factor and what it was packed into.
+pub fn multiply_rows(
+    out: &mut MatrixMut,
+    left: Matrix,
+    right: (Matrix, &[MaybeUninit<Line>]),
+    met: Range<usize>,
+    wanted: impl Fn(usize) -> Range<usize>,
+    old: Old,
+) {
+    // SAFETY: as above.
+    unsafe { panels::multiply_rows(out, left, right, met, wanted, old) }
 }

@@ -2,7 +2,7 @@
 //! then each task packs its rows of the other one, block by block of k, and multiplies them while they are in its core's
 //! cache. Tasks depend on the shapes alone and share no element of the result, so threads change no bit.
 
-use super::factor::{Factor, Lanes, Part, Ready, blocks, of_a_block, parts, room};
+use super::factor::{Factor, Lanes, Part, Ready, blocks, of_a_block, parts, passes, room};
 use super::kernel::{self, Call, Line};
 use super::number::{F32, Number};
 use super::pack;
@@ -59,6 +59,7 @@ unsafe fn multiply_factors<N: Number>(
     let whole = once.lines::<N>(once.rows(), longest);
     let in_a_round = (ROUND / whole.max(1)).clamp(1, blocks.len());
     let mut packed: Vec<_> = (0..in_a_round).map(|_| room(whole)).collect();
+    let passing = passes(whole * in_a_round);
     let tasks = by_task.tasks();
     let length = tasks.iter().map(Range::len).max().unwrap_or(0);
     let out = &*out;
@@ -68,7 +69,7 @@ unsafe fn multiply_factors<N: Number>(
         unsafe {
             if !once.is_ready() {
                 let panels = packed.iter_mut().zip(blocks).flat_map(|(lines, k)| once.panels::<N>(lines, k));
-                let task = |part: Part| once.pack::<N>(part.lines, part.rows, part.k);
+                let task = |part: Part| once.pack::<N>(part.lines, part.rows, part.k, passing);
                 match threads {
                     Threads::One => panels.for_each(task),
                     Threads::All => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
@@ -77,7 +78,7 @@ unsafe fn multiply_factors<N: Number>(
             let space = || room(by_task.lines::<N>(length, longest));
             let task = |space: &mut Vec<_>, part: Range<usize>| {
                 for (number, (k, once_lines)) in blocks.iter().zip(&packed).enumerate() {
-                    by_task.pack::<N>(space, part.clone(), k.clone());
+                    by_task.pack::<N>(space, part.clone(), k.clone(), false);
                     let old = if round == 0 && number == 0 { old } else { Old::Add };
                     let lanes = by_task.lanes::<N>(space, &part, k);
                     let once = once.lanes::<N>(once_lines, &(0..once.rows()), k);

@@ -44,8 +44,9 @@ impl Ready {
         let (columns, factor) = (right.columns, Factor::Right(right.transposed()));
         let pack = |k: Range<usize>| {
             let mut lines = room(factor.lines::<N>(columns, k.len()));
+            let passing = passes(lines.len());
             // SAFETY: the caller's word.
-            let task = |part: Part| unsafe { factor.pack::<N>(part.lines, part.rows, part.k) };
+            let task = |part: Part| unsafe { factor.pack::<N>(part.lines, part.rows, part.k, passing) };
             factor.panels::<N>(&mut lines, &k).into_par_iter().for_each(task);
             lines
         };
@@ -124,18 +125,24 @@ impl<'a> Factor<'a> {
         }
     }
 
-    /// These rows over these k, packed into `lines` where they have to be.
+    /// These rows over these k, packed into `lines` where they have to be; past the caches where `passing` says so.
     ///
     /// # Safety
     /// The processor has the number's instructions.
-    pub unsafe fn pack<N: Number>(&self, lines: &mut [MaybeUninit<Line>], rows: Range<usize>, k: Range<usize>) {
+    pub unsafe fn pack<N: Number>(
+        &self,
+        lines: &mut [MaybeUninit<Line>],
+        rows: Range<usize>,
+        k: Range<usize>,
+        passing: bool,
+    ) {
         // SAFETY: the caller's word.
         unsafe {
             match self {
                 Factor::Direct(_) | Factor::Ready(_) => {}
                 Factor::Left(x) if x.strides.1 == 1 => N::by_row(lines, *x, rows, k),
-                Factor::Left(x) => N::by_panel(lines, *x, rows, k, pack::LEFT_PANEL),
-                Factor::Right(x) => N::by_panel(lines, *x, rows, k, pack::PANEL),
+                Factor::Left(x) => N::by_panel(lines, *x, rows, k, pack::LEFT_PANEL, passing),
+                Factor::Right(x) => N::by_panel(lines, *x, rows, k, pack::PANEL, passing),
             }
         }
     }
@@ -203,6 +210,12 @@ pub(super) fn blocks<N: Number>(k: usize) -> impl Iterator<Item = Range<usize>> 
 /// Numbers of k in a block, at most.
 pub(super) fn of_a_block<N: Number>(k: usize) -> usize {
     k.div_ceil(k.div_ceil(N::BLOCK).max(1)).max(1).next_multiple_of(TILE * N::DEPTH)
+}
+
+/// Whether so many lines, packed for all threads, are written past the caches: 256 KiB or more, which the threads will not
+/// have in their caches anyway when they read them.
+pub(super) fn passes(lines: usize) -> bool {
+    lines >= 1 << 12
 }
 
 /// Lines that nobody has written yet.

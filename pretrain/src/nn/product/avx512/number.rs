@@ -51,11 +51,18 @@ pub(super) trait Number {
     /// As there.
     unsafe fn by_row(lines: &mut [MaybeUninit<Line>], x: Matrix, rows: Range<usize>, k: Range<usize>);
 
-    /// As [`pack::by_panel`].
+    /// As [`pack::by_panel`], past the caches where `passing` says so.
     ///
     /// # Safety
     /// As there.
-    unsafe fn by_panel(lines: &mut [MaybeUninit<Line>], x: Matrix, rows: Range<usize>, k: Range<usize>, width: usize);
+    unsafe fn by_panel(
+        lines: &mut [MaybeUninit<Line>],
+        x: Matrix,
+        rows: Range<usize>,
+        k: Range<usize>,
+        width: usize,
+        passing: bool,
+    );
 }
 
 /// The functions that are compiled with a number's instructions.
@@ -92,9 +99,15 @@ macro_rules! compiled_with {
             rows: Range<usize>,
             k: Range<usize>,
             width: usize,
+            passing: bool,
         ) {
             // SAFETY: the caller's word.
-            unsafe { pack::by_panel::<Self>(lines, x, rows, k, width) }
+            unsafe {
+                match passing {
+                    true => pack::by_panel::<Self, true>(lines, x, rows, k, width),
+                    false => pack::by_panel::<Self, false>(lines, x, rows, k, width),
+                }
+            }
         }
     };
 }

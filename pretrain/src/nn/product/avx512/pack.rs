@@ -26,6 +26,12 @@ pub(super) fn vectors(rows: usize) -> usize {
     rows.div_ceil(TILE)
 }
 
+/// The parts of a range, `length` long but for the last one.
+fn runs(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(length).map(move |start| start..(start + length).min(end))
+}
+
 /// For each of these rows the lanes of these k, side by side; the last line of a row is filled up with 0.
 ///
 /// # Safety
@@ -56,13 +62,15 @@ pub(super) unsafe fn by_row<N: Number>(
     }
 }
 
-/// For each panel of `width` rows (whole vectors) and each lane of these k a line of 16 rows, then those of the next 16: rows that are missing
-/// at the end are 0.
+/// For each panel of `width` rows (whole vectors) and each lane of these k a line of 16 rows, then those of the next 16:
+/// rows that are missing at the end are 0. With `PASSING` lines are written past the caches: what is packed for all
+/// threads is too much for them, and reading it in first only to overwrite it took half of the time. It is in memory
+/// when this returns.
 ///
 /// # Safety
 /// The processor has the number's instructions.
 #[inline(always)]
-pub(super) unsafe fn by_panel<N: Number>(
+pub(super) unsafe fn by_panel<N: Number, const PASSING: bool>(
     lines: &mut [MaybeUninit<Line>],
     x: Matrix,
     rows: Range<usize>,
@@ -72,25 +80,49 @@ pub(super) unsafe fn by_panel<N: Number>(
     let steps = k.len().div_ceil(N::DEPTH);
     assert!(lines.len() >= vectors(rows.len()) * steps && rows.end <= x.rows && k.end <= x.columns);
     let lines: *mut __m512i = lines.as_mut_ptr().cast();
-    // A tile of k after the other, so that a matrix whose rows lie side by side is read in its order.
+    let write = |place: *mut __m512i, line: __m512i| {
+        // SAFETY: there are lines for all that is written, and they lie as lines do.
+        unsafe {
+            match PASSING {
+                true => _mm512_stream_si512(place.cast(), line),
+                false => place.write(line),
+            }
+        }
+    };
+    // A tile of k after the other, so that a matrix whose rows lie side by side is read in its order. Where those of one k
+    // do, lines that pass the caches are written one after the other, which is how they are gathered.
     for step in (0..steps).step_by(TILE) {
         let start = k.start + N::DEPTH * step;
-        let depth = (k.end - start).min(N::DEPTH * TILE);
-        for panel in rows.clone().step_by(width) {
-            let end = (panel + width).min(rows.end);
-            let across = vectors(end - panel);
-            let to = lines.wrapping_add(vectors(panel - rows.start) * steps + step * across);
-            for vector in 0..across {
-                let row = panel + vector * TILE;
-                // SAFETY: rows and k lie within the matrix, and there are lines for all of them.
-                unsafe {
-                    let tile = tile::<N, false>(&x, row, (end - row).min(TILE), start, depth);
-                    for (i, line) in tile.into_iter().enumerate().take(steps - step) {
-                        to.add(i * across + vector).write(line);
+        for panel in runs(rows.clone(), width) {
+            let (across, some) = (vectors(panel.len()), TILE.min(steps - step));
+            let to = lines.wrapping_add(vectors(panel.start - rows.start) * steps + step * across);
+            // SAFETY: rows and k lie within the matrix.
+            unsafe {
+                if x.strides.1 == 1 || !PASSING {
+                    for (vector, rows) in runs(panel, TILE).enumerate() {
+                        let depth = (k.end - start).min(N::DEPTH * TILE);
+                        let tile = tile::<N, false>(&x, rows.start, rows.len(), start, depth);
+                        for (i, line) in tile.into_iter().enumerate().take(some) {
+                            write(to.wrapping_add(i * across + vector), line);
+                        }
+                    }
+                    continue;
+                }
+                for (lane, k_start) in (start..k.end).step_by(N::DEPTH).enumerate().take(some) {
+                    let place = x.pointer.offset(x.strides.0 * panel.start as isize + x.strides.1 * k_start as isize);
+                    for (vector, rows) in runs(panel.clone(), TILE).enumerate() {
+                        let place = place.offset(x.strides.0 * (TILE * vector) as isize);
+                        let line = N::across(place, x.strides.1, first_lanes(rows.len()), k.end - k_start);
+                        write(to.wrapping_add(lane * across + vector), line);
                     }
                 }
             }
         }
+    }
+    if PASSING {
+        // Other threads are told by what they may see before those lines.
+        // SAFETY: the caller's word.
+        unsafe { _mm_sfence() };
     }
 }
 

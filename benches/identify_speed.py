@@ -14,9 +14,9 @@ import subprocess
 import tempfile
 
 
-def seconds(command, text):
+def seconds(command, text, model=None):
     before = os.times()
-    subprocess.run([command, "identify"], input=text, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([command, "identify", *(["--model", model] if model else [])], input=text, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 
@@ -25,6 +25,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--command", default="tongues")
     arguments.add_argument("--tag", nargs=2, action="append", required=True, metavar=("TAG", "DUMP"))
+    arguments.add_argument("--model", help="another identifier than the one in the program")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments = arguments.parse_args()
     print("| documents of | documents | characters each | documents/s | MB/s |")
@@ -39,8 +40,8 @@ def main():
         text = ("\n".join(documents) + "\n").encode() * times
         rounds = []
         for _ in range(arguments.rounds):
-            loading = seconds(arguments.command, b"")
-            rounds.append(seconds(arguments.command, text) - loading)
+            loading = seconds(arguments.command, b"", arguments.model)
+            rounds.append(seconds(arguments.command, text, arguments.model) - loading)
         middle = statistics.median(rounds)
         count = len(documents) * times
         print(f"| {tag} | {count:,} | {sum(map(len, documents)) // len(documents):,} | {count / middle:,.0f} | {len(text) / middle / 1e6:.1f} |", flush=True)

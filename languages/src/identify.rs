@@ -39,6 +39,8 @@ pub struct Identifier {
     tags: Vec<Tag>,
     /// A tag for each script of the labels, and which of them each label's is.
     scripts: (Vec<Tag>, Vec<usize>),
+    /// Whether a label is ever given: those are that the card has, all without a card.
+    given: Vec<bool>,
     groups: Groups,
     card: Option<Card>,
     preparation: Preparation,
@@ -111,7 +113,9 @@ impl Identifier {
         let card: Option<Card> = card.transpose()?;
         let preparation = card.as_ref().map_or(Preparation::Line, |card| card.preparation);
         let identifier = Identifier::of(model, groups.transpose()?.unwrap_or_default(), preparation).map_err(wrong)?;
-        Ok(Identifier { card, ..identifier })
+        let in_card = |tag: &Tag| card.as_ref().is_none_or(|card| card.threshold(*tag).is_some());
+        let given = identifier.tags.iter().map(in_card).collect();
+        Ok(Identifier { card, given, ..identifier })
     }
 
     /// A model without a card, which is made with it.
@@ -141,7 +145,8 @@ impl Identifier {
             })
         };
         let of_labels = tags.iter().map(place).collect();
-        Ok(Identifier { model, scripts: (scripts, of_labels), tags, groups, card: None, preparation })
+        let given = vec![true; tags.len()];
+        Ok(Identifier { model, scripts: (scripts, of_labels), tags, given, groups, card: None, preparation })
     }
 
     /// The `n` most probable languages, best first, among those whose script most letters of the text are in, as if the
@@ -170,11 +175,15 @@ impl Identifier {
         let predicted = self.model.probabilities(&line);
         let (scripts, of_labels) = &self.scripts;
         let fits: Vec<bool> = scripts.iter().map(|tag| letters.share(*tag) >= SCRIPT_SHARE).collect();
-        let fitting = self.tags.iter().zip(of_labels).zip(predicted);
+        let fitting = self.tags.iter().zip(of_labels.iter().zip(&self.given)).zip(predicted);
         let mut all: Vec<(Tag, f32)> = fitting
-            .filter(|((tag, script), _)| fits[**script] && allowed(**tag))
+            .filter(|((tag, (script, given)), _)| **given && fits[**script] && allowed(**tag))
             .map(|((tag, _), probability)| (*tag, probability))
             .collect();
+        // What is in no language has no script to agree with: alone it says nothing.
+        if all.iter().all(|(tag, _)| tag.script() == Tag::NO_LANGUAGE.script()) {
+            return vec![(Tag::UNDETERMINED, 1.0)];
+        }
         // As if the model knew languages of this script alone: a few letters in common can make it sure of another one.
         let sum: f32 = all.iter().map(|(_, probability)| probability).sum();
         if sum > 0.0 {
@@ -187,15 +196,13 @@ impl Identifier {
         }
         all.truncate(n);
         all.sort_by(order);
-        if all.is_empty() {
-            all.push((Tag::UNDETERMINED, 1.0));
-        }
         all
     }
 
     /// The languages the model can name, ordered by tag.
     pub fn languages(&self) -> Vec<Tag> {
-        let tags: BTreeSet<Tag> = self.tags.iter().copied().collect();
+        let given = self.tags.iter().zip(&self.given).filter(|(_, given)| **given);
+        let tags: BTreeSet<Tag> = given.map(|(tag, _)| *tag).collect();
         tags.into_iter().collect()
     }
 

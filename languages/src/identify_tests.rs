@@ -45,7 +45,10 @@ fn probabilities_are_of_the_languages_of_the_script_and_sum_to_one() {
     // Of a few words the model is surer of a language in another script.
     for text in ["Cik gara upe?", "Where is the nearest station?"] {
         let top = identifier.top(text, usize::MAX);
-        assert!(top.iter().all(|(tag, _)| tag.script() == "Latn") && (sum(&top) - 1.0).abs() < 1e-4, "{text}");
+        assert!(
+            top.iter().all(|(tag, _)| matches!(tag.script(), "Latn" | "Zzzz")) && (sum(&top) - 1.0).abs() < 1e-4,
+            "{text}"
+        );
     }
     let sure = identifier.top("Ko te reo te mauri o te mana Māori", 1)[0];
     assert!(sure.0.as_str() == "mri_Latn" && sure.1 > 0.9995, "{sure:?}");

@@ -19,7 +19,7 @@ def main():
         f"`identifier.ftz` is a fastText model ({size['identifier.ftz'] / 1e6:.2f} MB: supervised, character n-grams of 1 to 5, 32 dimensions, softmax, "
         f"pruned to 80,000 rows and product-quantised). `groups.bin` ({size['groups.bin'] / 1e6:.2f} MB) is a second look at near languages: a logistic regression "
         "over words, pairs of words and n-grams for each group of `NEAR` in `src/confusable.rs`. `card.json` has all figures below and each label's threshold.",
-        f"It knows {len(card['languages']) - 1} languages in a script and `zxx_Zzzz`: code, random letters, hexadecimal and base64, made up by `src/noise.rs`, and what has no letters. "
+        f"It gives {len(card['languages']) - 1} languages in a script (Naija, which it was trained on too, is left out of the card and so never given: English talk was taken for it) and `zxx_Zzzz`: code, random letters, hexadecimal and base64, made up by `src/noise.rs`, and what has no letters. "
         "`und_Zzzz` is no label of it: it is the answer for scripts that it knows no language of, and with `--sure` below a language's threshold.", "",
         "## Made again", "",
         "```",

@@ -301,7 +301,7 @@ pub enum Modules {
 pub struct IdentifyArguments {
     /// Texts, one a line; `-` is stdin [default: -].
     pub files: Vec<PathBuf>,
-    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 217 languages].
+    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 216 languages].
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Choose among these only.

@@ -16,8 +16,8 @@ const MORE: &str = "Vosorā bārni brauc da azaram peldētīs, a zīmā skrīn p
 fn wiki() -> String {
     let mixed = format!("{OWN}\n\n{ENGLISH}\n\n{MORE}\n\n{RUSSIAN}");
     let stems = ["Kol", "Me", "Aza", "Pu", "Vor", "Ska", "Bru", "Lei", "Gar", "Tyl", "Zvi", "Dor", "Nau", "Sli"];
-    let ends = ["nuošī", "žinīki", "rinīki", "rvaini", "vuorpi", "istuoji", "kalnīši", "vonīši", "zemīši", "pilīši"];
-    let more = ["sētuoji", "mežīši", "tylteņi", "golvys"];
+    let ends = ["ni", "ži", "ri", "va", "vu", "iš", "ka", "vo", "ze", "pi"];
+    let more = ["se", "me", "ty", "go"];
     let ends = || ends.iter().chain(&more);
     let names: String = stems.iter().flat_map(|stem| ends().map(move |end| format!("{stem}{end} "))).collect();
     dump(&[

@@ -93,7 +93,8 @@ mod tests {
         let names = "Rēzekne Daugovpiļs Ludza Preiļi Leivuona Viļaka Baļvi Varakļuoni Dagda Kruoslova ";
         assert_eq!(reason(&names.repeat(6)), "kept");
         assert_eq!(reason(&names.repeat(16)), "few_function_words: at least 0.020 (profile: FLORES-200 dev)");
-        let sentence = "Piļsātā dzeivuoja daudzi cylvāki, kas roksteja gruomotys i laseja ar breinumu par sovu volūdu. ";
+        let sentence =
+            "Piļsātā dzeivuoja daudzi cylvāki, kas roksteja gruomotys i laseja ar breinumu par sovu volūdu. ";
         assert_eq!(reason(&sentence.repeat(5)), "kept");
         assert_eq!(
             reason(&("Itei".repeat(6) + " ").repeat(60)),

@@ -322,7 +322,7 @@ pub enum Modules {
 pub struct IdentifyArguments {
     /// Texts, one a line; `-` is stdin [default: -].
     pub files: Vec<PathBuf>,
-    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 205 languages].
+    /// A fastText model, or the folder `identifier` of a run [default: the one in this program, of 216 languages].
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Choose among these only.
@@ -515,7 +515,7 @@ pub enum Languages {
     /// Train a fastText identifier from labelled text.
     #[command(after_help = "Example: tongues languages train 'text/{language}.txt' --output identifier")]
     Train {
-        /// Files of one sentence a line; `{language}` stands for the tag in the name.
+        /// Files of one sentence a line; `{language}` stands for the tag in the name, `*` before it for anything.
         #[arg(required = true)]
         texts: Vec<String>,
         /// Text of another source to measure by, as NAME=PATTERN.
@@ -527,7 +527,7 @@ pub enum Languages {
         /// Settings of the identifier that comes with the program: at most 3 MB, with a label for noise and code.
         #[arg(long)]
         small: bool,
-        /// Folder for identifier.bin and card.json.
+        /// Folder for identifier.bin, card.json and, with --small, groups.bin.
         #[arg(long, default_value = "identifier", value_name = "DIR")]
         output: PathBuf,
     },

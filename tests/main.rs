@@ -9,6 +9,7 @@ mod encoder;
 mod errors;
 mod evaluate;
 mod extract;
+mod foreign_lines;
 mod formats;
 mod full_disk;
 mod harness;

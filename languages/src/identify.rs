@@ -1,117 +1,91 @@
-//! Which language a text is in: fastText models over character n-grams, loaded or trained.
+//! Which language a text is in, by fastText models over character n-grams; [`crate::train`] trains them.
 
 use crate::card::{Card, Outcome, Test};
 use crate::error::{Error, Result};
+use crate::groups::Groups;
 use crate::labels::{self, LABEL};
 use crate::prepare::Preparation;
+use crate::scorer::Scorer;
+use crate::script;
 use crate::tag::Tag;
 use crate::tree::Tree;
-use crate::{noise, script};
-use fasttext::args::Args;
-use fasttext::{FastText, FastTextError};
-use serde::{Deserialize, Serialize};
+use fasttext::FastText;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
+
+pub use crate::train::{TrainSettings, train};
 
 /// Name of the model in its folder.
 pub const MODEL: &str = "identifier.bin";
-/// The identifier that comes with this program, and its card.
-const SHIPPED: (&[u8], &str) = (include_bytes!("../models/identifier.ftz"), include_str!("../models/card.json"));
+/// The identifier that comes with this program, its groups and its card.
+const SHIPPED: (&[u8], &[u8], &str) = (
+    include_bytes!("../models/identifier.ftz"),
+    include_bytes!("../models/groups.bin"),
+    include_str!("../models/card.json"),
+);
 /// Share of a text's letters that have to be of a label's script.
 const SCRIPT_SHARE: f32 = 0.5;
 /// Name of the card, beside the model.
 pub const CARD: &str = "card.json";
-
-/// How to train an identification model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainSettings {
-    /// Length of the vectors.
-    pub dimension: u32,
-    /// Rows of the table that n-grams are hashed into; with `dimension` it sets the model's size
-    /// (`buckets × dimension × 4` bytes).
-    pub buckets: u32,
-    /// Longest character n-gram; the shortest is one character.
-    pub longest_ngram: u32,
-    /// Passes over the sampled lines.
-    pub epochs: u32,
-    /// Step size at the start, falling to 0.
-    pub learning_rate: f64,
-    /// Most lines taken from one language; of more, an even sample.
-    pub lines_per_language: usize,
-    /// A language of n lines is seen in proportion to n to this power: 1 as it is, 0 all alike.
-    pub sampling_exponent: f64,
-    /// Most times that one line is repeated to reach its language's share.
-    pub most_repeats: usize,
-    /// Share of each language's lines held out to measure by, above 0 and below 1.
-    pub held_out: f64,
-    /// Fewest occurrences for which a whole word gets a vector of its own.
-    pub least_word_count: u32,
-    /// N-grams and words kept, those with the longest vectors, and their vectors quantised; none keeps all as they are.
-    pub quantised_rows: Option<usize>,
-    /// Lines of noise and code made up for `zxx_Zzzz`; 0: the model knows no such label.
-    pub noise_lines: u64,
-}
-
-impl Default for TrainSettings {
-    fn default() -> Self {
-        TrainSettings {
-            dimension: 16,
-            buckets: 1 << 18,
-            longest_ngram: 5,
-            epochs: 5,
-            learning_rate: 0.5,
-            lines_per_language: 10_000,
-            sampling_exponent: 0.3,
-            most_repeats: 5,
-            held_out: 0.05,
-            least_word_count: 10,
-            quantised_rows: None,
-            noise_lines: 0,
-        }
-    }
-}
-
-impl TrainSettings {
-    /// Those of the identifier that comes with this program: two hundred languages in at most 3 MB.
-    pub fn shipped() -> TrainSettings {
-        TrainSettings {
-            dimension: 32,
-            buckets: 1 << 20,
-            epochs: 5,
-            learning_rate: 1.0,
-            lines_per_language: 3_000,
-            least_word_count: 30,
-            quantised_rows: Some(100_000),
-            noise_lines: 2_000,
-            ..TrainSettings::default()
-        }
-    }
-}
+/// Name of the groups of near languages, beside the model.
+pub const GROUPS: &str = "groups.bin";
 
 /// A loaded identification model.
 pub struct Identifier {
-    model: FastText,
-    /// How its outputs are read, where the library does not.
-    tree: Option<Tree>,
-    /// Tags of the model's labels by label.
-    tags: BTreeMap<String, Tag>,
+    model: Model,
+    /// Tag of each label, in the model's order.
+    tags: Vec<Tag>,
+    /// A tag for each script of the labels, and which of them each label's is.
+    scripts: (Vec<Tag>, Vec<usize>),
+    /// Whether a label is ever given: those are that the card has, all without a card.
+    given: Vec<bool>,
+    groups: Groups,
     card: Option<Card>,
+    preparation: Preparation,
+}
+
+/// How the outputs of a model are read.
+enum Model {
+    /// By us.
+    Scorer(Box<Scorer>),
+    /// By us, from the library's hidden vector.
+    Tree(Box<FastText>, Tree),
+    /// By the library, whose answers are by label.
+    Library(Box<FastText>, BTreeMap<String, usize>),
+}
+
+impl Model {
+    /// The probability of each label for a line, in the model's order; empty where the model knows nothing of it.
+    fn probabilities(&self, line: &str) -> Vec<f32> {
+        match self {
+            Model::Scorer(scorer) => scorer.probabilities(line),
+            Model::Tree(model, tree) => tree.predict(model, line),
+            Model::Library(model, places) => {
+                let mut all = vec![0.0; places.len()];
+                for found in model.predict(line, places.len(), 0.0) {
+                    // The library adds this before its logarithm; over hundreds of labels it would be a thousandth.
+                    all[places[&found.label]] = (found.prob - 1e-5).clamp(0.0, 1.0);
+                }
+                all
+            }
+        }
+    }
 }
 
 impl Identifier {
-    /// Loads a fastText model (`.bin` or `.ftz`) with labels as [`labels`] reads them, and the `card.json` beside it,
-    /// if any.
+    /// Loads a fastText model (`.bin` or `.ftz`) with labels as [`labels`] reads them, and the `card.json` and `groups.bin`
+    /// beside it, if any.
     ///
     /// # Errors
-    /// [`Error::Io`] where a file cannot be read; [`Error::Identifier`] where it is no such model or card.
+    /// [`Error::Io`] where a file cannot be read; [`Error::Identifier`] where it is no such model, card or groups.
     pub fn load(path: &Path) -> Result<Identifier> {
         let model = BufReader::new(File::open(path).map_err(io("read", path))?);
-        let beside = path.parent().map(|folder| folder.join(CARD)).filter(|card| card.is_file());
-        let card = beside.map(|card| fs::read_to_string(&card).map_err(io("read", &card))).transpose()?;
-        Identifier::read(model, card.as_deref(), path)
+        let beside = |name: &str| path.parent().map(|folder| folder.join(name)).filter(|file| file.is_file());
+        let card = beside(CARD).map(|card| fs::read_to_string(&card).map_err(io("read", &card))).transpose()?;
+        let groups = beside(GROUPS).map(|groups| fs::read(&groups).map_err(io("read", &groups))).transpose()?;
+        Identifier::read(model, groups.as_deref(), card.as_deref(), path)
     }
 
     /// The identifier that comes with this program; `languages/models/README.md` is about it.
@@ -122,26 +96,57 @@ impl Identifier {
     /// ```
     pub fn shipped() -> Identifier {
         let path = Path::new("the identifier of this program");
-        Identifier::read(SHIPPED.0, Some(SHIPPED.1), path).expect("a test reads it")
+        Identifier::read(SHIPPED.0, Some(SHIPPED.1), Some(SHIPPED.2), path).expect("a test reads it")
     }
 
-    fn read(mut model: impl std::io::Read, card: Option<&str>, path: &Path) -> Result<Identifier> {
+    fn read(
+        mut model: impl std::io::Read,
+        groups: Option<&[u8]>,
+        card: Option<&str>,
+        path: &Path,
+    ) -> Result<Identifier> {
         let wrong = |cause: String| Error::Identifier { path: path.to_owned(), cause };
         let model = FastText::load(&mut model).map_err(|error| wrong(format!("not a fastText model: {error}")))?;
-        let (names, _) = model.get_labels();
-        if names.is_empty() {
-            return Err(wrong("a fastText model without labels; expected one trained with `supervised`".into()));
-        }
-        let tags = labels::tags(names.iter().map(String::as_str))
-            .ok_or_else(|| wrong(format!("labels as `{}`; expected `{LABEL}` and a language", names[0])))?;
         let card =
             card.map(|text| serde_json::from_str(text).map_err(|error| wrong(format!("{CARD} is no card: {error}"))));
-        Ok(Identifier {
-            tree: Tree::of(&model).map_err(wrong)?,
-            model,
-            tags: names.into_iter().zip(tags).collect(),
-            card: card.transpose()?,
-        })
+        let groups = groups.map(|bytes| Groups::from_bytes(bytes).map_err(|cause| wrong(format!("{GROUPS}: {cause}"))));
+        let card: Option<Card> = card.transpose()?;
+        let preparation = card.as_ref().map_or(Preparation::Line, |card| card.preparation);
+        let identifier = Identifier::of(model, groups.transpose()?.unwrap_or_default(), preparation).map_err(wrong)?;
+        let in_card = |tag: &Tag| card.as_ref().is_none_or(|card| card.threshold(*tag).is_some());
+        let given = identifier.tags.iter().map(in_card).collect();
+        Ok(Identifier { card, given, ..identifier })
+    }
+
+    /// A model without a card, which is made with it.
+    pub(crate) fn without_card(model: FastText, groups: Groups, path: &Path) -> Result<Identifier> {
+        let wrong = |cause: String| Error::Identifier { path: path.to_owned(), cause };
+        Identifier::of(model, groups, Preparation::Words).map_err(wrong)
+    }
+
+    fn of(model: FastText, groups: Groups, preparation: Preparation) -> std::result::Result<Identifier, String> {
+        let (names, _) = model.get_labels();
+        if names.is_empty() {
+            return Err("a fastText model without labels; expected one trained with `supervised`".into());
+        }
+        let tags = labels::tags(names.iter().map(String::as_str))
+            .ok_or_else(|| format!("labels as `{}`; expected `{LABEL}` and a language", names[0]))?;
+        let tree = Tree::of(&model)?;
+        let model = match (tree, Scorer::of(&model)) {
+            (Some(tree), _) => Model::Tree(Box::new(model), tree),
+            (None, Some(scorer)) => Model::Scorer(Box::new(scorer)),
+            (None, None) => Model::Library(Box::new(model), names.into_iter().zip(0..).collect()),
+        };
+        let mut scripts: Vec<Tag> = Vec::new();
+        let place = |tag: &Tag| {
+            scripts.iter().position(|one| one.script() == tag.script()).unwrap_or_else(|| {
+                scripts.push(*tag);
+                scripts.len() - 1
+            })
+        };
+        let of_labels = tags.iter().map(place).collect();
+        let given = vec![true; tags.len()];
+        Ok(Identifier { model, scripts: (scripts, of_labels), tags, given, groups, card: None, preparation })
     }
 
     /// The `n` most probable languages, best first, among those whose script most letters of the text are in, as if the
@@ -166,48 +171,52 @@ impl Identifier {
         if letters.none() {
             return vec![(Tag::NO_LANGUAGE, 1.0)];
         }
-        let line = self.card.as_ref().map_or(Preparation::Line, |card| card.preparation).prepare(text);
-        let predicted: Vec<(String, f32)> = match &self.tree {
-            Some(tree) => tree.predict(&self.model, &line),
-            None => {
-                let all = self.model.predict(&line, self.tags.len(), 0.0).into_iter();
-                // The library adds this before its logarithm; over hundreds of labels it would be a thousandth.
-                let probability = |found: f32| (found - 1e-5).clamp(0.0, 1.0);
-                all.map(|prediction| (prediction.label, probability(prediction.prob))).collect()
-            }
-        };
-        let tagged = predicted.into_iter().map(|(label, probability)| (self.tags[&label], probability));
-        let mut all: Vec<(Tag, f32)> = tagged.filter(|(tag, _)| allowed(*tag)).collect();
-        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut fitting = BTreeMap::new();
-        let mut fits =
-            |tag: Tag| *fitting.entry(tag.script().to_owned()).or_insert_with(|| letters.share(tag) >= SCRIPT_SHARE);
-        all.retain(|(tag, _)| fits(*tag));
+        let line = self.preparation.prepare(text);
+        let predicted = self.model.probabilities(&line);
+        let (scripts, of_labels) = &self.scripts;
+        let fits: Vec<bool> = scripts.iter().map(|tag| letters.share(*tag) >= SCRIPT_SHARE).collect();
+        let fitting = self.tags.iter().zip(of_labels.iter().zip(&self.given)).zip(predicted);
+        let mut all: Vec<(Tag, f32)> = fitting
+            .filter(|((tag, (script, given)), _)| **given && fits[**script] && allowed(**tag))
+            .map(|((tag, _), probability)| (*tag, probability))
+            .collect();
+        // What is in no language has no script to agree with: alone it says nothing.
+        if all.iter().all(|(tag, _)| tag.script() == Tag::NO_LANGUAGE.script()) {
+            return vec![(Tag::UNDETERMINED, 1.0)];
+        }
         // As if the model knew languages of this script alone: a few letters in common can make it sure of another one.
         let sum: f32 = all.iter().map(|(_, probability)| probability).sum();
         if sum > 0.0 {
             all.iter_mut().for_each(|(_, probability)| *probability /= sum);
         }
-        let mut best = all;
-        best.truncate(n);
-        if best.is_empty() {
-            best.push((Tag::UNDETERMINED, 1.0));
+        self.groups.look_again(&line, &mut all);
+        let order = |a: &(Tag, f32), b: &(Tag, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if n > 0 && n < all.len() {
+            all.select_nth_unstable_by(n - 1, order);
         }
-        best
+        all.truncate(n);
+        all.sort_by(order);
+        all
     }
 
     /// The languages the model can name, ordered by tag.
     pub fn languages(&self) -> Vec<Tag> {
-        let tags: BTreeSet<Tag> = self.tags.values().copied().collect();
+        let given = self.tags.iter().zip(&self.given).filter(|(_, given)| **given);
+        let tags: BTreeSet<Tag> = given.map(|(tag, _)| *tag).collect();
         tags.into_iter().collect()
     }
 
     /// Least probability for which the model should be believed about this language: from the card
     /// beside the model, else from the language's profile, else 0.5.
     pub fn threshold(&self, tag: Tag) -> f32 {
-        let from_card = self.card.as_ref().and_then(|card| card.threshold(tag));
-        let from_profile = || crate::profile::find(tag).and_then(|profile| profile.thresholds.identification);
-        from_card.or_else(from_profile).unwrap_or(0.5)
+        self.threshold_and_source(tag).0
+    }
+
+    /// As [`Identifier::threshold`], and where it is from: `identifier`, `profile`, `default`.
+    pub fn threshold_and_source(&self, tag: Tag) -> (f32, &'static str) {
+        let from_card = self.card.as_ref().and_then(|card| card.threshold(tag)).map(|score| (score, "identifier"));
+        let profile = || crate::profile::find(tag).and_then(|profile| profile.thresholds.identification);
+        from_card.or_else(|| Some((profile()?, "profile"))).unwrap_or((0.5, "default"))
     }
 
     /// Its figures on a labelled text.
@@ -221,69 +230,9 @@ impl Identifier {
     }
 }
 
-/// Trains a model on `(language, line)` examples, measures it on held-out lines and writes
-/// `identifier.bin` and `card.json` into the folder `output`.
-///
-/// One thread, so the same examples in any order give the same bytes. Equal lines of one language
-/// count once, and an even sample of at most `lines_per_language` is kept in memory.
-///
-/// # Errors
-/// [`Error::Identifier`] for settings out of range, fewer than two languages, or a failed training;
-/// [`Error::Io`] where a file cannot be written.
-pub fn train(
-    examples: &mut dyn Iterator<Item = (Tag, String)>,
-    settings: &TrainSettings,
-    output: &Path,
-) -> Result<Card> {
-    let wrong = |cause: String| Error::Identifier { path: output.to_owned(), cause };
-    check(settings).map_err(wrong)?;
-    let noise = noise::lines(settings.noise_lines).into_iter().map(|line| (Tag::NO_LANGUAGE, line));
-    let collected = collect(&mut examples.chain(noise), settings.lines_per_language);
-    if collected.len() < 2 {
-        return Err(wrong(format!("examples of {} languages; identification needs two or more", collected.len())));
-    }
-    // Lines are ordered by hash: the first ones are a fixed random sample.
-    let mut trained: Vec<(Tag, Vec<String>)> = Vec::new();
-    let mut held_out: Vec<(Tag, String)> = Vec::new();
-    for (tag, lines) in collected {
-        let mut lines: Vec<String> = lines.into_values().collect();
-        let held = ((lines.len() as f64 * settings.held_out).ceil() as usize).min(lines.len() - 1);
-        held_out.extend(lines.drain(..held).map(|line| (tag, line)));
-        trained.push((tag, lines));
-    }
-
-    fs::create_dir_all(output).map_err(io("create", output))?;
-    let text = output.join("identifier.txt.part");
-    let written = write_training_text(&trained, settings, &text).map_err(io("write", &text));
-    let model = written.and_then(|()| {
-        FastText::train(arguments(settings, &text)).map_err(|error| wrong(format!("training: {error}")))
-    });
-    let _ = fs::remove_file(&text);
-    let mut model = model?;
-    if let Some(rows) = settings.quantised_rows {
-        let settings = Args { cutoff: rows, qnorm: true, ..arguments(settings, &text) };
-        model.quantize(&settings).map_err(|error| wrong(format!("quantising: {error}")))?;
-    }
-
-    let outcomes: Vec<Outcome> = held_out
-        .iter()
-        .map(|(language, line)| {
-            let all = model.predict(line, trained.len(), 0.0);
-            let own = format!("{LABEL}{language}");
-            let score = all.iter().find(|one| one.label == own).map_or(0.0, |one| one.prob.min(1.0));
-            let predicted = all.first().and_then(|one| one.label.strip_prefix(LABEL)?.parse().ok());
-            Outcome { language: *language, predicted, score }
-        })
-        .collect();
-    let counts: Vec<(Tag, usize)> = trained.iter().map(|(tag, lines)| (*tag, lines.len())).collect();
-    let card = Card::new(&counts, &outcomes);
-
-    whole(&output.join(MODEL), |part| match model.save_model(part) {
-        Err(FastTextError::IoError(error)) => Err(error),
-        other => other.map_err(std::io::Error::other),
-    })?;
-    write_card(&card, output)?;
-    Ok(card)
+/// Tells the identifiers of two versions of this program apart.
+pub fn shipped_hash() -> u64 {
+    hash(SHIPPED.0, 0) ^ hash(SHIPPED.1, 1) ^ hash(SHIPPED.2.as_bytes(), 2)
 }
 
 /// Writes `card.json` into the folder of an identifier.
@@ -297,7 +246,7 @@ pub fn write_card(card: &Card, folder: &Path) -> Result<()> {
 }
 
 /// A file that appears whole or not at all: written beside it, synced, renamed.
-fn whole(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+pub(crate) fn whole(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
@@ -308,7 +257,7 @@ fn whole(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Resul
     })
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     move |source| Error::Io { path, action, source }
 }
@@ -321,92 +270,6 @@ pub(crate) fn hash(bytes: &[u8], copy: u64) -> u64 {
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
-}
-
-/// Distinct cleaned lines by language, ordered by hash; of more than `most`, those of the least hashes.
-fn collect(
-    examples: &mut dyn Iterator<Item = (Tag, String)>,
-    most: usize,
-) -> BTreeMap<Tag, BTreeMap<(u64, String), String>> {
-    let mut collected: BTreeMap<Tag, BTreeMap<(u64, String), String>> = BTreeMap::new();
-    for (tag, line) in examples {
-        let line = Preparation::Words.prepare(&line);
-        if line.is_empty() {
-            continue;
-        }
-        let lines = collected.entry(tag).or_default();
-        lines.insert((hash(line.as_bytes(), 0), line.clone()), line);
-        if lines.len() > most {
-            lines.pop_last();
-        }
-    }
-    collected
-}
-
-/// Writes the lines with their labels, sampled by the exponent and shuffled by hash.
-fn write_training_text(trained: &[(Tag, Vec<String>)], settings: &TrainSettings, path: &Path) -> std::io::Result<()> {
-    let largest = trained.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0) as f64;
-    let mut order: Vec<(u64, Tag, &str)> = Vec::new();
-    for (tag, lines) in trained {
-        let wanted = largest * (lines.len() as f64 / largest).powf(settings.sampling_exponent);
-        let wanted = (wanted.round() as usize).min(lines.len() * settings.most_repeats);
-        for place in 0..wanted {
-            let line = &lines[place % lines.len()];
-            order.push((hash(line.as_bytes(), 1 + (place / lines.len()) as u64), *tag, line));
-        }
-    }
-    order.sort();
-    let mut file = BufWriter::new(File::create(path)?);
-    for (_, tag, line) in order {
-        writeln!(file, "{LABEL}{tag} {line}")?;
-    }
-    file.flush()
-}
-
-fn check(settings: &TrainSettings) -> std::result::Result<(), String> {
-    let positive = [
-        ("dimension", settings.dimension as usize),
-        ("buckets", settings.buckets as usize),
-        ("longest_ngram", settings.longest_ngram as usize),
-        ("epochs", settings.epochs as usize),
-        ("most_repeats", settings.most_repeats),
-        ("lines_per_language", settings.lines_per_language),
-        ("least_word_count", settings.least_word_count as usize),
-    ];
-    for (name, value) in positive {
-        if value == 0 || value > i32::MAX as usize {
-            return Err(format!("{name} = {value}; expected 1 to {}", i32::MAX));
-        }
-    }
-    let within = |value: f64, least: f64, most: f64| value >= least && value <= most;
-    if !(settings.held_out > 0.0 && settings.held_out < 1.0) {
-        return Err(format!("held_out = {}; expected above 0 and below 1", settings.held_out));
-    }
-    if !within(settings.sampling_exponent, 0.0, 1.0) {
-        return Err(format!("sampling_exponent = {}; expected 0 to 1", settings.sampling_exponent));
-    }
-    if !(settings.learning_rate > 0.0 && settings.learning_rate.is_finite()) {
-        return Err(format!("learning_rate = {}; expected above 0", settings.learning_rate));
-    }
-    Ok(())
-}
-
-/// The library's settings. One thread: with more, threads race for the same vectors.
-fn arguments(settings: &TrainSettings, text: &Path) -> Args {
-    let mut args = Args::new();
-    args.apply_supervised_defaults();
-    args.input = text.to_owned();
-    args.dim = settings.dimension as i32;
-    args.bucket = settings.buckets as i32;
-    args.minn = 1;
-    args.maxn = settings.longest_ngram as i32;
-    args.epoch = settings.epochs as i32;
-    args.lr = settings.learning_rate;
-    args.min_count = settings.least_word_count as i32;
-    args.thread = 1;
-    args.seed = 0;
-    args.verbose = 0;
-    args
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A text as an identification model is shown it.
 
+use crate::script;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
-use unicode_script::{Script, UnicodeScript};
+use unicode_script::Script;
 
 /// How a text is made ready for a model; its card says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ fn words(text: &str) -> String {
             // Marks: those that take the script before them, and vowel signs that have one of their own.
             c if !c.is_ascii()
                 && !c.is_numeric()
-                && !matches!(c.script(), Script::Common | Script::Unknown)
+                && !matches!(script::script(c), Script::Common | Script::Unknown)
                 && !is_sign(c) =>
             {
                 Some(c)

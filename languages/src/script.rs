@@ -1,14 +1,26 @@
 //! The script of a character, as an ISO 15924 code.
 
 use crate::tag::Tag;
+use std::sync::LazyLock;
 use unicode_script::{Script, UnicodeScript};
+
+/// Scripts of the basic plane: a text asks for each of its characters, and a search is slower than a look.
+static BASIC: LazyLock<Box<[Script]>> = LazyLock::new(|| {
+    let script = |code: u32| char::from_u32(code).map_or(Script::Unknown, |c| c.script());
+    (0..0x1_0000).map(script).collect()
+});
+
+/// The script of `c`.
+pub(crate) fn script(c: char) -> Script {
+    BASIC.get(c as usize).copied().unwrap_or_else(|| c.script())
+}
 
 /// ISO 15924 code of the script of `c`: `Latn`, `Cyrl`, …
 ///
 /// `Zyyy` is common to many scripts (digits, punctuation), `Zinh` takes the script of what stands
 /// before it (combining marks), `Zzzz` is unassigned.
 pub fn of(c: char) -> &'static str {
-    c.script().short_name()
+    script(c).short_name()
 }
 
 /// Whether `c` may stand in a text of this tag's script. Common and inherited characters always may.
@@ -59,26 +71,31 @@ fn ratio(part: u64, whole: u64, empty: f32) -> f32 {
 }
 
 /// The letters of a text by script, to ask of many tags.
-pub struct Letters(Vec<(char, usize)>, usize);
+pub struct Letters(Vec<(char, Script, usize)>, usize);
 
 impl Letters {
     /// Counts them; one letter stands for all of its script.
     pub fn of(text: &str) -> Letters {
-        let mut counts: Vec<(char, usize)> = Vec::new();
+        let mut counts: Vec<(char, Script, usize)> = Vec::new();
         let (mut all, mut latin) = (0, 0);
         for c in text.chars() {
             if c.is_ascii() {
                 latin += usize::from(c.is_ascii_alphabetic());
-            } else if c.is_alphabetic() && !matches!(c.script(), Script::Common | Script::Inherited) {
+            } else if c.is_alphabetic() {
+                let script = script(c);
+                if matches!(script, Script::Common | Script::Inherited) {
+                    continue;
+                }
                 all += 1;
-                match counts.iter_mut().find(|(other, _)| other.script() == c.script()) {
-                    Some((_, count)) => *count += 1,
-                    None => counts.push((c, 1)),
+                match counts.iter_mut().find(|(_, other, _)| *other == script) {
+                    Some((.., count)) => *count += 1,
+                    None => counts.push((c, script, 1)),
                 }
             }
         }
         if latin > 0 {
-            counts.push(('a', latin));
+            // Latin letters with and without accents are one script, whose first letter stands for it.
+            counts.push(('a', Script::Latin, latin));
         }
         Letters(counts, all + latin)
     }
@@ -88,10 +105,15 @@ impl Letters {
         self.1 == 0
     }
 
+    /// Letters, without those common to all scripts.
+    pub fn count(&self) -> u32 {
+        self.1 as u32
+    }
+
     /// Share of the letters that fit a tag's script, 0 to 1; 1 for the script `Zzzz`, which fits all.
     pub fn share(&self, tag: Tag) -> f32 {
-        let fitting = self.0.iter().filter(|(c, _)| tag.script() == "Zzzz" || fits(*c, tag));
-        ratio(fitting.map(|(_, count)| *count as u64).sum(), self.1 as u64, 1.0)
+        let fitting = self.0.iter().filter(|(c, ..)| tag.script() == "Zzzz" || fits(*c, tag));
+        ratio(fitting.map(|(.., count)| *count as u64).sum(), self.1 as u64, 1.0)
     }
 }
 

@@ -67,8 +67,8 @@ impl Tree {
         reached
     }
 
-    /// Labels with their probabilities for a line of text, in the model's order; none where the model knows nothing of it.
-    pub fn predict(&self, model: &FastText, line: &str) -> Vec<(String, f32)> {
+    /// The probability of each label for a line of text, in the model's order; empty where the model knows nothing of it.
+    pub fn predict(&self, model: &FastText, line: &str) -> Vec<f32> {
         let hidden = model.get_sentence_vector(line);
         if hidden.iter().all(|x| *x == 0.0) {
             return Vec::new();
@@ -76,11 +76,7 @@ impl Tree {
         let score = |node: usize| -> f32 {
             model.output_matrix().row(node as i64).iter().zip(&hidden).map(|(weight, x)| weight * x).sum()
         };
-        let all = self.probabilities(|node| 1.0 / (1.0 + (-score(node)).exp()));
-        let label = |(label, probability): (usize, f32)| {
-            Some((model.dict().get_label(label as i32).ok()?.to_owned(), probability))
-        };
-        all.into_iter().enumerate().filter_map(label).collect()
+        self.probabilities(|node| 1.0 / (1.0 + (-score(node)).exp()))
     }
 }
 

@@ -51,12 +51,16 @@ pub struct Signals {
     pub words: u32,
     /// Lines that are not blank.
     pub lines: u32,
+    /// Lines in another language that were found, those included that were cut out.
+    pub foreign_lines: u32,
     /// Letters and marks among characters that are not white space.
     pub letter_share: f32,
     /// Letters of the language's own script among letters.
     pub script_share: f32,
     /// Characters per word.
     pub mean_word_length: f32,
+    /// Function words of the language among words.
+    pub function_word_share: f32,
     /// Lines seen before in the document, by count.
     pub repeated_line_share: f32,
     /// Lines seen before in the document, by characters.

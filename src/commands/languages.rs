@@ -59,7 +59,10 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
             progress.end();
             card.trained_on = trained_on;
             let trained = Identifier::load(&output.join(identify::MODEL))?;
-            card.tests = tests.into_iter().map(|(name, lines)| trained.measure(name, lines.into_iter())).collect();
+            // What it was not trained on it cannot find.
+            let known = trained.languages();
+            let of_known = |lines: Vec<(Tag, String)>| lines.into_iter().filter(|(tag, _)| known.contains(tag));
+            card.tests = tests.into_iter().map(|(name, lines)| trained.measure(name, of_known(lines))).collect();
             identify::write_card(&card, &output)?;
             print(&serde_json::to_string_pretty(&card)?);
             Ok(())
@@ -178,7 +181,12 @@ fn labelled(patterns: &[String]) -> Result<Vec<(Tag, std::path::PathBuf)>> {
         };
         for path in glob::glob(&format!("{before}???_????{after}"))?.filter_map(std::result::Result::ok) {
             let text = path.to_string_lossy();
-            if let Some(tag) = text.get(before.len()..before.len() + 8).and_then(|tag| tag.parse().ok()) {
+            // Behind a `*` only the place from the end is known.
+            let start = match before.contains(['*', '?', '[']) {
+                true => text.len().checked_sub(after.len() + 8),
+                false => Some(before.len()),
+            };
+            if let Some(tag) = start.and_then(|start| text.get(start..start + 8)?.parse().ok()) {
                 found.push((tag, path.clone()));
             }
         }

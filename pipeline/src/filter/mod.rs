@@ -3,10 +3,16 @@
 //! A filter is a file here, whose first lines are its card: what it drops, why, an example, a near miss, where the
 //! threshold comes from. The first filter in the order of [`Filter::ALL`] that says no decides.
 
+pub mod foreign_lines;
 pub mod language;
 pub mod length;
 pub mod letters;
+pub mod limits;
 pub mod repetition;
+pub mod words;
+
+pub use foreign_lines::ForeignLines;
+pub use limits::Limits;
 
 use crate::document::{Reason, Signals, Verdict};
 use crate::error::{Error, Result};
@@ -21,8 +27,14 @@ use tongues_languages::{Tag, script, segment};
 pub struct FilterSettings {
     /// Characters a document has at least.
     pub minimum_characters: u32,
-    /// Letters and marks among characters that are not white space, 0 to 1, at least.
-    pub minimum_letter_share: f32,
+    /// Letters and marks among characters that are not white space, 0 to 1, at least; none takes the language's own.
+    pub minimum_letter_share: Option<f32>,
+    /// Mean word length, in characters, at least; none takes the language's own.
+    pub minimum_mean_word_length: Option<f32>,
+    /// Mean word length, in characters, at most; none takes the language's own.
+    pub maximum_mean_word_length: Option<f32>,
+    /// Function words among words, 0 to 1, at least; none takes the language's own.
+    pub minimum_function_word_share: Option<f32>,
     /// Letters of the language's script among letters, 0 to 1, at least.
     pub minimum_script_share: f32,
     /// Limits on repetition.
@@ -31,6 +43,8 @@ pub struct FilterSettings {
     pub identification_threshold: Option<f32>,
     /// Characters from which a text is long enough for the identifier's word to count.
     pub identification_minimum_characters: u32,
+    /// What is done about lines in another language than their document's.
+    pub foreign_lines: ForeignLines,
     /// Kinds of wiki pages that are dropped.
     pub dropped_page_kinds: Vec<PageKind>,
     /// Pages kept of each series, the first of them; none keeps all.
@@ -40,12 +54,16 @@ pub struct FilterSettings {
 impl Default for FilterSettings {
     fn default() -> Self {
         FilterSettings {
-            minimum_characters: 20,    // characters; one short sentence
-            minimum_letter_share: 0.5, // share; lists of dates stay, tables of figures go
-            minimum_script_share: 0.5, // share; more foreign than own letters is another language
+            minimum_characters: 20,            // characters; one short sentence
+            minimum_letter_share: None,        // share; these four are the language's own, `limits` says from where
+            minimum_mean_word_length: None,    // characters
+            maximum_mean_word_length: None,    // characters
+            minimum_function_word_share: None, // share
+            minimum_script_share: 0.5,         // share; more foreign than own letters is another language
             repetition: RepetitionSettings::default(),
             identification_threshold: None, // probability; the identifier's card has one a language
             identification_minimum_characters: 50, // characters; about eight words
+            foreign_lines: ForeignLines::Count, // what is found is looked at before anything is cut
             dropped_page_kinds: Vec::new(), // a small wiki's lists are text too
             kept_of_series: None,           // pages
         }
@@ -94,7 +112,8 @@ impl FilterSettings {
     pub fn check(&self) -> Result<()> {
         let repetition = &self.repetition;
         let shares = [
-            ("minimum_letter_share", self.minimum_letter_share),
+            ("minimum_letter_share", self.minimum_letter_share.unwrap_or_default()),
+            ("minimum_function_word_share", self.minimum_function_word_share.unwrap_or_default()),
             ("minimum_script_share", self.minimum_script_share),
             ("identification_threshold", self.identification_threshold.unwrap_or_default()),
             ("repetition.repeated_line_share", repetition.repeated_line_share),
@@ -105,6 +124,12 @@ impl FilterSettings {
             ("repetition.repeated_5gram_share", repetition.repeated_5gram_share),
             ("repetition.repeated_10gram_share", repetition.repeated_10gram_share),
         ];
+        if let (Some(least), Some(most)) = (self.minimum_mean_word_length, self.maximum_mean_word_length)
+            && least > most
+        {
+            let found = format!("`minimum_mean_word_length` is {least}, `maximum_mean_word_length` {most}");
+            return Err(Error::Settings(format!("filter: {found}; expected the smaller one first")));
+        }
         match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
             None => Ok(()),
             Some((name, share)) => {
@@ -121,19 +146,22 @@ pub enum Filter {
     Length,
     /// [`letters`].
     Letters,
+    /// [`words`].
+    Words,
     /// [`repetition`].
     Repetition,
 }
 
 impl Filter {
     /// All, in the order they judge.
-    pub const ALL: [Filter; 3] = [Filter::Length, Filter::Letters, Filter::Repetition];
+    pub const ALL: [Filter; 4] = [Filter::Length, Filter::Letters, Filter::Words, Filter::Repetition];
 
     /// Judges by signals; the same signals always get the same verdict.
-    pub fn judge(self, signals: &Signals, settings: &FilterSettings) -> Verdict {
+    pub fn judge(self, signals: &Signals, settings: &FilterSettings, limits: &Limits) -> Verdict {
         match self {
             Filter::Length => length::judge(signals, settings),
-            Filter::Letters => letters::judge(signals, settings),
+            Filter::Letters => letters::judge(signals, settings, limits),
+            Filter::Words => words::judge(signals, limits),
             Filter::Repetition => repetition::judge(signals, &settings.repetition),
         }
     }
@@ -153,13 +181,14 @@ pub fn measure(text: &str, tag: Tag) -> Signals {
         let characters: usize = words.iter().map(|word| word.chars().count()).sum();
         signals.mean_word_length = (characters as f64 / words.len() as f64) as f32;
     }
+    signals.function_word_share = words::function_word_share(&words, tag);
     repetition::measure(text, &words, &mut signals);
     signals
 }
 
-/// The verdict of all filters that judge by signals.
-pub fn judge(signals: &Signals, settings: &FilterSettings) -> Verdict {
-    let verdicts = Filter::ALL.into_iter().map(|filter| filter.judge(signals, settings));
+/// The verdict of all filters that judge by signals; `limits` are those of the document's language.
+pub fn judge(signals: &Signals, settings: &FilterSettings, limits: &Limits) -> Verdict {
+    let verdicts = Filter::ALL.into_iter().map(|filter| filter.judge(signals, settings, limits));
     verdicts.into_iter().find(|verdict| *verdict != Verdict::Keep).unwrap_or(Verdict::Keep)
 }
 
@@ -184,7 +213,7 @@ fn share(value: f32) -> String {
 }
 
 /// Every stage and reason this crate writes into data. The names are frozen.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 25] = [
     "read",
     "filter",
     "language",
@@ -195,6 +224,9 @@ const NAMES: [&str; 22] = [
     "too_short",
     "few_letters",
     "other_script",
+    "short_words",
+    "long_words",
+    "few_function_words",
     "repeated_lines",
     "repeated_line_characters",
     "top_2gram",

@@ -29,17 +29,22 @@ const BATCH_ROWS: usize = 1_024;
 /// zstd level: 3 is the library's own default; higher levels cost more time than the few percent are worth here.
 const ZSTD_LEVEL: i32 = 3;
 /// Version written as `tongues.schema`.
-const SCHEMA_VERSION: &str = "2";
+const SCHEMA_VERSION: &str = "3";
 
 type Count = (&'static str, fn(&mut Signals) -> &mut u32);
 type Share = (&'static str, fn(&mut Signals) -> &mut f32);
 
-const COUNTS: [Count; 3] =
-    [("characters", |s| &mut s.characters), ("words", |s| &mut s.words), ("lines", |s| &mut s.lines)];
-const SHARES: [Share; 10] = [
+const COUNTS: [Count; 4] = [
+    ("characters", |s| &mut s.characters),
+    ("words", |s| &mut s.words),
+    ("lines", |s| &mut s.lines),
+    ("foreign_lines", |s| &mut s.foreign_lines),
+];
+const SHARES: [Share; 11] = [
     ("letter_share", |s| &mut s.letter_share),
     ("script_share", |s| &mut s.script_share),
     ("mean_word_length", |s| &mut s.mean_word_length),
+    ("function_word_share", |s| &mut s.function_word_share),
     ("repeated_line_share", |s| &mut s.repeated_line_share),
     ("repeated_line_character_share", |s| &mut s.repeated_line_character_share),
     ("top_2gram_share", |s| &mut s.top_2gram_share),

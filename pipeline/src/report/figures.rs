@@ -1,6 +1,7 @@
 //! Every figure of the report, read from the files the stages wrote (docs/formats.md).
 
 use crate::error::{Error, Result};
+use crate::filter::Limits;
 use crate::report::samples::{self, Sample};
 use crate::vocabulary::Fertility;
 use serde::de::DeserializeOwned;
@@ -64,6 +65,10 @@ pub struct DocumentCounts {
     pub page_kinds: BTreeMap<String, BTreeMap<String, u64>>,
     /// Pages of the same sentences with other numbers and names, by language.
     pub series: BTreeMap<String, Series>,
+    /// Lines in another language than their document's, by language of the documents.
+    pub foreign_lines: BTreeMap<String, ForeignLines>,
+    /// What the filters judged each language by.
+    pub limits: BTreeMap<String, Limits>,
 }
 
 /// Series of one language.
@@ -90,6 +95,22 @@ pub struct LargeSeries {
     pub pages: u64,
     /// How the text of its first page begins.
     pub begins: String,
+}
+
+/// Lines in other languages, in the documents of one language.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ForeignLines {
+    /// Documents with such lines.
+    pub documents: u64,
+    /// The lines.
+    pub lines: u64,
+    /// Their characters.
+    pub characters: u64,
+    /// Lines that were cut out.
+    pub cut: u64,
+    /// Lines by what they were taken for.
+    pub found: BTreeMap<String, u64>,
 }
 
 /// One row of the funnel: in = kept + failed + dropped.

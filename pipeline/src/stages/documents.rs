@@ -10,19 +10,22 @@ use crate::contamination::Index;
 use crate::error::{Error, Result};
 use crate::filter::FilterSettings;
 use crate::filter::language::Identify;
+use crate::filter::limits::{Limit, Limits};
 use crate::io::atomic;
 use crate::io::manifest::{FILE, FileRecord, Manifest, record};
 use crate::progress::Progress;
 use crate::read::{self, Gathered, Item, ReadSettings};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tongues_languages::identify::{CARD, Identifier};
+use tongues_languages::identify::{self, CARD, Identifier};
 use tongues_languages::{Tag, normalise};
 
 /// Version of what the stage writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+/// Languages asked of the identifier: the first, and how probable the claimed one is beside it.
+const CANDIDATES: usize = 10;
 /// Name of the folder of units inside the output.
 const WORK: &str = ".work";
 
@@ -85,7 +88,7 @@ pub struct DocumentsSettings {
     pub normalising: NormalisingSettings,
     /// Limits of the filters.
     pub filter: FilterSettings,
-    /// Folder or file of the identification model; none identifies nothing.
+    /// File of the identification model; none takes the one in this program.
     pub identifier: Option<PathBuf>,
     /// What to keep out.
     pub evaluation: Vec<EvaluationSet>,
@@ -125,19 +128,25 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
     prepare(&work, &key)?;
     Manifest::withdraw(output)?;
 
-    let identifier = settings.identifier.as_deref().map(Identifier::load).transpose()?;
-    let known: BTreeSet<Tag> = identifier.iter().flat_map(|identifier| identifier.languages()).collect();
-    let top = |text: &str| identifier.as_ref().map(|identifier| identifier.top(text, 1)).unwrap_or_default();
+    let identifier = match &settings.identifier {
+        Some(path) => Identifier::load(path)?,
+        None => Identifier::shipped(),
+    };
+    let known: BTreeSet<Tag> = identifier.languages().into_iter().collect();
+    let top = |text: &str| identifier.top(text, CANDIDATES);
     let knows = |tag: Tag| known.contains(&tag);
-    let threshold = |tag: Tag| identifier.as_ref().map_or(1.0, |identifier| identifier.threshold(tag));
+    let threshold = |tag: Tag| identifier.threshold(tag);
     let evaluation = evaluation(settings)?;
+    let limits = limits(settings, &identifier);
     let judge = units::Judge {
         filter: &settings.filter,
-        identify: identifier.is_some().then_some(Identify { top: &top, knows: &knows, threshold: &threshold }),
+        limits: &limits,
+        identify: Identify { top: &top, knows: &knows, threshold: &threshold },
         evaluation: &evaluation,
     };
     let files = units::map(settings, &judge, &work, progress)?;
-    let (outputs, counts) = reduce::reduce(settings, &files, evaluation.texts(), output, progress)?;
+    let (outputs, mut counts) = reduce::reduce(settings, &files, evaluation.texts(), output, progress)?;
+    counts["limits"] = serde_json::json!(limits);
 
     let manifest = Manifest {
         stage: "documents".to_owned(),
@@ -151,6 +160,20 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
     manifest.write(output)?;
     clear(&work)?;
     Ok(manifest)
+}
+
+/// The limits of every language of the sources, and where each is from.
+fn limits(settings: &DocumentsSettings, identifier: &Identifier) -> BTreeMap<Tag, Limits> {
+    let tags = settings.sources.iter().flat_map(|source| source.files.iter().map(|file| file.language));
+    let identification = |tag: Tag| match settings.filter.identification_threshold {
+        Some(value) => Limit { value, source: "recipe".to_owned() },
+        None => {
+            let (value, source) = identifier.threshold_and_source(tag);
+            Limit { value, source: source.to_owned() }
+        }
+    };
+    let limits = |tag: Tag| Limits { identification: Some(identification(tag)), ..Limits::of(tag, &settings.filter) };
+    tags.map(|tag| (tag, limits(tag))).collect()
 }
 
 /// What cannot work is refused before any work.
@@ -202,6 +225,9 @@ fn key(settings: &DocumentsSettings, inputs: &[FileRecord]) -> Result<String> {
     for path in sources.chain(evaluation).chain(&mut settings.identifier) {
         *path = path.file_name().map(PathBuf::from).unwrap_or_default();
     }
+    // Another version of the program may have another identifier.
+    let shipped = || PathBuf::from(format!("in the program, {:016x}", identify::shipped_hash()));
+    settings.identifier.get_or_insert_with(shipped);
     Ok(Manifest::key_of("documents", FORMAT, &value(&settings)?, inputs))
 }
 

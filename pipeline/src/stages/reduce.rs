@@ -23,6 +23,8 @@ use tongues_languages::normalise::Changes;
 
 /// Name of the list of items that could not be read.
 const FAILED: &str = "failed.jsonl";
+/// Name of the list of lines in another language than their document's.
+const FOREIGN: &str = "foreign_lines.jsonl";
 /// Name of the list of pages whose templates were not expanded.
 const UNEXPANDED: &str = "unexpanded.jsonl";
 
@@ -83,11 +85,13 @@ pub(super) fn reduce(
     let lists = [
         write_list(settings, files, |card| &card.failed, output.join(FAILED))?,
         write_list(settings, files, |card| &card.unexpanded, output.join(UNEXPANDED))?,
+        write_foreign(files, output.join(FOREIGN))?,
     ];
     let outputs = records(&sums, lists, output)?;
     let mut counts = counts(settings, &sums, evaluation_texts)?;
     counts["templates"] = templates(settings, files);
     counts["closing_sections"] = closing_sections(settings, files);
+    counts["foreign_lines"] = foreign_lines(files);
     let by_language = |value: fn(&Sum) -> Value| -> Value {
         let wikis = sums.iter().filter(|(_, sum)| !sum.page_kinds.is_empty());
         Value::Object(wikis.map(|(tag, sum)| (tag.to_string(), value(sum))).collect())
@@ -305,6 +309,52 @@ fn write_list(
     Ok(Part { path, rows })
 }
 
+/// One line for each line in another language than its document's.
+fn write_foreign(files: &[MappedFile], path: PathBuf) -> Result<Part> {
+    let mut writer = AtomicFile::create(&path)?;
+    let mut rows = 0;
+    for file in files {
+        for one in file.units.iter().flat_map(|(_, card)| &card.foreign_lines) {
+            let line = json!({
+                "language": file.language, "document": one.document, "found": one.found,
+                // By way of text: as f64, the f32 0.62 is 0.6200000047683716.
+                "score": format!("{:.4}", one.score).parse::<f64>().unwrap_or_default(),
+                "cut": one.cut, "text": one.text,
+            });
+            writeln!(writer, "{line}").map_err(Error::io("write", &path))?;
+            rows += 1;
+        }
+    }
+    writer.commit()?;
+    Ok(Part { path, rows })
+}
+
+/// By language: documents with foreign lines, such lines and their characters, those cut, and what they were taken for.
+fn foreign_lines(files: &[MappedFile]) -> Value {
+    #[derive(Default, serde::Serialize)]
+    struct Sum<'a> {
+        documents: u64,
+        lines: u64,
+        characters: u64,
+        cut: u64,
+        found: BTreeMap<&'a str, u64>,
+    }
+    let mut sums: BTreeMap<Tag, Sum> = BTreeMap::new();
+    for file in files {
+        let sum = sums.entry(file.language).or_default();
+        let mut last = None;
+        for one in file.units.iter().flat_map(|(_, card)| &card.foreign_lines) {
+            sum.documents += u64::from(last != Some(&one.document));
+            last = Some(&one.document);
+            sum.lines += 1;
+            sum.characters += one.characters;
+            sum.cut += u64::from(one.cut);
+            *sum.found.entry(one.found.as_str()).or_default() += 1;
+        }
+    }
+    json!(sums)
+}
+
 /// By source with a file that is not UTF-8 or has places that are no text: files by encoding, and these places.
 fn encodings(settings: &DocumentsSettings, files: &[MappedFile]) -> Value {
     let mut sums: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
@@ -347,7 +397,7 @@ fn closing_sections(settings: &DocumentsSettings, files: &[MappedFile]) -> Value
     Value::Object(named.collect())
 }
 
-fn records(sums: &[(Tag, Sum)], lists: [Part; 2], output: &Path) -> Result<Vec<FileRecord>> {
+fn records(sums: &[(Tag, Sum)], lists: [Part; 3], output: &Path) -> Result<Vec<FileRecord>> {
     let parts = sums.iter().flat_map(|(_, sum)| sum.kept.iter().chain(&sum.rejected));
     let mut files: Vec<Part> = parts.cloned().collect();
     files.extend(lists);

@@ -8,8 +8,9 @@ use crate::contamination::Index;
 use crate::document::{Document, Verdict};
 use crate::error::{Error, Result};
 use crate::extract::{self, Extracted};
+use crate::filter::foreign_lines::{self, ForeignLine};
 use crate::filter::language::{self, Identify};
-use crate::filter::{self, FilterSettings};
+use crate::filter::{self, FilterSettings, ForeignLines, Limits};
 use crate::io::atomic;
 use crate::io::documents::{FileWriter, Row};
 use crate::progress::Progress;
@@ -25,10 +26,15 @@ use tongues_languages::normalise::Changes;
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
 
+/// Characters of a foreign line that are written down.
+const FOREIGN_CHARACTERS: usize = 300;
+
 /// All that judges a document by itself.
 pub(super) struct Judge<'a> {
     pub filter: &'a FilterSettings,
-    pub identify: Option<Identify<'a>>,
+    /// Of every language of the sources.
+    pub limits: &'a BTreeMap<Tag, Limits>,
+    pub identify: Identify<'a>,
     pub evaluation: &'a Index,
 }
 
@@ -37,6 +43,22 @@ pub(super) struct Judge<'a> {
 pub(super) struct Failure {
     pub place: String,
     pub cause: String,
+}
+
+/// A line in another language than its document's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Foreign {
+    /// Id of the document.
+    pub document: String,
+    /// What it was taken for.
+    pub found: Tag,
+    pub score: f32,
+    /// Whether it is not in the document any more.
+    pub cut: bool,
+    /// All its characters.
+    pub characters: u64,
+    /// Its beginning.
+    pub text: String,
 }
 
 /// What a unit holds besides its documents.
@@ -59,6 +81,9 @@ pub(super) struct UnitCard {
     /// What normalising changed.
     #[serde(default)]
     pub normalised: Changes,
+    /// Lines in other languages.
+    #[serde(default)]
+    pub foreign_lines: Vec<Foreign>,
     /// Of the whole file, in its last unit, where it is neither ASCII nor UTF-8.
     #[serde(default)]
     pub encoding: Option<String>,
@@ -269,12 +294,13 @@ impl Job<'_> {
         card: &mut UnitCard,
         chunk: usize,
     ) -> Result<()> {
-        let rows: Vec<(Row, PageText)> = if parallel {
+        let rows: Vec<(Row, PageText, Vec<Foreign>)> = if parallel {
             raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
         } else {
             raws.into_iter().map(|raw| self.row(raw, wiki)).collect()
         };
-        for (row, page) in &rows {
+        for (row, page, foreign) in &rows {
+            card.foreign_lines.extend(foreign.iter().cloned());
             let ledger = &page.ledger;
             card.templates.add(ledger);
             card.normalised += page.changes;
@@ -295,13 +321,19 @@ impl Job<'_> {
         writer.finish().map(drop)
     }
 
-    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, PageText) {
+    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, PageText, Vec<Foreign>) {
         let mut page = extract::text_of(&raw, wiki, self.file.language, self.homoglyphs);
-        let text = std::mem::take(&mut page.text);
+        let mut text = std::mem::take(&mut page.text);
         let id = match self.source.files.len() {
             1 => format!("{}:{}", self.source.name, raw.id),
             _ => format!("{}:{}:{}", self.source.name, self.indices.1, raw.id),
         };
+        let found = self.judge.foreign_lines(&text, self.file.language);
+        let cut = self.judge.filter.foreign_lines == ForeignLines::Cut && !foreign_lines::mostly(&text, &found);
+        let foreign = written(&text, &id, &found, cut);
+        if cut && !found.is_empty() {
+            text = foreign_lines::without(&text, &found);
+        }
         let extracted = Extracted {
             id,
             language: self.file.language,
@@ -314,31 +346,52 @@ impl Job<'_> {
             page_kind: page.kind,
         };
         let mut document = extracted.measured();
+        document.signals.foreign_lines = found.len() as u32;
         let reason = match self.judge.judge(&mut document) {
             Verdict::Keep => None,
             Verdict::Drop(reason) => Some(reason),
         };
-        (Row { document, reason }, page)
+        (Row { document, reason }, page, foreign)
     }
 }
 
+/// Foreign lines as they are written down.
+fn written(text: &str, document: &str, found: &[ForeignLine], cut: bool) -> Vec<Foreign> {
+    let lines: Vec<&str> = if found.is_empty() { Vec::new() } else { text.lines().collect() };
+    let one = |one: &ForeignLine| Foreign {
+        document: document.to_owned(),
+        found: one.found,
+        score: one.score,
+        cut,
+        characters: lines[one.line].chars().count() as u64,
+        text: lines[one.line].chars().take(FOREIGN_CHARACTERS).collect(),
+    };
+    found.iter().map(one).collect()
+}
+
 impl Judge<'_> {
+    /// The foreign lines of a text, where somebody is to look for them.
+    fn foreign_lines(&self, text: &str, claimed: Tag) -> Vec<ForeignLine> {
+        match self.filter.foreign_lines {
+            ForeignLines::Ignore => Vec::new(),
+            ForeignLines::Count | ForeignLines::Cut => foreign_lines::find(text, claimed, self.identify),
+        }
+    }
+
     /// The kind of page, filters, then the language, then contamination; the first that says no decides.
     fn judge(&self, document: &mut Document) -> Verdict {
         let verdict = filter::judge_kind(document.page_kind, self.filter);
         if verdict != Verdict::Keep {
             return verdict;
         }
-        let verdict = filter::judge(&document.signals, self.filter);
+        let verdict = filter::judge(&document.signals, self.filter, &self.limits[&document.language]);
         if verdict != Verdict::Keep {
             return verdict;
         }
-        if let Some(identify) = self.identify
-            && let Some((tag, score)) = language::identify(&document.text, identify)
-        {
+        if let Some((tag, score)) = language::identify(&document.text, self.identify) {
             (document.identified, document.identification_score) = (Some(tag), Some(score));
             let characters = document.signals.characters;
-            let verdict = language::judge(document.language, (tag, score), identify, characters, self.filter);
+            let verdict = language::judge(document.language, (tag, score), self.identify, characters, self.filter);
             if verdict != Verdict::Keep {
                 return verdict;
             }

@@ -16,8 +16,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use tongues_languages::Tag;
 use tongues_languages::normalise::Normaliser;
 
-/// Items converted together: large enough for all cores, small enough to be in memory three times.
+/// Items converted together, at most: large enough for all cores, small enough to be in memory three times.
 const AT_ONCE: usize = 500;
+/// Bytes of their sources, about, so that reading and converting go on side by side in small files too.
+const BYTES_AT_ONCE: usize = 1 << 19;
 
 /// A document as [`extract`] gives it; `None` fields are left out of its JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -235,12 +237,15 @@ fn hand_over(
     let mut told = 0;
     loop {
         let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), wiki: wiki.clone(), read: 0 };
-        let mut ended = false;
-        while !ended && batch.raws.len() < AT_ONCE {
+        let (mut ended, mut size) = (false, 0);
+        while !ended && batch.raws.len() < AT_ONCE && size < BYTES_AT_ONCE {
             match reader.next() {
                 Err(error) => return drop(sender.send(Err(error))),
                 Ok(None) => ended = true,
-                Ok(Some(Item::Document(raw))) => batch.raws.push(raw),
+                Ok(Some(Item::Document(raw))) => {
+                    size += raw.size();
+                    batch.raws.push(raw);
+                }
                 Ok(Some(Item::Skipped(kind))) => *batch.counts.skipped.entry(kind.to_owned()).or_default() += 1,
                 Ok(Some(Item::Failed { place, cause })) => {
                     tracing::warn!(file = %path.display(), %place, %cause, "cannot be read, left out");

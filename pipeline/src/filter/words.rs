@@ -1,6 +1,6 @@
 //! Words: as long as words of the language are, and some of them its function words.
 //!
-//! - Drops documents of [`JUDGED_WORDS`](super::limits::JUDGED_WORDS) words or more whose mean word length is out of the language's range (`short_words`,
+//! - Drops documents of [`super::limits::JUDGED_WORDS`] words or more whose mean word length is out of the language's range (`short_words`,
 //!   `long_words`), or with a smaller share of function words than its texts have (`few_function_words`).
 //! - Why: a list of names, a table of codes, text without its spaces and text of another language have words of other
 //!   lengths and no *and*, *the*, *of*.

@@ -234,6 +234,13 @@ pub struct Raw {
 }
 
 impl Raw {
+    /// Bytes of what its text is made of.
+    pub fn size(&self) -> usize {
+        match &self.body {
+            Body::Text(source) | Body::Html(source, _) | Body::Wikitext(source) => source.len(),
+        }
+    }
+
     /// A document with nothing but a text.
     fn plain(id: impl ToString, text: String) -> Raw {
         Raw { id: id.to_string(), title: None, url: None, timestamp: None, licence: None, body: Body::Text(text) }

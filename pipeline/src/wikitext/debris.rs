@@ -41,6 +41,33 @@ fn shown(c: char, plane: u32) -> char {
 
 /// Cleans the text of one paragraph, heading or item.
 pub(super) fn clean(text: &str) -> String {
+    if is_clean(text) { text.trim().to_owned() } else { cleaned(text) }
+}
+
+/// Whether a text surely has nothing to clean, told by its bytes: no quote, underscore or parenthesis, no space but single
+/// ones, none before a comma or full stop, and no byte that may begin a space, a wide parenthesis or [`HOLE`].
+fn is_clean(text: &str) -> bool {
+    const SUSPECTS: [bool; 256] = {
+        let mut suspects = [false; 256];
+        let mut i = 0;
+        while i < 256 {
+            // U+0085 and U+00A0 begin with C2, U+1680 with E1, U+2000 to U+205F with E2, U+3000 with E3, wide signs with EF.
+            let control = i < 0x20;
+            suspects[i] =
+                control || matches!(i as u8, b'\'' | b'_' | b'(' | b')' | 0xC2 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF3);
+            i += 1;
+        }
+        suspects
+    };
+    let mut last = b'x';
+    text.bytes().all(|byte| {
+        let misplaced = last == b' ' && matches!(byte, b' ' | b',' | b'.');
+        last = byte;
+        !misplaced && !SUSPECTS[byte as usize]
+    })
+}
+
+fn cleaned(text: &str) -> String {
     let plain = without_quotes_and_switches(text);
     let mut out: Vec<char> = Vec::with_capacity(plain.len());
     let mut opened: Vec<usize> = Vec::new();
@@ -175,8 +202,8 @@ fn without_quotes_and_switches(text: &str) -> String {
 pub(super) fn finish(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut breaks = 0;
-    for line in text.chars().map(|c| shown(c, HIDDEN)).collect::<String>().split('\n') {
-        let line = without_pairs(line);
+    for line in showing(text, HIDDEN).split('\n') {
+        let line = if has_pairs(line) { Cow::Owned(without_pairs(line)) } else { Cow::Borrowed(line) };
         let line = line.trim();
         if !line.is_empty() {
             if !out.is_empty() {
@@ -187,21 +214,34 @@ pub(super) fn finish(text: &str) -> String {
         }
         breaks += 1;
     }
-    out.chars().map(|c| shown(c, VERBATIM)).collect()
+    match showing(&out, VERBATIM) {
+        Cow::Borrowed(_) => out,
+        Cow::Owned(shown) => shown,
+    }
+}
+
+/// With what was hidden in this plane; its characters all begin with one byte.
+fn showing(text: &str, plane: u32) -> Cow<'_, str> {
+    if text.as_bytes().contains(&0xF3) {
+        Cow::Owned(text.chars().map(|c| shown(c, plane)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether [`without_pairs`] finds something to take out.
+fn has_pairs(line: &str) -> bool {
+    line.as_bytes().windows(2).any(|pair| pair == b"  " || is_pair(pair[0], pair[1] as char))
+}
+
+fn is_pair(last: u8, c: char) -> bool {
+    matches!((last, c), (b'{', '{' | '|') | (b'}' | b'|', '}') | (b'[', '[') | (b']', ']') | (b'<', '!'))
 }
 
 fn without_pairs(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
-        let pair = matches!(
-            (out.as_bytes().last(), c),
-            (Some(b'{'), '{' | '|')
-                | (Some(b'}' | b'|'), '}')
-                | (Some(b'['), '[')
-                | (Some(b']'), ']')
-                | (Some(b'<'), '!')
-        );
-        if pair {
+        if out.as_bytes().last().is_some_and(|last| is_pair(*last, c)) {
             out.pop();
         } else if c != ' ' || !out.ends_with(' ') {
             out.push(c);
@@ -239,6 +279,30 @@ mod tests {
                 dirty.replace("HOLE", &HOLE.to_string()).replace("Q3", &"'".repeat(3)).replace("Q5", &"'".repeat(5));
             let dirty = dirty.as_str();
             assert_eq!(clean(dirty), wanted);
+        }
+    }
+
+    /// All texts of up to `length` of these characters.
+    fn texts(alphabet: &[char], length: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..length {
+            last = last.iter().flat_map(|text| alphabet.iter().map(move |c| format!("{text}{c}"))).collect();
+            all.extend(last.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_passed_over_had_nothing_to_clean() {
+        let alphabet = ['a', 'č', ' ', ',', '.', ';', '(', ')', '\'', '_', '\t', '\u{a0}', '\u{3000}', HOLE];
+        let all = texts(&alphabet, 4);
+        assert!(all.iter().filter(|text| is_clean(text)).count() > 100);
+        for text in all {
+            assert_eq!(clean(&text), cleaned(&text), "{text:?}");
+        }
+        for text in texts(&['a', 'č', ' ', '{', '|', '}', '[', ']', '<', '!'], 4) {
+            assert_eq!(has_pairs(&text), without_pairs(&text) != text, "{text:?}");
         }
     }
 

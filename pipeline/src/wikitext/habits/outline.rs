@@ -40,7 +40,7 @@ impl Outline {
         let mut open: Vec<(bool, usize)> = Vec::new();
         let (mut at, mut line_start) = (0, true);
         let mut unclosed = Vec::new();
-        while let Some(found) = source[at..].find(['<', '{', '}', '|', '\n']) {
+        while let Some(found) = source.as_bytes()[at..].iter().position(|byte| is_mark(*byte)) {
             let (before, rest) = source[at..].split_at(found);
             outline.text.push_str(before);
             line_start = line_start && before.trim_matches([' ', ':', '*', '#']).is_empty();
@@ -99,7 +99,24 @@ pub(super) fn heading(line: &str) -> Option<(usize, &str)> {
 }
 
 pub(super) fn letters(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.bytes().filter(u8::is_ascii_alphabetic).count();
+    }
     text.chars().filter(|c| c.is_alphabetic()).count()
+}
+
+/// Whether something of an outline may begin or end at this byte.
+fn is_mark(byte: u8) -> bool {
+    const MARKS: [bool; 256] = {
+        let mut marks = [false; 256];
+        let mut i = 0;
+        while i < 5 {
+            marks[b"<{}|\n"[i] as usize] = true;
+            i += 1;
+        }
+        marks
+    };
+    MARKS[byte as usize]
 }
 
 /// Bytes of a comment or of an element to leave out at the beginning of `rest`. `unclosed` are elements whose end tag

@@ -5,6 +5,7 @@
 //! it. A multinomial logistic regression over the words themselves needs no more than the few thousand that tell
 //! most (Zampieri et al., VarDial 2014–: linear models over n-grams lead in telling near languages apart).
 
+use crate::scorer::softmax;
 use crate::tag::Tag;
 
 /// First bytes of the file.
@@ -291,14 +292,6 @@ fn fit(kept: &[u32], lines: &[Vec<u32>], members: &[usize], count: usize, settin
         }
     }
     weights
-}
-
-fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
-    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
-    let sum: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= sum);
-    scores
 }
 
 #[cfg(test)]

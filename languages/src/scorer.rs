@@ -215,7 +215,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a[rest..].iter().zip(&b[rest..]).map(|(x, y)| x * y).sum::<f32>()
 }
 
-fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
+/// Probabilities of scores.
+pub(crate) fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
     let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|score| *score = (*score - most).exp());
     let sum: f32 = scores.iter().sum();

@@ -11,10 +11,10 @@ use crate::precision::Precision;
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// Logits held at once, in numbers: 8 MiB of f32, so that they stay in the last-level cache between the products that
-/// make and use them; fewer would have the weight's gradient read and written more often. Few in tests, so that the
-/// small ones go through several chunks too.
-const CHUNK: usize = if cfg!(test) { 1 << 5 } else { 1 << 21 };
+/// Logits held at once, in numbers: 16 MiB of f32, so that they stay in the last-level cache between the products that
+/// make and use them; fewer would have the weight's gradient read and written more often, and its product too short to be
+/// made of seven. Few in tests, so that the small ones go through several chunks too.
+const CHUNK: usize = if cfg!(test) { 1 << 5 } else { 1 << 22 };
 
 /// Numbers between the rows of logits, so that the logits of a piece don't all fall into the same few sets of the caches
 /// where the vocabulary's size is a power of two.
@@ -108,15 +108,17 @@ fn by_row(
     all
 }
 
-/// Logits of as many of `rows` as are held at once, in numbers.
-fn numbers_at_once(rows: usize, vocabulary: usize) -> usize {
-    (CHUNK / vocabulary).clamp(1, rows.max(1)) * (vocabulary + APART)
+/// As many of `rows` as have their logits held at once.
+fn rows_at_once(rows: usize, vocabulary: usize) -> usize {
+    (CHUNK / vocabulary).clamp(1, rows.max(1))
 }
 
 /// Numbers held beside the gradients in a forward pass that makes them: the logits held at once, and the prepared head by
 /// rows and by columns, counted as f32 (in bf16 they are half as large).
 pub(crate) fn held(rows: usize, vocabulary: usize, width: usize) -> usize {
-    numbers_at_once(rows, vocabulary) + 2 * prepared_numbers(vocabulary * width)
+    let at_once = rows_at_once(rows, vocabulary);
+    let prepared = prepared_numbers(width, vocabulary, at_once) + prepared_numbers(vocabulary, width, at_once);
+    at_once * (vocabulary + APART) + prepared
 }
 
 /// Hands the logits of a few rows at a time to `work`, each row with [`APART`] numbers behind it, with the range of these
@@ -130,10 +132,9 @@ fn chunks(
     mut work: impl FnMut(&mut [f32], std::ops::Range<usize>),
 ) {
     let vocabulary = weight.len() / width;
-    let mut logits = zeros(numbers_at_once(targets.len(), vocabulary));
-    let stride = vocabulary + APART;
-    let rows_at_once = logits.len() / stride;
-    let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), precision);
+    let (stride, rows_at_once) = (vocabulary + APART, rows_at_once(targets.len(), vocabulary));
+    let mut logits = zeros(rows_at_once * stride);
+    let prepared = Prepared::new(Matrix::new(weight, vocabulary).transposed(), rows_at_once, precision);
     for start in (0..targets.len()).step_by(rows_at_once) {
         let chunk = start..(start + rows_at_once).min(targets.len());
         let logits = &mut logits[..chunk.len() * stride];
@@ -200,7 +201,8 @@ impl CrossEntropy {
         let [of_hidden, of_weight, of_bias] = to;
         let width = hidden.len() / self.targets.len();
         let vocabulary = weight.len() / width;
-        let prepared = Prepared::new(Matrix::new(weight, vocabulary), self.precision);
+        let at_once = rows_at_once(self.targets.len(), vocabulary);
+        let prepared = Prepared::new(Matrix::new(weight, vocabulary), at_once, self.precision);
         let mut total = 0.0;
         chunks(hidden, (weight, bias), width, &self.targets, self.precision, |logits, chunk| {
             let rows = logits.par_chunks_mut(vocabulary + APART).zip(&self.targets[chunk.clone()]);

@@ -206,10 +206,12 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// A copy of `right`, where that helps.
-    pub fn new(right: Matrix<'a>, precision: Precision) -> Prepared<'a> {
+    /// A copy of `right`, where that helps, for left factors of about so many rows.
+    pub fn new(right: Matrix<'a>, rows: usize, precision: Precision) -> Prepared<'a> {
         #[cfg(target_arch = "x86_64")]
-        let ready = avx512::ready(right, precision);
+        let ready = avx512::ready(right, rows, precision);
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = rows;
         Prepared {
             right,
             precision,
@@ -219,13 +221,14 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Numbers of f32 that a [`Prepared`] factor of so many holds, up to the filling of its last panel.
-pub(crate) fn prepared_numbers(numbers: usize) -> usize {
+/// Numbers of f32 that a [`Prepared`] factor (K, N) for left ones of about so many rows holds, up to the filling of its
+/// last panel.
+pub(crate) fn prepared_numbers(k: usize, n: usize, rows: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     if avx512::has_f32() {
-        return numbers;
+        return avx512::ready_numbers(k, n, rows);
     }
-    let _ = numbers;
+    let _ = (k, n, rows);
     0
 }
 
@@ -235,7 +238,14 @@ pub(crate) fn multiply_prepared(out: &mut MatrixMut, left: Matrix, right: &Prepa
     assert_eq!((out.rows, out.columns, right.right.rows), sizes, "shapes of a product");
     #[cfg(target_arch = "x86_64")]
     if let Some(ready) = &right.ready {
-        return avx512::multiply_ready(out, left, ready, old, right.precision);
+        // An odd row is one too many for a factor that was prepared for pairs of them.
+        let whole = left.rows - left.rows % ready.rows_together();
+        avx512::multiply_ready(&mut out.rows(0..whole), left.rows(0..whole), ready, old, right.precision);
+        let rest = whole..left.rows;
+        return match rest.is_empty() {
+            true => (),
+            false => multiply_in(&mut out.rows(rest.clone()), left.rows(rest), right.right, old, right.precision),
+        };
     }
     multiply_in(out, left, right.right, old, right.precision);
 }
@@ -334,6 +344,18 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_row_of_a_factor_prepared_for_pairs_is_multiplied() {
+        let (m, n, k) = (513, 512, 512);
+        let (a, b) = (Key::new(1).normals(m * k, 1.0), Key::new(2).normals(k * n, 1.0));
+        let (left, right) = (Matrix::new(&a, m), Matrix::new(&b, k));
+        let (mut found, mut expected) = (vec![1f32; m * n], vec![1f32; m * n]);
+        let prepared = Prepared::new(right, 512, Precision::F32);
+        multiply_prepared(&mut MatrixMut::new(&mut found, m), left, &prepared, Old::Add);
+        by_gemm(&mut MatrixMut::new(&mut expected, m), left, right, 1.0, Old::Add, Threads::All);
+        assert!(found.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-3));
+    }
+
+    #[test]
     fn a_prepared_factor_gives_the_same_up_to_the_order_of_sums() {
         for (precision, (m, n, k)) in [Precision::F32, Precision::Bf16]
             .into_iter()
@@ -342,7 +364,7 @@ mod tests {
             let (a, b) = (Key::new(1).normals(m * k, 1.0), Key::new(2).normals(k * n, 1.0));
             let left = Matrix::new(&a, m);
             for right in [Matrix::new(&b, k), Matrix::new(&b, n).transposed()] {
-                let prepared = Prepared::new(right, precision);
+                let prepared = Prepared::new(right, m, precision);
                 let product = |prepared: Option<&Prepared>, old| {
                     let mut values = vec![1f32; m * n];
                     let out = &mut MatrixMut::new(&mut values, m);

@@ -7,6 +7,7 @@ mod kernel;
 mod number;
 mod pack;
 mod panels;
+mod strassen;
 
 use super::{Matrix, MatrixMut, Old, Threads};
 use crate::precision::Precision;
@@ -40,18 +41,26 @@ pub fn multiply_bf16(out: &mut MatrixMut, left: Matrix, right: Matrix, old: Old)
     unsafe { blocks::multiply::<Bf16>(out, left, right, 1.0, old, Threads::All) }
 }
 
-/// A right factor packed for many products in this precision; none where the processor lacks the instructions.
-pub fn ready(right: Matrix, precision: Precision) -> Option<Ready> {
+/// A right factor packed for many products in this precision, with left ones of about so many rows; none where the
+/// processor lacks the instructions.
+pub fn ready(right: Matrix, rows: usize, precision: Precision) -> Option<Ready> {
     // SAFETY: the processor has the instructions.
     unsafe {
         match precision {
-            Precision::F32 => has_f32().then(|| Ready::new::<F32>(right)),
-            Precision::Bf16 => has_bf16().then(|| Ready::new::<Bf16>(right)),
+            Precision::F32 => has_f32().then(|| Ready::new::<F32>(right, rows)),
+            Precision::Bf16 => has_bf16().then(|| Ready::new::<Bf16>(right, rows)),
         }
     }
 }
 
-/// `out = left · right`, or that added to `out`, on all threads; `right` was made in this precision.
+/// Numbers of f32 that [`ready`] makes of a right factor (K, N) for left ones of about so many rows.
+pub fn ready_numbers(k: usize, n: usize, rows: usize) -> usize {
+    let scheme = strassen::scheme::<F32>(rows.next_multiple_of(2), n, k, true);
+    k * n * scheme.products.len() / scheme.parts.pow(2)
+}
+
+/// `out = left · right`, or that added to `out`, on all threads; `right` was made in this precision, and `left` has whole
+/// [`Ready::rows_together`].
 pub fn multiply_ready(out: &mut MatrixMut, left: Matrix, right: &Ready, old: Old, precision: Precision) {
     // SAFETY: what is ready was made by instructions that the processor has.
     unsafe {

@@ -2,7 +2,8 @@
 
 use super::kernel::Line;
 use super::number::{Number, TILE};
-use super::pack;
+use super::pack::{self, Places, Source};
+use super::strassen::{self, MOST, Scheme};
 use crate::nn::product::Matrix;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -16,46 +17,106 @@ const FEW: usize = 3 << 18;
 /// Numbers of k that are packed by one task, where those of one k lie side by side.
 const STRIP: usize = 32;
 
-/// A factor as a matrix of k columns, so the right one transposed.
+/// A whole factor as a matrix of k columns, so the right one transposed.
 #[derive(Clone, Copy)]
-pub(super) enum Factor<'a> {
-    Left(Matrix<'a>),
-    /// A left one that the kernel reads as it is.
-    Direct(Matrix<'a>),
+pub(super) enum Side<'a> {
+    /// The left one, and whether the kernel may read it as it is.
+    Left(Matrix<'a>, bool),
     Right(Matrix<'a>),
     Ready(&'a Ready),
 }
 
+/// What the products of a scheme multiply of a factor over one block of k, each of so many rows and k.
+#[derive(Clone, Copy)]
+pub(super) enum Factor<'a> {
+    /// Packed; of the left factor those that are no sum are not where the kernel may read it as it is.
+    Fresh { source: Source<'a>, direct: bool, scheme: Scheme },
+    /// A right one that was packed before.
+    Ready { lines: &'a [Lines], columns: usize, k: usize },
+}
+
 /// A right factor packed once for many products.
 pub struct Ready {
-    /// By block of k.
-    lines: Vec<Vec<MaybeUninit<Line>>>,
-    /// Numbers of k in a block.
-    of_a_block: usize,
+    /// By block of k, then by product of the scheme.
+    lines: Vec<Vec<Lines>>,
+    pub(super) scheme: Scheme,
     pub columns: usize,
 }
 
 impl Ready {
-    /// Packs it, on all threads.
+    /// Packs it for products with left factors of about so many rows, on all threads.
     ///
     /// # Safety
     /// The processor has the number's instructions.
-    pub(super) unsafe fn new<N: Number>(right: Matrix) -> Ready {
-        let (columns, factor) = (right.columns, Factor::Right(right.transposed()));
-        let pack = |k: Range<usize>| {
-            let mut lines = room(factor.lines::<N>(columns, k.len()));
-            let passing = passes(lines.len());
+    pub(super) unsafe fn new<N: Number>(right: Matrix, rows: usize) -> Ready {
+        // SAFETY: the caller's word.
+        unsafe {
+            Ready::by_scheme::<N>(
+                right,
+                strassen::scheme::<N>(rows.next_multiple_of(2), right.columns, right.rows, true),
+            )
+        }
+    }
+
+    /// Packs it for the products of a scheme, on all threads.
+    ///
+    /// # Safety
+    /// The processor has the number's instructions.
+    pub(super) unsafe fn by_scheme<N: Number>(right: Matrix, scheme: Scheme) -> Ready {
+        let whole = Side::Right(right.transposed());
+        let pack = |block: (usize, Range<usize>)| {
+            let factor = whole.factor(scheme, block);
+            let mut lines = factor.room::<N>(factor.rows());
+            let passing = passes(lines.iter().map(Vec::len).sum());
             // SAFETY: the caller's word.
-            let task = |part: Part| unsafe { factor.pack::<N>(part.lines, part.rows, part.k, passing) };
-            factor.panels::<N>(&mut lines, &k).into_par_iter().for_each(task);
+            let task = |mut part: Part| unsafe { factor.pack::<N>(&mut part.places, part.rows, part.k, passing) };
+            factor.panels::<N>(&mut lines).into_par_iter().for_each(task);
             lines
         };
-        let lines = blocks::<N>(right.rows).map(pack).collect();
-        Ready { lines, of_a_block: of_a_block::<N>(right.rows), columns }
+        Ready { lines: blocks::<N>(right.rows).enumerate().map(pack).collect(), scheme, columns: right.columns }
+    }
+
+    /// Left factors have a multiple of so many rows.
+    pub fn rows_together(&self) -> usize {
+        self.scheme.parts
     }
 }
 
-/// Some rows of a factor over one block of k, as the kernel reads them.
+impl<'a> Side<'a> {
+    /// A left factor of a product of so many columns. f32 are read as they are where those of a row lie side by side, and
+    /// where they are read so few times that packing them would take longer than stepping from row to row of the memory.
+    pub fn left<N: Number>(x: Matrix<'a>, columns: usize) -> Side<'a> {
+        Side::Left(x, N::DEPTH == 1 && (x.strides.1 == 1 || x.columns * columns <= FEW))
+    }
+
+    pub fn rows(&self) -> usize {
+        match self {
+            Side::Left(x, _) | Side::Right(x) => x.rows,
+            Side::Ready(ready) => ready.columns,
+        }
+    }
+
+    /// What a scheme takes of it over one block of k, which has a number.
+    pub fn factor(&self, scheme: Scheme, (block, k): (usize, Range<usize>)) -> Factor<'a> {
+        let fresh = |x: Matrix<'a>, left, direct| {
+            let (rows, length) = (x.rows / scheme.parts, k.len() / scheme.parts);
+            let cut = scheme.parts > 1;
+            let quadrants = cut.then(|| (x.strides.0 * rows as isize, x.strides.1 * length as isize));
+            let x = x.rows(0..rows).columns(k.start..k.start + length);
+            Factor::Fresh { source: Source { x, quadrants, left }, direct, scheme }
+        };
+        match *self {
+            Side::Left(x, direct) => fresh(x, true, direct),
+            Side::Right(x) => fresh(x, false, false),
+            Side::Ready(ready) => {
+                let (columns, k) = (ready.columns / scheme.parts, k.len() / scheme.parts);
+                Factor::Ready { lines: &ready.lines[block], columns, k }
+            }
+        }
+    }
+}
+
+/// Some rows of a factor as the kernel reads them.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes {
     pub first: *const i32,
@@ -82,112 +143,148 @@ impl Lanes {
 // SAFETY: it leads to what nobody writes while it is in use.
 unsafe impl Sync for Lanes {}
 
-impl<'a> Factor<'a> {
-    /// A left factor of a product of so many columns. f32 are read as they are where those of a row lie side by side, and
-    /// where they are read so few times that packing them would take longer than stepping from row to row of the memory.
-    pub fn left<N: Number>(x: Matrix<'a>, columns: usize) -> Factor<'a> {
-        let direct = x.strides.1 == 1 || x.columns * columns <= FEW;
-        if N::DEPTH == 1 && direct { Factor::Direct(x) } else { Factor::Left(x) }
-    }
-
+impl Factor<'_> {
     pub fn rows(&self) -> usize {
         match self {
-            Factor::Left(x) | Factor::Direct(x) | Factor::Right(x) => x.rows,
-            Factor::Ready(ready) => ready.columns,
+            Factor::Fresh { source, .. } => source.x.rows,
+            Factor::Ready { columns, .. } => *columns,
+        }
+    }
+
+    /// Numbers along k.
+    fn k(&self) -> usize {
+        match self {
+            Factor::Fresh { source, .. } => source.x.columns,
+            Factor::Ready { k, .. } => *k,
+        }
+    }
+
+    /// Lanes along k.
+    pub fn steps<N: Number>(&self) -> usize {
+        self.k().div_ceil(N::DEPTH)
+    }
+
+    /// Rows that lie together in a panel.
+    pub fn panel(&self) -> usize {
+        match self {
+            Factor::Fresh { source: Source { left: true, .. }, .. } => pack::LEFT_PANEL,
+            _ => pack::PANEL,
         }
     }
 
     /// The rows of each task: an even number of parts, equal but for one unit, so that two threads end together; a right
-    /// factor's unit is a vector or a panel.
-    pub fn tasks(&self) -> Vec<Range<usize>> {
+    /// factor's unit is a vector or a panel. Where rows are cut into `parts`, a task has its rows in each of them.
+    pub fn tasks(&self, parts: usize) -> Vec<Range<usize>> {
         let rows = self.rows();
         let unit = match self {
-            Factor::Left(_) | Factor::Direct(_) => 1,
-            Factor::Right(_) => 16,
-            Factor::Ready(_) => pack::PANEL,
+            Factor::Fresh { source, .. } if source.left => 1,
+            Factor::Fresh { .. } => 16,
+            Factor::Ready { .. } => pack::PANEL,
         };
-        let (units, parts) = (rows.div_ceil(unit), rows.div_ceil(ROWS).next_multiple_of(2));
+        let (units, parts) = (rows.div_ceil(unit), rows.div_ceil(ROWS / parts).next_multiple_of(2));
         let start = |part: usize| (units * part / parts * unit).min(rows);
         (0..parts).map(|part| start(part)..start(part + 1)).filter(|rows| !rows.is_empty()).collect()
     }
 
-    /// Whether the kernel reads it without packing, or after it was packed before.
-    pub fn is_ready(&self) -> bool {
-        matches!(self, Factor::Direct(_) | Factor::Ready(_))
-    }
-
-    /// Lines that so many rows fill.
-    pub fn lines<N: Number>(&self, rows: usize, k: usize) -> usize {
+    /// Whether a product's rows are packed: not where the kernel reads them as they are, and not again.
+    fn is_packed(&self, product: usize) -> bool {
         match self {
-            _ if self.is_ready() => 0,
-            Factor::Left(x) if x.strides.1 == 1 => rows * pack::lines_of_a_row::<N>(k),
-            _ => pack::vectors(rows) * k.div_ceil(N::DEPTH),
+            Factor::Fresh { source, direct, scheme } => match scheme.products.get(product) {
+                Some(product) => !direct || product.factor(source.left).second.is_some(),
+                None => false,
+            },
+            Factor::Ready { .. } => false,
         }
     }
 
-    /// These rows over these k, packed into `lines` where they have to be; past the caches where `passing` says so.
+    /// Whether the lanes of a row lie side by side when they are packed.
+    fn is_by_row(&self) -> bool {
+        matches!(self, Factor::Fresh { source, .. } if source.left && source.x.strides.1 == 1)
+    }
+
+    /// Lines that so many rows and k of each product fill.
+    fn lines<N: Number>(&self, rows: usize, k: usize) -> [usize; MOST] {
+        let lines = match self.is_by_row() {
+            true => rows * pack::lines_of_a_row::<N>(k),
+            false => pack::vectors(rows) * k.div_ceil(N::DEPTH),
+        };
+        std::array::from_fn(|product| if self.is_packed(product) { lines } else { 0 })
+    }
+
+    /// Lines for so many rows, by product; nobody has written them yet.
+    pub fn room<N: Number>(&self, rows: usize) -> Vec<Lines> {
+        self.lines::<N>(rows, self.k()).map(room).into()
+    }
+
+    /// These rows over these k, packed into `places` where they have to be; past the caches where `passing` says so.
     ///
     /// # Safety
     /// The processor has the number's instructions.
-    pub unsafe fn pack<N: Number>(
-        &self,
-        lines: &mut [MaybeUninit<Line>],
-        rows: Range<usize>,
-        k: Range<usize>,
-        passing: bool,
-    ) {
+    pub unsafe fn pack<N: Number>(&self, places: &mut Places, rows: Range<usize>, k: Range<usize>, passing: bool) {
+        let Factor::Fresh { source, .. } = *self else { return };
+        if places.iter().all(|lines| lines.is_empty()) {
+            return;
+        }
         // SAFETY: the caller's word.
         unsafe {
-            match self {
-                Factor::Direct(_) | Factor::Ready(_) => {}
-                Factor::Left(x) if x.strides.1 == 1 => N::by_row(lines, *x, rows, k),
-                Factor::Left(x) => N::by_panel(lines, *x, rows, k, pack::LEFT_PANEL, passing),
-                Factor::Right(x) => N::by_panel(lines, *x, rows, k, pack::PANEL, passing),
+            match self.is_by_row() {
+                true => N::by_row(places, source, rows, k),
+                false => N::by_panel(places, source, rows, k, self.panel(), passing),
             }
         }
     }
 
-    /// What the kernel reads of these rows and k, which were packed into `lines` where they had to be.
-    pub fn lanes<N: Number>(&self, lines: &[MaybeUninit<Line>], rows: &Range<usize>, k: &Range<usize>) -> Lanes {
-        assert!(rows.end <= self.rows() && lines.len() >= self.lines::<N>(rows.len(), k.len()));
-        let first = lines.as_ptr().cast();
+    /// As [`Factor::pack`], over all k, into what [`Factor::room`] gave for so many rows or more.
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn pack_rows<N: Number>(&self, room: &mut [Lines], rows: Range<usize>) {
+        let (lines, mut rest) = (self.lines::<N>(rows.len(), self.k()), room.iter_mut());
+        let mut places: Places = lines.map(|lines| &mut rest.next().expect("a place for each product")[..lines]);
+        // SAFETY: the caller's word.
+        unsafe { self.pack::<N>(&mut places, rows, 0..self.k(), false) }
+    }
+
+    /// What the kernel reads of these rows for a product; they were packed into `lines` where they had to be.
+    pub fn lanes<N: Number>(&self, product: usize, room: &[Lines], rows: &Range<usize>) -> Lanes {
         match self {
-            Factor::Direct(x) => {
-                assert!(k.end <= x.columns);
-                let (row, lane) = x.strides;
-                let first = x.pointer.wrapping_offset(row * rows.start as isize + lane * k.start as isize);
+            Factor::Ready { lines, k, .. } => {
+                assert!(rows.start.is_multiple_of(pack::PANEL), "whole panels");
+                let before = pack::vectors(rows.start) * k.div_ceil(N::DEPTH);
+                Lanes { first: lines[product][before..].as_ptr().cast(), row_stride: 1, lane_stride: None }
+            }
+            Factor::Fresh { source, scheme, .. } if !self.is_packed(product) => {
+                let ((row, lane), (down, across)) = (source.x.strides, source.quadrants.unwrap_or((0, 0)));
+                let (lower, right) = scheme.products[product].factor(true).first;
+                let first = source.x.pointer.wrapping_offset(down * lower as isize + across * right as isize);
+                let first = first.wrapping_offset(row * rows.start as isize);
                 Lanes { first: first.cast(), row_stride: row as usize, lane_stride: Some(lane as usize) }
             }
-            Factor::Left(x) if x.strides.1 == 1 => {
-                Lanes { first, row_stride: 16 * pack::lines_of_a_row::<N>(k.len()), lane_stride: Some(1) }
-            }
-            Factor::Left(_) | Factor::Right(_) => Lanes { first, row_stride: 1, lane_stride: None },
-            Factor::Ready(ready) => {
-                assert!(rows.start.is_multiple_of(pack::PANEL), "whole panels");
-                let before = pack::vectors(rows.start) * k.len().div_ceil(N::DEPTH);
-                let first = ready.lines[k.start / ready.of_a_block][before..].as_ptr().cast();
-                Lanes { first, row_stride: 1, lane_stride: None }
+            Factor::Fresh { .. } => {
+                assert!(room[product].len() >= self.lines::<N>(rows.len(), self.k())[product], "packed lines");
+                let first = room[product].as_ptr().cast();
+                match self.is_by_row() {
+                    true => {
+                        let row_stride = 16 * pack::lines_of_a_row::<N>(self.k());
+                        Lanes { first, row_stride, lane_stride: Some(1) }
+                    }
+                    false => Lanes { first, row_stride: 1, lane_stride: None },
+                }
             }
         }
     }
 
-    /// All rows over one block of k, as tasks that each pack some k of a panel into its part of `lines`, in the order in
-    /// which the numbers lie in memory.
-    pub fn panels<'l, N: Number>(&self, lines: &'l mut [MaybeUninit<Line>], k: &Range<usize>) -> Vec<Part<'l>> {
-        let (mut rest, mut tasks) = (lines, Vec::new());
-        let (matrix, panel) = match self {
-            Factor::Left(x) => (x, pack::LEFT_PANEL),
-            Factor::Right(x) => (x, pack::PANEL),
-            Factor::Direct(_) | Factor::Ready(_) => return tasks,
-        };
-        let depth = if matrix.strides.1 == 1 { k.len().max(1) } else { STRIP };
-        for rows in parts(matrix.rows, panel) {
-            let (mut lines, others) = rest.split_at_mut(self.lines::<N>(rows.len(), k.len()));
-            rest = others;
-            for some in parts(k.len(), depth) {
-                let (first, others) = lines.split_at_mut(self.lines::<N>(rows.len(), some.len()));
-                lines = others;
-                tasks.push(Part { lines: first, rows: rows.clone(), k: k.start + some.start..k.start + some.end });
+    /// All rows, as tasks that each pack some k of a panel into their parts of `room`, in the order in which the numbers lie
+    /// in memory.
+    pub fn panels<'l, N: Number>(&self, room: &'l mut [Lines]) -> Vec<Part<'l>> {
+        let Factor::Fresh { source: Source { x, .. }, .. } = self else { return Vec::new() };
+        let (mut rest, mut tasks) = (places(room), Vec::new());
+        let depth = if x.strides.1 == 1 { x.columns.max(1) } else { STRIP };
+        for rows in parts(0..x.rows, self.panel()) {
+            let mut panel = taken(&mut rest, self.lines::<N>(rows.len(), x.columns));
+            for k in parts(0..x.columns, depth) {
+                let places = taken(&mut panel, self.lines::<N>(rows.len(), k.len()));
+                tasks.push(Part { places, rows: rows.clone(), k });
             }
         }
         tasks.sort_by_key(|part| part.k.start);
@@ -195,20 +292,38 @@ impl<'a> Factor<'a> {
     }
 }
 
+/// The lines of each product, as far as there are any.
+fn places(room: &mut [Lines]) -> Places<'_> {
+    let mut room = room.iter_mut();
+    std::array::from_fn(|_| room.next().map(Vec::as_mut_slice).unwrap_or_default())
+}
+
+/// So many lines from the front of each.
+fn taken<'l>(places: &mut Places<'l>, lines: [usize; MOST]) -> Places<'l> {
+    std::array::from_fn(|product| {
+        let (first, rest) = std::mem::take(&mut places[product]).split_at_mut(lines[product]);
+        places[product] = rest;
+        first
+    })
+}
+
 /// Some rows and k of a factor, and where they go.
 pub(super) struct Part<'l> {
-    pub lines: &'l mut [MaybeUninit<Line>],
+    pub places: Places<'l>,
     pub rows: Range<usize>,
     pub k: Range<usize>,
 }
 
+/// Lines that a factor is packed into.
+pub(super) type Lines = Vec<MaybeUninit<Line>>;
+
 /// Blocks of k, about equally long; no k at all are an empty one, whose product is 0.
 pub(super) fn blocks<N: Number>(k: usize) -> impl Iterator<Item = Range<usize>> {
-    parts(k, of_a_block::<N>(k)).chain((k == 0).then_some(0..0))
+    parts(0..k, of_a_block::<N>(k)).chain((k == 0).then_some(0..0))
 }
 
 /// Numbers of k in a block, at most.
-pub(super) fn of_a_block<N: Number>(k: usize) -> usize {
+fn of_a_block<N: Number>(k: usize) -> usize {
     k.div_ceil(k.div_ceil(N::BLOCK).max(1)).max(1).next_multiple_of(TILE * N::DEPTH)
 }
 
@@ -219,7 +334,7 @@ pub(super) fn passes(lines: usize) -> bool {
 }
 
 /// Lines that nobody has written yet.
-pub(super) fn room(lines: usize) -> Vec<MaybeUninit<Line>> {
+fn room(lines: usize) -> Lines {
     let mut room = Vec::with_capacity(lines);
     // SAFETY: they may stay unwritten, as their type says.
     unsafe { room.set_len(lines) };
@@ -227,6 +342,7 @@ pub(super) fn room(lines: usize) -> Vec<MaybeUninit<Line>> {
 }
 
 /// Ranges of `part`, the last one shorter.
-pub(super) fn parts(whole: usize, part: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..whole).step_by(part).map(move |start| start..(start + part).min(whole))
+pub(super) fn parts(whole: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = whole.end;
+    whole.step_by(part).map(move |start| start..(start + part).min(end))
 }

@@ -31,14 +31,30 @@ pub(super) struct Call {
     pub right: *const Line,
     /// Lines that a call soon after will read, asked for one in each step.
     pub ahead: *const Line,
-    /// First element of the result.
-    pub out: *mut f32,
-    /// Numbers from one row of the result to the next.
+    /// Where the product goes.
+    pub out: Target,
+    /// Where it goes as well.
+    pub second: Option<Target>,
+    /// Numbers from one row of a result to the next.
     pub out_stride: usize,
+}
+
+/// Where a product goes.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    /// First element of the result.
+    pub first: *mut f32,
     /// What the product is multiplied by.
     pub scale: f32,
     /// Whether it is added to what is there.
     pub add: bool,
+}
+
+impl Target {
+    /// The same some numbers further on.
+    pub fn at(self, numbers: usize) -> Target {
+        Target { first: self.first.wrapping_add(numbers), ..self }
+    }
 }
 
 /// Multiplies `rows` (1 to [`ROWS`]) rows by `columns` (1 to 16 · [`VECTORS`]) columns.
@@ -77,12 +93,25 @@ pub(super) unsafe fn tile<N: Number, const R: usize, const V: usize>(call: Call,
             right = right.add(V);
             lane += call.lane_stride;
         }
-        let scale = _mm512_set1_ps(call.scale);
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (vector, sum) in sums.into_iter().enumerate() {
-                let place = call.out.add(row * call.out_stride + 16 * vector);
+        write(&sums, call.out, call.out_stride, last);
+        if let Some(second) = call.second {
+            write(&sums, second, call.out_stride, last);
+        }
+    }
+}
+
+/// # Safety
+/// As [`multiply`].
+#[inline(always)]
+unsafe fn write<const R: usize, const V: usize>(sums: &[[__m512; V]; R], to: Target, stride: usize, last: __mmask16) {
+    // SAFETY: the caller's word; a mask keeps the last vector to the columns that exist.
+    unsafe {
+        let scale = _mm512_set1_ps(to.scale);
+        for (row, sums) in sums.iter().enumerate() {
+            for (vector, &sum) in sums.iter().enumerate() {
+                let place = to.first.add(row * stride + 16 * vector);
                 let mask = if vector + 1 == V { last } else { __mmask16::MAX };
-                let sum = if call.add {
+                let sum = if to.add {
                     _mm512_fmadd_ps(sum, scale, _mm512_maskz_loadu_ps(mask, place))
                 } else {
                     _mm512_mul_ps(sum, scale)

@@ -2,11 +2,9 @@
 //!
 //! Bodies that are the same for all numbers are compiled into functions of each, which carry the instructions it needs.
 
-use super::kernel::{self, Call, Line};
-use super::pack;
-use crate::nn::product::Matrix;
+use super::kernel::{self, Call};
+use super::pack::{self, Places, Source};
 use std::arch::x86_64::*;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Rows of a tile, and its lanes.
@@ -49,15 +47,15 @@ pub(super) trait Number {
     ///
     /// # Safety
     /// As there.
-    unsafe fn by_row(lines: &mut [MaybeUninit<Line>], x: Matrix, rows: Range<usize>, k: Range<usize>);
+    unsafe fn by_row(places: &mut Places, source: Source, rows: Range<usize>, k: Range<usize>);
 
     /// As [`pack::by_panel`], past the caches where `passing` says so.
     ///
     /// # Safety
     /// As there.
     unsafe fn by_panel(
-        lines: &mut [MaybeUninit<Line>],
-        x: Matrix,
+        places: &mut Places,
+        source: Source,
         rows: Range<usize>,
         k: Range<usize>,
         width: usize,
@@ -87,15 +85,20 @@ macro_rules! compiled_with {
         };
 
         #[target_feature(enable = $features)]
-        unsafe fn by_row(lines: &mut [MaybeUninit<Line>], x: Matrix, rows: Range<usize>, k: Range<usize>) {
+        unsafe fn by_row(places: &mut Places, source: Source, rows: Range<usize>, k: Range<usize>) {
             // SAFETY: the caller's word.
-            unsafe { pack::by_row::<Self>(lines, x, rows, k) }
+            unsafe {
+                match Self::DEPTH == 1 && source.quadrants.is_some() {
+                    true => pack::by_row::<Self, true>(places, source, rows, k),
+                    false => pack::by_row::<Self, false>(places, source, rows, k),
+                }
+            }
         }
 
         #[target_feature(enable = $features)]
         unsafe fn by_panel(
-            lines: &mut [MaybeUninit<Line>],
-            x: Matrix,
+            places: &mut Places,
+            source: Source,
             rows: Range<usize>,
             k: Range<usize>,
             width: usize,
@@ -103,9 +106,11 @@ macro_rules! compiled_with {
         ) {
             // SAFETY: the caller's word.
             unsafe {
-                match passing {
-                    true => pack::by_panel::<Self, true>(lines, x, rows, k, width),
-                    false => pack::by_panel::<Self, false>(lines, x, rows, k, width),
+                match (passing, Self::DEPTH == 1 && source.quadrants.is_some()) {
+                    (true, true) => pack::by_panel::<Self, true, true>(places, source, rows, k, width),
+                    (true, false) => pack::by_panel::<Self, true, false>(places, source, rows, k, width),
+                    (false, true) => pack::by_panel::<Self, false, true>(places, source, rows, k, width),
+                    (false, false) => pack::by_panel::<Self, false, false>(places, source, rows, k, width),
                 }
             }
         }

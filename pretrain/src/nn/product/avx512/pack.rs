@@ -5,10 +5,25 @@
 
 use super::kernel::{Line, ROWS, VECTORS, first_lanes};
 use super::number::{Number, TILE, Tile};
+use super::strassen::{self, MOST, Sum};
 use crate::nn::product::Matrix;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+
+/// What the products of a scheme multiply of a factor: sums of its quadrants, all of the same rows and k.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The first quadrant, or the whole factor where there are no others.
+    pub x: Matrix<'a>,
+    /// Numbers from the first quadrant to the one below it, and to the one beside it; none where a factor isn't cut.
+    pub quadrants: Option<(isize, isize)>,
+    /// Whether it is the left factor.
+    pub left: bool,
+}
+
+/// Where the sums of each product go; nothing is packed where there are no lines.
+pub(super) type Places<'l> = [&'l mut [MaybeUninit<Line>]; MOST];
 
 /// Rows that lie together in [`by_panel`]'s lines: the columns of one call of the kernel.
 pub(super) const PANEL: usize = 16 * VECTORS;
@@ -37,15 +52,32 @@ fn runs(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>
 /// # Safety
 /// The processor has the number's instructions.
 #[inline(always)]
-pub(super) unsafe fn by_row<N: Number>(
-    lines: &mut [MaybeUninit<Line>],
-    x: Matrix,
+pub(super) unsafe fn by_row<N: Number, const CUT: bool>(
+    places: &mut Places,
+    source: Source,
     rows: Range<usize>,
     k: Range<usize>,
 ) {
-    let stride = lines_of_a_row::<N>(k.len());
-    assert!(lines.len() >= rows.len() * stride && rows.end <= x.rows && k.end <= x.columns);
-    let lines: *mut __m512i = lines.as_mut_ptr().cast();
+    let (x, stride) = (source.x, lines_of_a_row::<N>(k.len()));
+    let to = pointers(places, rows.len() * stride);
+    assert!(rows.end <= x.rows && k.end <= x.columns && CUT == source.quadrants.is_some());
+    if CUT && x.strides.1 == 1 {
+        for (number, row) in rows.enumerate() {
+            for vector in 0..stride {
+                let start = k.start + vector * N::DEPTH * TILE;
+                // SAFETY: the row and its k lie within the matrix, and the place within the lines.
+                unsafe {
+                    let places = quadrants(source, x.pointer.offset(x.strides.0 * row as isize).add(start));
+                    let mut lines = [_mm512_setzero_si512(); 4];
+                    for (line, place) in lines.iter_mut().zip(places) {
+                        *line = N::along(place, k.end - start);
+                    }
+                    write_sums::<true, false>(to, number * stride + vector, lines);
+                }
+            }
+        }
+        return;
+    }
     let (tall, wide) = (rows.len().div_ceil(TILE), stride);
     for index in 0..tall * wide {
         // In the order in which the numbers lie in memory.
@@ -54,9 +86,11 @@ pub(super) unsafe fn by_row<N: Number>(
         let count = TILE.min(rows.len() - row);
         // SAFETY: rows and k lie within the matrix, and the place within `lines`.
         unsafe {
-            let tile = tile::<N, true>(&x, rows.start + row, count, start, (k.end - start).min(N::DEPTH * TILE));
+            let depth = (k.end - start).min(N::DEPTH * TILE);
+            let first = x.pointer.offset(x.strides.0 * (rows.start + row) as isize + x.strides.1 * start as isize);
+            let tile = tile::<N, true>(first, x.strides, count, depth);
             for (i, line) in tile.into_iter().enumerate().take(count) {
-                lines.add((row + i) * stride + number).write(line);
+                to[0].add((row + i) * stride + number).write(line);
             }
         }
     }
@@ -70,50 +104,69 @@ pub(super) unsafe fn by_row<N: Number>(
 /// # Safety
 /// The processor has the number's instructions.
 #[inline(always)]
-pub(super) unsafe fn by_panel<N: Number, const PASSING: bool>(
-    lines: &mut [MaybeUninit<Line>],
-    x: Matrix,
+pub(super) unsafe fn by_panel<N: Number, const PASSING: bool, const CUT: bool>(
+    places: &mut Places,
+    source: Source,
     rows: Range<usize>,
     k: Range<usize>,
     width: usize,
 ) {
+    let x = source.x;
     let steps = k.len().div_ceil(N::DEPTH);
-    assert!(lines.len() >= vectors(rows.len()) * steps && rows.end <= x.rows && k.end <= x.columns);
-    let lines: *mut __m512i = lines.as_mut_ptr().cast();
-    let write = |place: *mut __m512i, line: __m512i| {
-        // SAFETY: there are lines for all that is written, and they lie as lines do.
-        unsafe {
-            match PASSING {
-                true => _mm512_stream_si512(place.cast(), line),
-                false => place.write(line),
-            }
-        }
-    };
+    let to = pointers(places, vectors(rows.len()) * steps);
+    assert!(rows.end <= x.rows && k.end <= x.columns && CUT == source.quadrants.is_some());
     // A tile of k after the other, so that a matrix whose rows lie side by side is read in its order. Where those of one k
     // do, lines that pass the caches are written one after the other, which is how they are gathered.
     for step in (0..steps).step_by(TILE) {
         let start = k.start + N::DEPTH * step;
         for panel in runs(rows.clone(), width) {
             let (across, some) = (vectors(panel.len()), TILE.min(steps - step));
-            let to = lines.wrapping_add(vectors(panel.start - rows.start) * steps + step * across);
+            let place = vectors(panel.start - rows.start) * steps + step * across;
             // SAFETY: rows and k lie within the matrix.
             unsafe {
+                let at = |row: usize, k: usize| x.pointer.offset(x.strides.0 * row as isize + x.strides.1 * k as isize);
                 if x.strides.1 == 1 || !PASSING {
                     for (vector, rows) in runs(panel, TILE).enumerate() {
                         let depth = (k.end - start).min(N::DEPTH * TILE);
-                        let tile = tile::<N, false>(&x, rows.start, rows.len(), start, depth);
-                        for (i, line) in tile.into_iter().enumerate().take(some) {
-                            write(to.wrapping_add(i * across + vector), line);
+                        let first = at(rows.start, start);
+                        if CUT {
+                            let mut tiles = [[_mm512_setzero_si512(); TILE]; 4];
+                            for (one, first) in tiles.iter_mut().zip(quadrants(source, first)) {
+                                *one = tile::<N, false>(first, x.strides, rows.len(), depth);
+                            }
+                            for i in 0..some {
+                                let lines = [tiles[0][i], tiles[1][i], tiles[2][i], tiles[3][i]];
+                                let place = place + i * across + vector;
+                                match source.left {
+                                    true => write_sums::<true, PASSING>(to, place, lines),
+                                    false => write_sums::<false, PASSING>(to, place, lines),
+                                }
+                            }
+                        } else {
+                            let tile = tile::<N, false>(first, x.strides, rows.len(), depth);
+                            for (i, line) in tile.into_iter().enumerate().take(some) {
+                                write::<PASSING>(to[0].add(place + i * across + vector), line);
+                            }
                         }
                     }
                     continue;
                 }
                 for (lane, k_start) in (start..k.end).step_by(N::DEPTH).enumerate().take(some) {
-                    let place = x.pointer.offset(x.strides.0 * panel.start as isize + x.strides.1 * k_start as isize);
                     for (vector, rows) in runs(panel.clone(), TILE).enumerate() {
-                        let place = place.offset(x.strides.0 * (TILE * vector) as isize);
-                        let line = N::across(place, x.strides.1, first_lanes(rows.len()), k.end - k_start);
-                        write(to.wrapping_add(lane * across + vector), line);
+                        let (first, mask, depth) = (at(rows.start, k_start), first_lanes(rows.len()), k.end - k_start);
+                        let place = place + lane * across + vector;
+                        if CUT {
+                            let mut lines = [_mm512_setzero_si512(); 4];
+                            for (line, first) in lines.iter_mut().zip(quadrants(source, first)) {
+                                *line = N::across(first, x.strides.1, mask, depth);
+                            }
+                            match source.left {
+                                true => write_sums::<true, PASSING>(to, place, lines),
+                                false => write_sums::<false, PASSING>(to, place, lines),
+                            }
+                        } else {
+                            write::<PASSING>(to[0].add(place), N::across(first, x.strides.1, mask, depth));
+                        }
                     }
                 }
             }
@@ -126,18 +179,84 @@ pub(super) unsafe fn by_panel<N: Number, const PASSING: bool>(
     }
 }
 
+/// The first line of each place; null where there is none.
+fn pointers(places: &mut Places, lines: usize) -> [*mut __m512i; MOST] {
+    std::array::from_fn(|product| match places[product].is_empty() {
+        true => std::ptr::null_mut(),
+        false => {
+            assert!(places[product].len() >= lines, "lines for all that is packed");
+            places[product].as_mut_ptr().cast()
+        }
+    })
+}
+
+/// The same element of each quadrant, row by row.
+#[inline(always)]
+fn quadrants(source: Source, first: *const f32) -> [*const f32; 4] {
+    let (down, across) = source.quadrants.unwrap_or((0, 0));
+    let place = |offset| first.wrapping_offset(offset);
+    [place(0), place(across), place(down), place(down + across)]
+}
+
+/// Writes a line, past the caches if so said.
+///
+/// # Safety
+/// The processor has AVX-512, and the place exists.
+#[inline(always)]
+unsafe fn write<const PASSING: bool>(to: *mut __m512i, line: __m512i) {
+    // SAFETY: the caller's word.
+    unsafe {
+        match PASSING {
+            true => _mm512_stream_si512(to.cast(), line),
+            false => to.write(line),
+        }
+    }
+}
+
+/// Writes the sums of these lines of quadrants of f32 that each of Strassen's products multiplies to where it has them.
+///
+/// # Safety
+/// The processor has AVX-512, and the places exist.
+#[inline(always)]
+unsafe fn write_sums<const LEFT: bool, const PASSING: bool>(
+    to: [*mut __m512i; MOST],
+    place: usize,
+    quadrants: [__m512i; 4],
+) {
+    const OF: [[Sum; MOST]; 2] = [strassen::sums(false), strassen::sums(true)];
+    // No closures with intrinsics: they would not be compiled for the processor.
+    for product in 0..MOST {
+        let Sum { first: (row, column), second } = OF[LEFT as usize][product];
+        // SAFETY: the caller's word.
+        unsafe {
+            let first = _mm512_castsi512_ps(quadrants[2 * row + column]);
+            let sum = match second {
+                None => first,
+                Some(((row, column), false)) => _mm512_add_ps(first, _mm512_castsi512_ps(quadrants[2 * row + column])),
+                Some(((row, column), true)) => _mm512_sub_ps(first, _mm512_castsi512_ps(quadrants[2 * row + column])),
+            };
+            if !to[product].is_null() {
+                write::<PASSING>(to[product].add(place), _mm512_castps_si512(sum));
+            }
+        }
+    }
+}
+
 /// `rows` ≤ 16 rows by `k` numbers, at most 16 lanes of them; the rest is 0. With `BY_ROW` a register holds the lanes of
 /// one row, else one lane of the rows.
 ///
 /// # Safety
 /// These elements exist.
 #[inline(always)]
-unsafe fn tile<N: Number, const BY_ROW: bool>(x: &Matrix, row: usize, rows: usize, start: usize, k: usize) -> Tile {
-    let (row_stride, stride) = x.strides;
+unsafe fn tile<N: Number, const BY_ROW: bool>(
+    first: *const f32,
+    (row_stride, stride): (isize, isize),
+    rows: usize,
+    k: usize,
+) -> Tile {
     let whole = N::DEPTH * TILE;
     // SAFETY: the caller's word.
     unsafe {
-        let first = x.pointer.offset(row_stride * row as isize + stride * start as isize);
         if stride == 1 {
             let tile = match (rows, k) {
                 (TILE, k) if k == whole => along_k::<N>(first, row_stride, TILE, whole),

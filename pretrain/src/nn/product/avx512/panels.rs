@@ -1,9 +1,10 @@
 //! Products with some columns, or some rows, of a right factor that was packed whole (see [`crate::nn::product::panels`]).
 
-use super::factor::{Factor, parts};
-use super::kernel::{self, Call, Line};
+use super::factor::{Side, parts};
+use super::kernel::{self, Call, Line, Target};
 use super::number::F32;
-use super::pack;
+use super::pack::{self, Places};
+use super::strassen::WHOLE;
 use crate::nn::product::panels::union;
 use crate::nn::product::{Matrix, MatrixMut, Old};
 use std::mem::MaybeUninit;
@@ -14,15 +15,18 @@ use std::ops::Range;
 /// # Safety
 /// The processor has the instructions of f32.
 pub(super) unsafe fn packed<'a>(right: Matrix, room: &'a mut Vec<MaybeUninit<Line>>) -> &'a [MaybeUninit<Line>] {
-    let factor = Factor::Right(right.transposed());
-    let lines = factor.lines::<F32>(right.columns, right.rows);
+    let factor = Side::Right(right.transposed()).factor(WHOLE, (0, 0..right.rows));
+    let lines = pack::vectors(right.columns) * right.rows;
     room.clear();
     room.reserve(lines);
     let lines_there = &mut room.spare_capacity_mut()[..lines];
     // SAFETY: lines may stay unwritten, as their type says; the caller's word on the processor.
     unsafe {
         let packed = std::slice::from_raw_parts_mut(lines_there.as_mut_ptr().cast(), lines);
-        factor.pack::<F32>(packed, 0..right.columns, 0..right.rows, false);
+        let mut places = Places::default();
+        places[0] = packed;
+        factor.pack::<F32>(&mut places, 0..right.columns, 0..right.rows, false);
+        let [packed, ..] = places;
         packed
     }
 }
@@ -38,11 +42,11 @@ pub(super) unsafe fn multiply_columns(
     wanted: impl Fn(usize) -> Range<usize>,
 ) {
     let of_rows = |rows: Range<usize>| (rows.clone(), union(rows, &wanted));
-    let groups: Vec<_> = parts(left.rows, kernel::ROWS).map(of_rows).collect();
+    let groups: Vec<_> = parts(0..left.rows, kernel::ROWS).map(of_rows).collect();
     let all = union(0..left.rows, &wanted);
     assert!(all.end <= right.columns, "columns that exist");
     let first = all.start / pack::PANEL * pack::PANEL;
-    for columns in parts(right.columns, pack::PANEL).skip_while(|columns| columns.end <= first) {
+    for columns in parts(0..right.columns, pack::PANEL).skip_while(|columns| columns.end <= first) {
         if columns.start >= all.end {
             break;
         }
@@ -67,8 +71,8 @@ pub(super) unsafe fn multiply_rows(
     wanted: impl Fn(usize) -> Range<usize>,
     old: Old,
 ) {
-    for columns in parts(right.0.columns, pack::PANEL) {
-        for rows in parts(left.rows, kernel::ROWS) {
+    for columns in parts(0..right.0.columns, pack::PANEL) {
+        for rows in parts(0..left.rows, kernel::ROWS) {
             let k = union(rows.clone(), &wanted);
             assert!(k.end <= left.columns, "columns that exist");
             // SAFETY: the caller's word; rows and columns lie within the matrices.
@@ -100,10 +104,13 @@ unsafe fn call(
         lane_stride: lane as usize,
         right: lines.as_ptr().cast(),
         ahead: lines.as_ptr().cast(),
-        out: out.pointer.wrapping_add(rows.start * out.stride + columns.start),
+        out: Target {
+            first: out.pointer.wrapping_add(rows.start * out.stride + columns.start),
+            scale: 1.0,
+            add: old == Old::Add,
+        },
+        second: None,
         out_stride: out.stride,
-        scale: 1.0,
-        add: old == Old::Add,
     };
     // SAFETY: the caller's word.
     unsafe { kernel::multiply::<F32>(rows.len(), columns.len(), call) };

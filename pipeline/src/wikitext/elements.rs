@@ -44,13 +44,13 @@ impl Scanner<'_> {
     }
 
     /// Position of the end tag of `name` from here on.
-    fn end_of(&mut self, name: &str) -> Option<usize> {
+    fn end_of(&mut self, name: &'static str) -> Option<usize> {
         if self.never_closed.contains(name) {
             return None;
         }
         let found = self.lower[self.at..].find(&format!("</{name}"));
         if found.is_none() {
-            self.never_closed.insert(name.to_owned());
+            self.never_closed.insert(name);
         }
         found.map(|end| self.at + end)
     }
@@ -62,7 +62,7 @@ impl Scanner<'_> {
     pub(super) fn drop_element(&mut self, tag: &Tag) {
         if tag.name == "ref" {
             self.drop_reference();
-        } else if let Some(end) = self.end_of(&tag.name) {
+        } else if let Some(end) = self.end_of(tag.name) {
             self.at = end;
             self.skip_end_tag();
         }
@@ -88,7 +88,7 @@ impl Scanner<'_> {
     }
 
     pub(super) fn raw(&mut self, tag: &Tag) {
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         let inside = &source[self.at..end];
         let breaks = if tag.name == "pre" { "\n\n" } else { "" };
@@ -112,7 +112,7 @@ impl Scanner<'_> {
 
     /// A formula or a program, as the settings show it.
     pub(super) fn shown(&mut self, tag: &Tag) {
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         let mut inside = source[self.at..end].trim_matches('\n');
         if tag.kind == Kind::Formula {
@@ -152,7 +152,7 @@ impl Scanner<'_> {
         if self.settings.galleries == Use::Drop {
             return self.drop_element(tag);
         }
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         self.push("\n\n");
         for line in source[self.at..end].lines() {
@@ -178,7 +178,7 @@ impl Scanner<'_> {
             }
             match tags::read(&self.source[end..]) {
                 Some(tag) if tag.kind == Kind::Reading => break if tag.closing { tag.length } else { 0 },
-                Some(tag) if matches!(tag.name.as_str(), "ruby" | "rb") => break 0,
+                Some(tag) if matches!(tag.name, "ruby" | "rb") => break 0,
                 _ => end += 1,
             }
         };

@@ -70,7 +70,7 @@ pub(super) struct Scanner<'a> {
     line_start: bool,
     poem: bool,
     /// Elements whose end tag does not come any more.
-    pub(super) never_closed: BTreeSet<String>,
+    pub(super) never_closed: BTreeSet<&'static str>,
     /// Elements looked through to the end of the page for their end tags in vain.
     pub(super) unended: usize,
 }
@@ -333,7 +333,7 @@ impl Scanner<'_> {
         let attributes = &rest[1..tag.length];
         let begins = !tag.closing && !tag.empty;
         let infoboxes = self.settings.infoboxes;
-        if begins && unseen::is_unseen(&tag.name, attributes, infoboxes) && self.leave_out(&tag.name) {
+        if begins && unseen::is_unseen(tag.name, attributes, infoboxes) && self.leave_out(tag.name) {
             return self.vanish();
         }
         match (tag.kind, tag.closing) {
@@ -341,9 +341,9 @@ impl Scanner<'_> {
                 self.literal("\n");
                 self.indent_of_verse();
             }
-            (Kind::Block, closing) if self.top() == Open::HtmlTable && tables::mark(&tag.name).is_some() => {
+            (Kind::Block, closing) if self.top() == Open::HtmlTable && tables::mark(tag.name).is_some() => {
                 if !closing {
-                    self.push(tables::mark(&tag.name).unwrap_or_default());
+                    self.push(tables::mark(tag.name).unwrap_or_default());
                 }
             }
             (Kind::Block, closing) => {

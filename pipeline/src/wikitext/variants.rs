@@ -104,7 +104,7 @@ struct Walk<'a> {
     /// Where in `out` each open one begins, with its `-{`.
     open: Vec<usize>,
     /// Elements whose end tag does not come any more.
-    unended: BTreeSet<String>,
+    unended: BTreeSet<&'static str>,
     out: String,
 }
 
@@ -138,10 +138,10 @@ impl Walk<'_> {
     /// What is no wikitext has no variants.
     fn element(&mut self, rest: &str) {
         let Some(tag) = tags::read(rest).filter(|tag| !tag.closing && !tag.empty) else { return self.take(1) };
-        if !matches!(tag.kind, Kind::Raw | Kind::Formula | Kind::Code) || self.unended.contains(&tag.name) {
+        if !matches!(tag.kind, Kind::Raw | Kind::Formula | Kind::Code) || self.unended.contains(tag.name) {
             return self.take(1);
         }
-        let end = rest.find(&["</", &tag.name].concat());
+        let end = rest.find(&["</", tag.name].concat());
         if end.is_none() {
             self.unended.insert(tag.name);
         }

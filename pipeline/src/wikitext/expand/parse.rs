@@ -91,7 +91,7 @@ pub(super) struct Parser<'a> {
     nodes: Vec<Node>,
     parts: Vec<Part>,
     /// Elements whose end tag does not come any more.
-    pub(super) never_closed: BTreeSet<String>,
+    pub(super) never_closed: BTreeSet<&'static str>,
 }
 
 impl Parser<'_> {

@@ -4,7 +4,7 @@
 //! word), the names of templates, categories and the bracketed ends of titles are learned that stand almost only on
 //! pages of that shape: a short line, then items that repeat the title and link on.
 
-use super::outline::{Outline, heading, letters};
+use super::outline::{Letters, Outline, heading, letters};
 use crate::wikitext::site::{Site, Target};
 use crate::wikitext::title::capital;
 use std::collections::{BTreeSet, HashMap};
@@ -57,10 +57,10 @@ pub(super) fn is_shaped(title: &str, source: &str) -> bool {
 
 /// Whether a page is a list with little beside it: what is asked of one that only its templates tell of.
 fn is_a_list(source: &str) -> bool {
-    let outline = Outline::of(source);
-    let sum = outline.letters();
+    let telling = |sum: Letters, rest: usize| sum.prose > sum.items + sum.links + BESIDE + rest;
+    let Some((outline, _)) = Outline::unless(source, |sum, _, rest| telling(sum, rest)) else { return false };
     let items = outline.text.lines().filter(|line| line.trim_start().starts_with(['*', '#'])).count();
-    items >= 2 && sum.prose <= sum.items + sum.links + BESIDE
+    items >= 2
 }
 
 /// The bracketed end of a title: `Rēzekne (nūzeimis)`.

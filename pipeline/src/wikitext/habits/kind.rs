@@ -1,6 +1,6 @@
 //! Kinds of pages.
 
-use super::outline::Outline;
+use super::outline::{Letters, Outline};
 use serde::{Deserialize, Serialize};
 use tongues_languages::{Tag, segment};
 
@@ -61,14 +61,17 @@ impl PageKind {
 
 /// A list or an article.
 pub(super) fn of_source(source: &str) -> PageKind {
-    let outline = Outline::of(source);
-    let letters = outline.letters();
-    let items = outline.text.lines().filter(|line| line.starts_with(['*', '#', ';'])).count();
-    let listed = letters.items + letters.links + outline.table_letters;
-    if items + outline.rows >= LIST_ITEMS && listed * 10 >= (listed + letters.prose) * LIST_SHARE {
-        PageKind::List
-    } else {
-        PageKind::Article
+    // With so many bytes to come that may all be of lists.
+    let listed = |letters: Letters, outline: &Outline, rest: usize| {
+        let listed = letters.items + letters.links + outline.table_letters + rest;
+        listed * 10 >= (listed + letters.prose) * LIST_SHARE
+    };
+    match Outline::unless(source, |letters, outline, rest| !listed(letters, outline, rest)) {
+        Some((outline, _)) => {
+            let items = outline.text.lines().filter(|line| line.starts_with(['*', '#', ';'])).count();
+            if items + outline.rows >= LIST_ITEMS { PageKind::List } else { PageKind::Article }
+        }
+        None => PageKind::Article,
     }
 }
 

@@ -31,9 +31,9 @@ fn normal(title: &str) -> String {
     title.trim_matches([' ', '\'', ':', '[', ']']).to_lowercase()
 }
 
-/// Whether a section has hardly a word besides references and links.
-fn is_bare(letters: Letters) -> bool {
-    letters.own() * 3 <= letters.links
+/// Whether a section may have hardly a word besides references and links, with so many bytes to come.
+fn is_bare(letters: Letters, rest: usize) -> bool {
+    letters.own() * 3 <= letters.links + rest
 }
 
 /// A section of a page: its title to the next heading.
@@ -100,18 +100,19 @@ impl Learner {
         let referring = source.contains("<ref");
         let mut page = Vec::new();
         for section in sections(source) {
-            let outline = Outline::of(section.body);
-            let letters = outline.letters();
-            let list = section.body.contains("<references");
-            let filled = referring && section.body.contains("{{") && letters == Letters::default();
             let next = self.titles.len() as u32;
-            page.push(Seen {
-                title: *self.titles.entry(section.title).or_insert(next),
-                level: section.level as u8,
-                bare: is_bare(letters),
-                witnessed: list || filled || letters.links > 0 && outline.text.contains("//"),
-                linked: letters.links > 0,
-            });
+            let title = *self.titles.entry(section.title).or_insert(next);
+            let mut seen = Seen { title, level: section.level as u8, bare: false, witnessed: false, linked: false };
+            // Of a section with words of its own, as most are, no more is asked, and its first part tells.
+            let wordy = |letters: Letters, _: &Outline, rest| !is_bare(letters, rest);
+            if let Some((outline, letters)) = Outline::unless(section.body, wordy) {
+                let list = section.body.contains("<references");
+                let filled = referring && section.body.contains("{{") && letters == Letters::default();
+                seen.bare = true;
+                seen.witnessed = list || filled || letters.links > 0 && outline.text.contains("//");
+                seen.linked = letters.links > 0;
+            }
+            page.push(seen);
         }
         self.pages.push(page);
     }
@@ -176,8 +177,8 @@ pub(super) fn without<'a>(source: &'a str, closing: &BTreeMap<String, u32>) -> (
         let inside_closing = sections[..at].iter().rev().find(|before| before.level < section.level);
         let known = closing.contains_key(&section.title)
             || inside_closing.is_some_and(|outer| closing.contains_key(&outer.title));
-        let letters = Outline::of(section.body).letters();
-        if !known && letters != Letters::default() || letters.prose >= PROSE {
+        let telling = |letters: Letters| !known && letters != Letters::default() || letters.prose >= PROSE;
+        if Outline::unless(section.body, |letters, _, _| telling(letters)).is_none() {
             break;
         }
         if known {

@@ -6,8 +6,11 @@
 //! what the page is about.
 
 use super::outline::{Letters, Outline, heading};
+use memchr::memchr;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 /// Pages with a title from which it can be learned.
 const LEAST_PAGES: u32 = 3;
@@ -46,23 +49,24 @@ struct Section<'a> {
 }
 
 fn sections(source: &str) -> Vec<Section<'_>> {
+    static HEADING: LazyLock<Finder> = LazyLock::new(|| Finder::new("\n="));
     let mut found: Vec<Section> = Vec::new();
     let mut at = 0;
-    for line in source.split_inclusive('\n') {
-        if line.starts_with('=')
-            && let Some((level, title)) = heading(line)
-        {
-            if let Some(last) = found.last_mut() {
-                last.body = &source[at - last.body.len()..at];
+    loop {
+        if source.as_bytes().get(at) == Some(&b'=') {
+            let end = memchr(b'\n', &source.as_bytes()[at..]).map_or(source.len(), |end| at + end + 1);
+            if let Some((level, title)) = heading(&source[at..end]) {
+                if let Some(last) = found.last_mut() {
+                    last.body = &last.body[..at - (source.len() - last.body.len())];
+                }
+                found.push(Section { level, title: normal(title), begin: at, body: &source[end..] });
             }
-            found.push(Section { level, title: normal(title), begin: at, body: "" });
-        } else if let Some(last) = found.last_mut() {
-            let length = last.body.len() + line.len();
-            last.body = &source[at + line.len() - length..at + line.len()];
         }
-        at += line.len();
+        match HEADING.find(&source.as_bytes()[at..]) {
+            Some(next) => at += next + 1,
+            None => return found,
+        }
     }
-    found
 }
 
 /// One section as it is remembered.

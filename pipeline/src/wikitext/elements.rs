@@ -1,10 +1,12 @@
 //! Elements of HTML and of extensions within the first pass: what is dropped with all it holds, what is taken as it is
 //! written, pictures and readings.
 
+use super::entities;
 use super::markup::{self, Scanner};
 use super::settings::{Shown, Use};
 use super::tags::{self, Kind, Tag};
-use super::{debris, entities};
+use memchr::{memchr, memmem};
+use std::borrow::Cow;
 
 /// Elements to leave out that may lack their end tags before no more are left out: the time stays in proportion.
 const UNENDED: usize = 8;
@@ -25,7 +27,7 @@ impl Scanner<'_> {
             return false;
         }
         let (mut at, mut depth) = (self.at, 1);
-        while let Some(next) = self.lower[at..].find('<') {
+        while let Some(next) = memchr(b'<', &self.source.as_bytes()[at..]) {
             at += next;
             match tags::read(&self.source[at..]) {
                 Some(tag) if tag.name == name && tag.closing => {
@@ -48,7 +50,12 @@ impl Scanner<'_> {
         if self.never_closed.contains(name) {
             return None;
         }
-        let found = self.lower[self.at..].find(&format!("</{name}"));
+        let rest = &self.source.as_bytes()[self.at..];
+        let is_name = |begin: &usize| {
+            let found = rest.get(begin + 2..begin + 2 + name.len());
+            found.is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let found = memmem::find_iter(rest, "</").find(is_name);
         if found.is_none() {
             self.never_closed.insert(name);
         }
@@ -72,7 +79,7 @@ impl Scanner<'_> {
     /// A reference that was not closed before the next one begins goes as far as its line.
     fn drop_reference(&mut self) {
         let mut at = self.at;
-        while let Some(next) = self.lower[at..].find('<') {
+        while let Some(next) = memchr(b'<', &self.source.as_bytes()[at..]) {
             at += next;
             match tags::read(&self.source[at..]) {
                 Some(tag) if tag.name == "ref" && tag.is_bare_end() => {
@@ -97,9 +104,9 @@ impl Scanner<'_> {
         while let Some(special) = rest.find(['&', '<']) {
             self.literal(&rest[..special]);
             rest = &rest[special..];
-            let (shown, length) = match tags::read(rest) {
-                Some(tag) if rest.starts_with('<') => (String::new(), tag.length),
-                _ => entities::decode(rest).unwrap_or_else(|| (rest[..1].to_owned(), 1)),
+            let (shown, length): (Cow<str>, usize) = match tags::read(rest) {
+                Some(tag) if rest.starts_with('<') => ("".into(), tag.length),
+                _ => entities::decode(rest).unwrap_or_else(|| (rest[..1].into(), 1)),
             };
             self.literal(&shown);
             rest = &rest[length..];
@@ -137,8 +144,7 @@ impl Scanner<'_> {
                         (_, true) => self.literal("\n"),
                         (_, false) => self.push(" "),
                     }
-                    let line: String = line.trim().chars().map(debris::hide_always).collect();
-                    self.push(&line);
+                    self.literally(line.trim());
                 }
                 self.push(around);
             }

@@ -235,7 +235,7 @@ fn decoded(text: &str) -> std::borrow::Cow<'_, str> {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (shown, length) = entities::decode(rest).unwrap_or(("&".to_owned(), 1));
+        let (shown, length) = entities::decode(rest).unwrap_or(("&".into(), 1));
         out.push_str(&shown);
         rest = &rest[length..];
     }

@@ -1,6 +1,6 @@
 //! The last pass: quotes, switches, emptied parentheses and doubled spaces, and the pairs of brackets nobody closed.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 use std::borrow::Cow;
 
 /// ASCII characters that mean something to markup are kept out of its way in a private-use plane.
@@ -29,7 +29,7 @@ pub(super) fn hide_always(c: char) -> char {
 
 /// Parentheses that the author left empty (`main()`) are not the ones that lost what they held.
 pub(super) fn hide_empty_parentheses(source: &str) -> Cow<'_, str> {
-    if !source.contains("()") {
+    if memmem::find(source.as_bytes(), b"()").is_none() {
         return Cow::Borrowed(source);
     }
     Cow::Owned(source.replace("()", &String::from_iter([hidden('(', HIDDEN), hidden(')', HIDDEN)])))

@@ -4,6 +4,7 @@
 //! Syntax and flags: MediaWiki's `LanguageConverter` (Writing systems/Syntax on mediawiki.org).
 
 use super::tags::{self, Kind};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -79,7 +80,7 @@ fn script(code: &str) -> &str {
 
 /// The source with one variant in the place of several; of a wiki in `language`.
 pub(super) fn chosen<'a>(source: &'a str, language: &str, variant: Option<Variant>) -> Cow<'a, str> {
-    if !source.contains("-{") {
+    if memmem::find(source.as_bytes(), b"-{").is_none() {
         return Cow::Borrowed(source);
     }
     let mut walk = Walk {

@@ -2,10 +2,10 @@
 //! Linear in its length; what was never closed stays.
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 use std::sync::LazyLock;
 
-/// What is searched for in every line.
+/// What is searched for again and again.
 static ADDRESS: LazyLock<Finder> = LazyLock::new(|| Finder::new("//"));
 static BOOK: LazyLock<Finder> = LazyLock::new(|| Finder::new("ISBN"));
 static LINK: LazyLock<Finder> = LazyLock::new(|| Finder::new("[["));
@@ -175,12 +175,13 @@ impl Walk<'_> {
 impl Letters {
     /// Adds those of whole lines by what they are; headings apart.
     fn add(&mut self, text: &str) {
+        let [addresses, books] = [&ADDRESS, &BOOK].map(|sign| sign.find(text.as_bytes()).is_some());
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && heading(line).is_none()) {
             let (shown, beside_links) = shown(line);
             let item = line.starts_with(['*', '#', ':', ';']);
-            let address = ADDRESS.find(line.as_bytes()).is_some() && (line.contains("http") || line.contains("[//"));
+            let address = addresses && line.contains("//") && (line.contains("http") || line.contains("[//"));
             let bare = item && beside_links * 10 <= shown * 3;
-            if address || BOOK.find(line.as_bytes()).is_some() || bare {
+            if address || books && line.contains("ISBN") || bare {
                 self.links += shown;
             } else if item {
                 self.items += shown;
@@ -272,6 +273,10 @@ fn left_out(rest: &str, unclosed: &mut Vec<&'static str>) -> Option<usize> {
 
 /// Letters a reader sees in a line, and how many of them are beside its links. A category or picture shows none.
 fn shown(line: &str) -> (usize, usize) {
+    if memchr2(b'[', b'<', line.as_bytes()).is_none() {
+        let all = letters(line);
+        return (all, all);
+    }
     let (mut shown, mut beside, mut rest) = (0, 0, line);
     while let Some(begin) = LINK.find(rest.as_bytes()) {
         beside += letters_beside_tags(&rest[..begin]);

@@ -7,7 +7,7 @@
 
 use super::outline::{Letters, Outline, heading};
 use memchr::memchr;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -190,10 +190,8 @@ pub(super) fn without<'a>(source: &'a str, closing: &BTreeMap<String, u32>) -> (
         }
     }
     let Some(first) = sections.get(kept) else { return (source.into(), Vec::new()) };
-    let rest = &source[first.begin..];
-    if rest.matches("{{").count() != rest.matches("}}").count()
-        || rest.matches("{|").count() > rest.matches("|}").count()
-    {
+    let count = |sign: &str| memmem::find_iter(&source.as_bytes()[first.begin..], sign).count();
+    if count("{{") != count("}}") || count("{|") > count("|}") {
         return (source.into(), Vec::new());
     }
     let titles = sections[kept..].iter().map(|section| section.title.clone());

@@ -7,6 +7,7 @@
 use super::outline::{Letters, Outline, heading, letters};
 use crate::wikitext::site::{CATEGORY, Site, TEMPLATE};
 use crate::wikitext::title::capital;
+use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -75,22 +76,21 @@ fn bracketed(title: &str) -> Option<Cow<'_, str>> {
 /// Templates that a page calls, and its categories, as titles without their namespace.
 fn names<'a>(source: &'a str, site: &Site) -> impl Iterator<Item = Cow<'a, str>> {
     let without = |name: &'a str| name.split_once(':').map_or(name, |(_, name)| name);
-    let called = behind(source, &CALL).map(move |rest| {
-        let end = rest.bytes().position(|byte| matches!(byte, b'|' | b'}' | b'\n' | b'{' | b'<'));
-        let name = end.map_or(rest, |end| &rest[..end]);
-        if site.namespace_of(name) == TEMPLATE { without(name) } else { name }
-    });
-    let linked = behind(source, &LINK).filter_map(move |rest| {
+    let name = move |open: u8, rest: &'a str| {
         let bytes = rest.as_bytes();
-        let ends = |at: &usize| match bytes[*at] {
-            b'|' | b']' | b'\n' => true,
-            b'[' => bytes.get(at + 1) == Some(&b'['),
+        let ends = |at: &usize| match (open, bytes[*at]) {
+            (_, b'|' | b'\n') | (b'{', b'}' | b'{' | b'<') | (b'[', b']') => true,
+            (b'[', b'[') => bytes.get(at + 1) == Some(&b'['),
             _ => false,
         };
-        let link = (0..bytes.len()).find(ends).map_or(rest, |end| &rest[..end]);
-        (site.namespace_of(link) == CATEGORY).then(|| without(link))
-    });
-    called.chain(linked).filter_map(|name| {
+        let name = (0..bytes.len()).find(ends).map_or(rest, |end| &rest[..end]);
+        let namespace = site.namespace_of(name);
+        match open {
+            b'{' => Some(if namespace == TEMPLATE { without(name) } else { name }),
+            _ => (namespace == CATEGORY).then(|| without(name)),
+        }
+    };
+    opened(source).filter_map(move |(open, rest)| name(open, rest)).filter_map(|name| {
         let name = match name.contains('_') {
             true => Cow::Owned(capital(name.replace('_', " ").trim()).into_owned()),
             false => capital(name.trim()),
@@ -99,17 +99,21 @@ fn names<'a>(source: &'a str, site: &Site) -> impl Iterator<Item = Cow<'a, str>>
     })
 }
 
-static CALL: LazyLock<Finder> = LazyLock::new(|| Finder::new("{{"));
-static LINK: LazyLock<Finder> = LazyLock::new(|| Finder::new("[["));
-static DOUBLE: LazyLock<Finder> = LazyLock::new(|| Finder::new("__"));
-
-/// What comes behind each of what is searched for.
-fn behind<'a>(source: &'a str, wanted: &'static Finder) -> impl Iterator<Item = &'a str> {
-    wanted.find_iter(source.as_bytes()).map(|at| &source[at + wanted.needle().len()..])
+/// The bracket of each `{{` and `[[`, and what comes behind.
+fn opened(source: &str) -> impl Iterator<Item = (u8, &str)> {
+    let (bytes, mut from) = (source.as_bytes(), 0);
+    memchr2_iter(b'{', b'[', bytes).filter_map(move |at| {
+        let double = at >= from && bytes.get(at + 1) == Some(&bytes[at]);
+        double.then(|| {
+            from = at + 2;
+            (bytes[at], &source[from..])
+        })
+    })
 }
 
 /// Whether a source has the word, in any case.
 fn has_switch(source: &str) -> bool {
+    static DOUBLE: LazyLock<Finder> = LazyLock::new(|| Finder::new("__"));
     let mut rest = source.as_bytes();
     while let Some(at) = DOUBLE.find(rest) {
         rest = &rest[at..];

@@ -3,7 +3,7 @@
 
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr2, memchr3};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// What is searched for again and again.
 static ADDRESS: LazyLock<Finder> = LazyLock::new(|| Finder::new("//"));
@@ -212,15 +212,18 @@ pub(super) fn letters(text: &str) -> usize {
     text.as_bytes().chunks(AT_ONCE).map(|bytes| usize::from(bytes.iter().map(letter).fold(0, u8::wrapping_add))).sum()
 }
 
-/// `char::is_alphabetic` from a table.
+/// `char::is_alphabetic` from a table, whose parts are made when they are first asked for.
 fn is_letter(c: char) -> bool {
-    static LETTERS: LazyLock<Box<[u64]>> = LazyLock::new(|| {
+    const PART: u32 = 256;
+    static LETTERS: [OnceLock<[u64; 4]>; 256] = [const { OnceLock::new() }; 256];
+    let code = c as u32;
+    let Some(part) = LETTERS.get((code / PART) as usize) else { return c.is_alphabetic() };
+    let letters = part.get_or_init(|| {
         let letter = |code: u32| u64::from(char::from_u32(code).is_some_and(char::is_alphabetic));
         let word = |first: u32| (0..64).fold(0, |word, bit| word | letter(first + bit) << bit);
-        (0..0x1_0000).step_by(64).map(word).collect()
+        std::array::from_fn(|at| word(code / PART * PART + at as u32 * 64))
     });
-    let code = c as usize;
-    LETTERS.get(code / 64).map_or_else(|| c.is_alphabetic(), |word| word >> (code % 64) & 1 == 1)
+    letters[(code % PART / 64) as usize] >> (code % 64) & 1 == 1
 }
 
 /// Whether something of an outline may begin or end at this byte, inside of a table.

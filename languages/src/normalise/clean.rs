@@ -4,18 +4,12 @@
 //! few characters back to the last that can begin a spelling ([`super::compose`]); the rest of the line is not.
 
 use super::compose;
-use std::sync::OnceLock;
+use super::table::Table;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
-/// Characters that the table knows: the first two planes.
-pub(super) const KNOWN: usize = 0x20000;
-
-/// Characters of a part of the table, which is made when it is first asked for: a text has few scripts.
-const PART: usize = 256;
-
 /// What is to be known of a character: its combining class, or one of those below.
-static CLASSES: [OnceLock<Box<[u8; PART]>>; KNOWN / PART] = [const { OnceLock::new() }; KNOWN / PART];
+static CLASSES: Table<u8> = Table::new(class_of, NEVER);
 /// It is not in NFC, wherever it stands.
 const UNCOMPOSED: u8 = 253;
 /// It may compose with what stands before it.
@@ -41,14 +35,7 @@ fn class_of(c: char) -> u8 {
 
 /// The class of a character.
 pub(super) fn class(c: char) -> u8 {
-    class_of_code(c as usize)
-}
-
-fn class_of_code(code: usize) -> u8 {
-    let known = |code: usize| char::from_u32(code as u32);
-    let Some(part) = CLASSES.get(code / PART) else { return known(code).map_or(NEVER, class_of) };
-    let first = code - code % PART;
-    part.get_or_init(|| Box::new(std::array::from_fn(|at| known(first + at).map_or(0, class_of))))[code % PART]
+    CLASSES.get(c)
 }
 
 /// What is to be done to a line.
@@ -102,7 +89,7 @@ pub(super) fn state(line: &str) -> State {
             0xE0..=0xEF => ((byte as usize & 0x0F) << 12 | low(1) << 6 | low(2), 3),
             _ => ((byte as usize & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
         };
-        match class_of_code(code) {
+        match CLASSES.at(code) {
             0 => last = 0,
             NEVER => return State::Unclean,
             UNCOMPOSED => (state, last) = (State::Uncomposed, 0),

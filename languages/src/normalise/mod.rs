@@ -7,6 +7,7 @@ mod clean;
 mod compose;
 mod homoglyphs;
 mod mojibake;
+mod table;
 
 use crate::tag::Tag;
 use clean::State;

@@ -3,8 +3,10 @@
 use super::site::{Site, TEMPLATE};
 use std::borrow::Cow;
 
-/// Characters no title has.
-const FORBIDDEN: &[char] = &['<', '>', '[', ']', '{', '}', '|', '\n', '\u{7f}', '\u{fffd}'];
+/// Whether no title has this character.
+fn is_forbidden(c: char) -> bool {
+    matches!(c, '<' | '>' | '[' | ']' | '{' | '}' | '|' | '\n' | '\u{7f}' | '\u{fffd}')
+}
 
 /// Longest title, in bytes.
 const LONGEST: usize = 255;
@@ -32,7 +34,7 @@ impl Title {
             (0, _) | (_, None) => (namespace, text),
             (own, Some((_, rest))) => (own, trimmed(rest)),
         };
-        let bad = text.is_empty() || text.len() > LONGEST || text.contains(FORBIDDEN);
+        let bad = text.is_empty() || text.len() > LONGEST || text.contains(is_forbidden);
         (!bad).then(|| Title { namespace, name: capital(&spaced(text)).into_owned() })
     }
 

@@ -235,7 +235,7 @@ impl<'h, 'e> Host<'h, 'e> {
         self.with_frame(number, |frame| {
             let frame =
                 Frame { body: &body, title: frame.title, arguments: frame.arguments.clone(), parent: frame.parent };
-            expander.deeper(|expander| expander.value(&frame, body.whole()))
+            expander.deeper(|expander| Ok(expander.value(&frame, body.whole())?.into_owned()))
         })
     }
 

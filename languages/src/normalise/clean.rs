@@ -4,16 +4,12 @@
 //! few characters back to the last that can begin a spelling ([`super::compose`]); the rest of the line is not.
 
 use super::compose;
-use std::sync::LazyLock;
+use super::table::Table;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
-/// Characters that the table knows: the first two planes.
-pub(super) const KNOWN: usize = 0x20000;
-
 /// What is to be known of a character: its combining class, or one of those below.
-static CLASSES: LazyLock<Box<[u8]>> =
-    LazyLock::new(|| (0..KNOWN as u32).map(|code| char::from_u32(code).map_or(0, class_of)).collect());
+static CLASSES: Table<u8> = Table::new(class_of, NEVER);
 /// It is not in NFC, wherever it stands.
 const UNCOMPOSED: u8 = 253;
 /// It may compose with what stands before it.
@@ -39,7 +35,7 @@ fn class_of(c: char) -> u8 {
 
 /// The class of a character.
 pub(super) fn class(c: char) -> u8 {
-    CLASSES.get(c as usize).copied().unwrap_or_else(|| class_of(c))
+    CLASSES.get(c)
 }
 
 /// What is to be done to a line.
@@ -53,17 +49,34 @@ pub(super) enum State {
     Unclean,
 }
 
+/// Bytes looked at in one step where they are plain ASCII.
+const AT_ONCE: usize = 32;
+
+/// Whether all bytes are letters and signs of ASCII and single spaces; every one is looked at, many at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(&bytes[1..]);
+    !pairs
+        .fold(false, |found, (byte, next)| found | (*byte < b' ') | (*byte >= 0x7F) | (*byte == b' ') & (*next == b' '))
+}
+
 /// What is to be done to a line (without its line end).
 pub(super) fn state(line: &str) -> State {
     let bytes = line.as_bytes();
     if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
         return State::Unclean;
     }
-    let classes = &**CLASSES;
     let (mut at, mut last, mut state) = (0, 0u8, State::Clean);
+    let mut looked = 0;
     while at < bytes.len() {
         let byte = bytes[at];
         if byte < 0x80 {
+            if at >= looked {
+                looked = at + AT_ONCE;
+                if bytes.get(at..looked + 1).is_some_and(is_plain) {
+                    (at, last) = (looked, 0);
+                    continue;
+                }
+            }
             if byte < b' ' || byte == 0x7F || byte == b' ' && bytes[at + 1] == b' ' {
                 return State::Unclean;
             }
@@ -76,11 +89,7 @@ pub(super) fn state(line: &str) -> State {
             0xE0..=0xEF => ((byte as usize & 0x0F) << 12 | low(1) << 6 | low(2), 3),
             _ => ((byte as usize & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
         };
-        let class = match classes.get(code) {
-            Some(class) => *class,
-            None => char::from_u32(code as u32).map_or(NEVER, class_of),
-        };
-        match class {
+        match CLASSES.at(code) {
             0 => last = 0,
             NEVER => return State::Unclean,
             UNCOMPOSED => (state, last) = (State::Uncomposed, 0),

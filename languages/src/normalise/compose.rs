@@ -4,7 +4,7 @@
 //! composed one by one (Unicode Standard Annex 15, section 9.1).
 
 use super::clean;
-use std::sync::LazyLock;
+use super::table::Table;
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -20,10 +20,7 @@ struct Parts {
 }
 
 /// Of the characters of the first two planes: a mark asks for four of these figures, and the library would look each up.
-static PARTS: LazyLock<Box<[Parts]>> = LazyLock::new(|| {
-    let none = Parts { class: 0, last_class: 0, undivided: true };
-    (0..clean::KNOWN as u32).map(|code| char::from_u32(code).map_or(none, parts_of)).collect()
-});
+static PARTS: Table<Parts> = Table::new(parts_of, Parts { class: 0, last_class: 0, undivided: true });
 
 fn parts_of(c: char) -> Parts {
     let (mut last, mut undivided) = (c, true);
@@ -35,7 +32,7 @@ fn parts_of(c: char) -> Parts {
 }
 
 fn parts(c: char) -> Parts {
-    PARTS.get(c as usize).copied().unwrap_or_else(|| parts_of(c))
+    PARTS.get(c)
 }
 
 /// The combining class of the mark at byte `at` of a line; none where it composes with what stands before it, or puts

@@ -7,6 +7,7 @@ mod clean;
 mod compose;
 mod homoglyphs;
 mod mojibake;
+mod table;
 
 use crate::tag::Tag;
 use clean::State;
@@ -116,7 +117,7 @@ impl Normaliser {
             return self.line(&text, writer);
         }
         match clean::state(line) {
-            State::Clean => self.spelt(line, writer),
+            State::Clean => self.written(line, writer),
             State::Uncomposed => {
                 writer.changes.composed_lines += 1;
                 self.spelt(&compose::composed(line), writer);
@@ -139,6 +140,11 @@ impl Normaliser {
             writer.changes.mojibake_lines += 1;
             return self.line(&text, writer);
         }
+        self.written(line, writer);
+    }
+
+    /// The same of one that was looked through for it already.
+    fn written(&self, line: &str, writer: &mut Writer) {
         match self.homoglyphs.then(|| homoglyphs::repaired(line, self.tag)).flatten() {
             Some((text, letters)) => {
                 writer.changes.homoglyphs += letters;

@@ -40,10 +40,10 @@ fn byte_1251(c: char) -> Option<u8> {
 
 /// The line as it was before it was misread once; none where it was not.
 pub(super) fn repaired(line: &str, tag: Tag) -> Option<String> {
-    let foreign = line.bytes().position(|byte| byte >= 0x80)?;
-    if tag.script() == "Zzzz" {
+    if line.is_ascii() || tag.script() == "Zzzz" {
         return None;
     }
+    let foreign = line.bytes().position(|byte| byte >= 0x80)?;
     let beyond = |text: &str| text.chars().filter(|c| !c.is_ascii()).count();
     decoded(line, foreign, tag, byte_1252)
         .or_else(|| decoded(line, foreign, tag, byte_1251).filter(|text| beyond(text) >= LEAST_OF_1251))

@@ -1,10 +1,12 @@
 //! Elements of HTML and of extensions within the first pass: what is dropped with all it holds, what is taken as it is
 //! written, pictures and readings.
 
+use super::entities;
 use super::markup::{self, Scanner};
 use super::settings::{Shown, Use};
 use super::tags::{self, Kind, Tag};
-use super::{debris, entities};
+use memchr::{memchr, memmem};
+use std::borrow::Cow;
 
 /// Elements to leave out that may lack their end tags before no more are left out: the time stays in proportion.
 const UNENDED: usize = 8;
@@ -25,7 +27,7 @@ impl Scanner<'_> {
             return false;
         }
         let (mut at, mut depth) = (self.at, 1);
-        while let Some(next) = self.lower[at..].find('<') {
+        while let Some(next) = memchr(b'<', &self.source.as_bytes()[at..]) {
             at += next;
             match tags::read(&self.source[at..]) {
                 Some(tag) if tag.name == name && tag.closing => {
@@ -44,13 +46,18 @@ impl Scanner<'_> {
     }
 
     /// Position of the end tag of `name` from here on.
-    fn end_of(&mut self, name: &str) -> Option<usize> {
+    fn end_of(&mut self, name: &'static str) -> Option<usize> {
         if self.never_closed.contains(name) {
             return None;
         }
-        let found = self.lower[self.at..].find(&format!("</{name}"));
+        let rest = &self.source.as_bytes()[self.at..];
+        let is_name = |begin: &usize| {
+            let found = rest.get(begin + 2..begin + 2 + name.len());
+            found.is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let found = memmem::find_iter(rest, "</").find(is_name);
         if found.is_none() {
-            self.never_closed.insert(name.to_owned());
+            self.never_closed.insert(name);
         }
         found.map(|end| self.at + end)
     }
@@ -62,7 +69,7 @@ impl Scanner<'_> {
     pub(super) fn drop_element(&mut self, tag: &Tag) {
         if tag.name == "ref" {
             self.drop_reference();
-        } else if let Some(end) = self.end_of(&tag.name) {
+        } else if let Some(end) = self.end_of(tag.name) {
             self.at = end;
             self.skip_end_tag();
         }
@@ -72,7 +79,7 @@ impl Scanner<'_> {
     /// A reference that was not closed before the next one begins goes as far as its line.
     fn drop_reference(&mut self) {
         let mut at = self.at;
-        while let Some(next) = self.lower[at..].find('<') {
+        while let Some(next) = memchr(b'<', &self.source.as_bytes()[at..]) {
             at += next;
             match tags::read(&self.source[at..]) {
                 Some(tag) if tag.name == "ref" && tag.is_bare_end() => {
@@ -88,7 +95,7 @@ impl Scanner<'_> {
     }
 
     pub(super) fn raw(&mut self, tag: &Tag) {
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         let inside = &source[self.at..end];
         let breaks = if tag.name == "pre" { "\n\n" } else { "" };
@@ -97,9 +104,9 @@ impl Scanner<'_> {
         while let Some(special) = rest.find(['&', '<']) {
             self.literal(&rest[..special]);
             rest = &rest[special..];
-            let (shown, length) = match tags::read(rest) {
-                Some(tag) if rest.starts_with('<') => (String::new(), tag.length),
-                _ => entities::decode(rest).unwrap_or_else(|| (rest[..1].to_owned(), 1)),
+            let (shown, length): (Cow<str>, usize) = match tags::read(rest) {
+                Some(tag) if rest.starts_with('<') => ("".into(), tag.length),
+                _ => entities::decode(rest).unwrap_or_else(|| (rest[..1].into(), 1)),
             };
             self.literal(&shown);
             rest = &rest[length..];
@@ -112,7 +119,7 @@ impl Scanner<'_> {
 
     /// A formula or a program, as the settings show it.
     pub(super) fn shown(&mut self, tag: &Tag) {
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         let mut inside = source[self.at..end].trim_matches('\n');
         if tag.kind == Kind::Formula {
@@ -137,8 +144,7 @@ impl Scanner<'_> {
                         (_, true) => self.literal("\n"),
                         (_, false) => self.push(" "),
                     }
-                    let line: String = line.trim().chars().map(debris::hide_always).collect();
-                    self.push(&line);
+                    self.literally(line.trim());
                 }
                 self.push(around);
             }
@@ -152,7 +158,7 @@ impl Scanner<'_> {
         if self.settings.galleries == Use::Drop {
             return self.drop_element(tag);
         }
-        let Some(end) = self.end_of(&tag.name) else { return };
+        let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
         self.push("\n\n");
         for line in source[self.at..end].lines() {
@@ -178,7 +184,7 @@ impl Scanner<'_> {
             }
             match tags::read(&self.source[end..]) {
                 Some(tag) if tag.kind == Kind::Reading => break if tag.closing { tag.length } else { 0 },
-                Some(tag) if matches!(tag.name.as_str(), "ruby" | "rb") => break 0,
+                Some(tag) if matches!(tag.name, "ruby" | "rb") => break 0,
                 _ => end += 1,
             }
         };

@@ -1,13 +1,14 @@
 //! Character references: `&amp;`, `&#263;`, `&#x107;`, `&nbsp;`.
 
 use scraper::Html;
+use std::borrow::Cow;
 
 /// Longest name looked at, in bytes; HTML knows few longer ones.
 const LONGEST: usize = 12;
 
 /// The characters that a reference at the beginning of `text` stands for, and its length in bytes.
 /// None where it is no reference. A no-break space becomes a space.
-pub(super) fn decode(text: &str) -> Option<(String, usize)> {
+pub(super) fn decode(text: &str) -> Option<(Cow<'static, str>, usize)> {
     let body = text.strip_prefix('&')?;
     let end = body.bytes().take(LONGEST + 1).position(|byte| byte == b';')?;
     let name = &body[..end];
@@ -19,9 +20,9 @@ pub(super) fn decode(text: &str) -> Option<(String, usize)> {
         };
         let c = char::from_u32(code)?;
         let shown = match c {
-            '\u{a0}' => " ".to_owned(),
-            c if c.is_control() && c != '\n' && c != '\t' => String::new(),
-            c => c.to_string(),
+            '\u{a0}' => Cow::Borrowed(" "),
+            c if c.is_control() && c != '\n' && c != '\t' => Cow::Borrowed(""),
+            c => Cow::Owned(c.to_string()),
         };
         return Some((shown, length));
     }
@@ -45,9 +46,9 @@ pub(super) fn decode(text: &str) -> Option<(String, usize)> {
         "raquo" => "»",
         "zwnj" => "\u{200c}",
         "zwj" => "\u{200d}",
-        _ => return unusual(name).map(|shown| (shown, length)),
+        _ => return unusual(name).map(|shown| (Cow::Owned(shown), length)),
     };
-    Some((known.to_owned(), length))
+    Some((Cow::Borrowed(known), length))
 }
 
 /// The rare ones are known to the HTML parser.
@@ -67,10 +68,10 @@ mod tests {
     #[test]
     fn references_of_every_kind() {
         let decoded = |text| decode(text);
-        assert_eq!(decoded("&amp;x"), Some(("&".to_owned(), 5)));
-        assert_eq!(decoded("&#263;"), Some(("ć".to_owned(), 6)));
-        assert_eq!(decoded("&#x107;"), Some(("ć".to_owned(), 7)));
-        assert_eq!(decoded("&cacute;"), Some(("ć".to_owned(), 8)));
+        assert_eq!(decoded("&amp;x"), Some(("&".into(), 5)));
+        assert_eq!(decoded("&#263;"), Some(("ć".into(), 6)));
+        assert_eq!(decoded("&#x107;"), Some(("ć".into(), 7)));
+        assert_eq!(decoded("&cacute;"), Some(("ć".into(), 8)));
         assert_eq!(decoded("&nothing;"), None);
         assert_eq!(decoded("& x;"), None);
         assert_eq!(decoded("&#xD800;"), None);

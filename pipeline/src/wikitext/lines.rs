@@ -15,7 +15,7 @@ pub(super) fn arrange(stripped: &str) -> String {
     // Lines that begin with a space are set as they are typed.
     let (mut typed, line_end) = (false, debris::hide('\n'));
     for line in stripped.split('\n') {
-        let bare = line.trim_matches(|c: char| c.is_whitespace() || c == HOLE);
+        let bare = bare(line);
         let was_typed = std::mem::replace(&mut typed, line.starts_with(' '));
         if bare.is_empty() || bare.starts_with("----") {
             page.end_paragraph();
@@ -37,6 +37,15 @@ pub(super) fn arrange(stripped: &str) -> String {
     }
     page.end_paragraph();
     debris::finish(&page.out)
+}
+
+/// Without space and holes around it.
+fn bare(line: &str) -> &str {
+    let (first, last) = (line.as_bytes().first(), line.as_bytes().last());
+    match first.zip(last) {
+        Some((first, last)) if first.is_ascii_graphic() && last.is_ascii_graphic() => line,
+        _ => line.trim_matches(|c: char| c.is_whitespace() || c == HOLE),
+    }
 }
 
 fn heading(line: &str) -> Option<(usize, &str)> {

@@ -1,21 +1,23 @@
-//! Text of a link from its parts.
+//! Text of a link from its target and its label, the last of its parts.
 
 use super::site::{Site, Target};
+use std::borrow::Cow;
 
 /// What a reader sees of `[[target|label]]`; empty for pictures, categories and other languages.
-pub(super) fn text(parts: &[String], site: &Site) -> String {
-    let target = parts.first().map_or("", |target| target.trim());
+pub(super) fn text<'t>(target: &'t str, label: Option<&'t str>, site: &Site) -> Cow<'t, str> {
+    let target = target.trim();
     let (target, shown) = match target.strip_prefix(':') {
         Some(rest) => (rest.trim(), Target::Page),
         None => (target, site.target(target)),
     };
     if shown != Target::Page {
-        return String::new();
+        return Cow::Borrowed("");
     }
-    match parts.last().filter(|_| parts.len() > 1) {
-        Some(label) if !label.trim().is_empty() => label.clone(),
-        Some(_) => piped(target).to_owned(),
-        None => target.trim_start_matches('/').replace('_', " "),
+    match label {
+        Some(label) if !label.trim().is_empty() => Cow::Borrowed(label),
+        Some(_) => Cow::Borrowed(piped(target)),
+        None if target.contains('_') => Cow::Owned(target.trim_start_matches('/').replace('_', " ")),
+        None => Cow::Borrowed(target.trim_start_matches('/')),
     }
 }
 

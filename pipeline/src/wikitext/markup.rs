@@ -8,6 +8,8 @@ use super::settings::{MarkupSettings, Use};
 use super::site::Site;
 use super::tags::{self, Kind};
 use super::{entities, links, tables, templates, unseen};
+use memchr::{memchr3, memmem};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Things open at once; what opens deeper is ignored. Real pages stay below 20.
@@ -15,6 +17,23 @@ const DEEPEST: usize = 60;
 
 /// Beginnings of addresses after a single bracket.
 const SCHEMES: &[&str] = &["http://", "https://", "//", "ftp://", "mailto:", "news:", "irc://", "gopher://"];
+
+/// First byte of [`HOLE`].
+const HOLE_BEGINS: u8 = 0xF3;
+
+/// Bytes of `text` before the first that may mean something to markup.
+fn before_special(text: &[u8]) -> usize {
+    const SPECIAL: [bool; 256] = {
+        let mut special = [false; 256];
+        let mut i = 0;
+        while i < 8 {
+            special[b"\n<&{}|[]"[i] as usize] = true;
+            i += 1;
+        }
+        special
+    };
+    text.iter().position(|byte| SPECIAL[*byte as usize]).unwrap_or(text.len())
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -29,21 +48,23 @@ enum Open {
 
 struct Frame {
     open: Open,
-    /// Text so far, cut at pipes; never empty.
-    parts: Vec<String>,
+    /// Where its text begins in `out`.
+    begin: usize,
+    /// Where its bars begin in `bars`.
+    bars: usize,
 }
 
 /// Text of `source` with its lines still marked up: headings, lists and quotes are left to the second pass.
 pub(super) fn strip(source: &str, site: &Site, settings: &MarkupSettings) -> String {
-    let lower = source.to_ascii_lowercase();
-    let frames = vec![Frame { open: Open::Page, parts: vec![String::new()] }];
     let mut scanner = Scanner {
         source,
-        lower,
         site,
         settings,
         at: 0,
-        frames,
+        out: String::with_capacity(source.len()),
+        frames: vec![Frame { open: Open::Page, begin: 0, bars: 0 }],
+        bars: Vec::new(),
+        moved: String::new(),
         line_start: true,
         poem: false,
         never_closed: BTreeSet::new(),
@@ -55,22 +76,26 @@ pub(super) fn strip(source: &str, site: &Site, settings: &MarkupSettings) -> Str
     while scanner.frames.len() > 1 {
         scanner.abandon();
     }
-    scanner.frames.swap_remove(0).parts.swap_remove(0)
+    scanner.out
 }
 
 pub(super) struct Scanner<'a> {
     pub(super) source: &'a str,
-    /// ASCII letters in lower case: the same positions.
-    pub(super) lower: String,
     pub(super) site: &'a Site,
     pub(super) settings: &'a MarkupSettings,
     pub(super) at: usize,
+    /// Text so far: of the page, then of each thing that is open, the innermost last.
+    out: String,
     frames: Vec<Frame>,
+    /// Where in `out` a bar parts what is open.
+    bars: Vec<usize>,
+    /// Text on its way from what is closed to what is below.
+    moved: String,
     /// Only white space and list marks since the line began.
     line_start: bool,
     poem: bool,
     /// Elements whose end tag does not come any more.
-    pub(super) never_closed: BTreeSet<String>,
+    pub(super) never_closed: BTreeSet<&'static str>,
     /// Elements looked through to the end of the page for their end tags in vain.
     pub(super) unended: usize,
 }
@@ -82,7 +107,7 @@ impl Scanner<'_> {
         let line_start = self.line_start;
         match first {
             b'\n' => return self.newline(rest),
-            _ if rest.starts_with(HOLE) => return self.take(HOLE.len_utf8()),
+            HOLE_BEGINS if rest.starts_with(HOLE) => return self.take(HOLE.len_utf8()),
             b' ' | b'\t' | b'*' | b'#' | b':' | b';' => {}
             _ => self.line_start = false,
         }
@@ -104,7 +129,7 @@ impl Scanner<'_> {
             b'|' if line_start && rest.starts_with("|}") && self.closes_table(Open::Table) => self.at += 2,
             b'|' => self.pipe(),
             b'[' if rest.starts_with("[[[") => self.at += 1,
-            b'[' if rest.starts_with("[[") => self.open(Open::Link, 2),
+            b'[' if rest.starts_with("[[") => self.link(rest),
             b'[' => self.bracket(),
             b']' if self.top() == Open::External => {
                 self.close(1);
@@ -117,14 +142,8 @@ impl Scanner<'_> {
                 }
             }
             _ => {
-                let special = |byte: u8| matches!(byte, b'\n' | b'<' | b'&' | b'{' | b'}' | b'|' | b'[' | b']');
-                let length = if self.line_start {
-                    1
-                } else {
-                    1 + rest.bytes().skip(1).position(special).unwrap_or(rest.len() - 1)
-                };
                 // Bytes of a character are never special, and a line start is ASCII: this cuts between characters.
-                self.take(length);
+                self.take(if self.line_start { 1 } else { 1 + before_special(&rest.as_bytes()[1..]) });
             }
         }
     }
@@ -134,20 +153,22 @@ impl Scanner<'_> {
     }
 
     pub(super) fn push(&mut self, text: &str) {
-        let frame = self.frames.last_mut().expect("the page is never closed");
-        frame.parts.last_mut().expect("never empty").push_str(text);
+        self.out.push_str(text);
     }
 
     /// Something of the page goes, and is no part of the text.
     pub(super) fn vanish(&mut self) {
-        let frame = self.frames.last_mut().expect("the page is never closed");
-        frame.parts.last_mut().expect("never empty").push(HOLE);
+        self.out.push(HOLE);
     }
 
     /// Text that later passes must not take for markup.
     pub(super) fn literal(&mut self, text: &str) {
-        let hidden: String = text.chars().map(debris::hide).collect();
-        self.push(&hidden);
+        self.out.extend(text.chars().map(debris::hide));
+    }
+
+    /// Text that is shown as it is, whatever stands beside it.
+    pub(super) fn literally(&mut self, text: &str) {
+        self.out.extend(text.chars().map(debris::hide_always));
     }
 
     /// Moves so many bytes of the source to the text.
@@ -160,32 +181,64 @@ impl Scanner<'_> {
     fn open(&mut self, open: Open, length: usize) {
         self.at += length;
         if self.frames.len() < DEEPEST {
-            self.frames.push(Frame { open, parts: vec![String::new()] });
+            self.frames.push(Frame { open, begin: self.out.len(), bars: self.bars.len() });
         }
+    }
+
+    /// A link. Most hold nothing but text and bars, and need not be opened.
+    fn link(&mut self, rest: &str) {
+        let (mut at, mut first, mut last) = (2, None, 2);
+        loop {
+            at += before_special(&rest.as_bytes()[at..]);
+            if rest.as_bytes().get(at) != Some(&b'|') {
+                break;
+            }
+            first = first.or(Some(at));
+            (at, last) = (at + 1, at + 1);
+        }
+        if !rest[at..].starts_with("]]") || self.frames.len() >= DEEPEST {
+            return self.open(Open::Link, 2);
+        }
+        let text = links::text(&rest[2..first.unwrap_or(at)], first.map(|_| &rest[last..at]), self.site);
+        match text.is_empty() {
+            true => self.vanish(),
+            false => self.push(&text),
+        }
+        self.at += at + 2;
     }
 
     /// Closes what is on top and gives its text to what is below.
     fn close(&mut self, length: usize) {
         self.at += length;
-        let Frame { open, mut parts } = self.frames.pop().expect("something is open");
+        let Frame { open, begin, bars } = self.frames.pop().expect("something is open");
+        let ends = self.bars[bars..].iter().copied().chain([self.out.len()]);
+        let mut from = begin;
+        let mut parts = ends.map(|to| &self.out[std::mem::replace(&mut from, to)..to]);
         let text = match open {
-            Open::Page => parts.swap_remove(0),
-            Open::External => self.label(&parts[0]),
-            Open::Template => templates::text(&parts),
-            Open::Argument => {
-                if parts.len() > 1 {
-                    parts.swap_remove(1)
-                } else {
-                    String::new()
-                }
+            Open::Page => return,
+            Open::Table | Open::HtmlTable => {
+                let inside = self.out.split_off(begin);
+                return self.table(&inside);
             }
-            Open::Table | Open::HtmlTable => return self.table(&parts[0]),
-            Open::Link => links::text(&parts, self.site),
+            Open::External => self.label(parts.next().unwrap_or_default(), &self.out[self.part_begin()..begin]),
+            Open::Template => Cow::Owned(templates::text(&parts.collect::<Vec<_>>())),
+            Open::Argument => Cow::Borrowed(parts.nth(1).unwrap_or_default()),
+            Open::Link => links::text(parts.next().unwrap_or_default(), parts.last(), self.site),
         };
-        match text.is_empty() {
+        self.moved.clear();
+        self.moved.push_str(&text);
+        self.out.truncate(begin);
+        self.bars.truncate(bars);
+        match self.moved.is_empty() {
             true => self.vanish(),
-            false => self.push(&text),
+            false => self.out.push_str(&self.moved),
         }
+    }
+
+    /// Where the text begins since the last bar of what is open.
+    fn part_begin(&self) -> usize {
+        let frame = self.frames.last().expect("the page is never closed");
+        self.bars[frame.bars..].last().copied().unwrap_or(frame.begin)
     }
 
     /// Text of a table, where it is wanted.
@@ -208,12 +261,11 @@ impl Scanner<'_> {
     }
 
     /// Text of a link to an address. In `[http://x | label]` the bar is one that parts a link to a page, and says nothing.
-    fn label(&self, text: &str) -> String {
+    fn label<'t>(&self, text: &'t str, before: &str) -> Cow<'t, str> {
         let label = text.trim_start_matches([' ', '|']);
-        let before = self.frames.last().and_then(|frame| frame.parts.last());
         // `PDF[http://x DJVU]`: two words, though the page shows only a small picture between them.
-        let apart = before.is_some_and(|before| before.ends_with(char::is_alphanumeric));
-        if apart && !label.is_empty() { format!(" {label}") } else { label.to_owned() }
+        let apart = before.ends_with(char::is_alphanumeric);
+        if apart && !label.is_empty() { Cow::Owned(format!(" {label}")) } else { Cow::Borrowed(label) }
     }
 
     /// Lets go of what is on top without its end: text that was not its own name or argument stays.
@@ -224,7 +276,10 @@ impl Scanner<'_> {
             Open::Table | Open::HtmlTable if self.keeps_tables() => self.close(0),
             Open::Template | Open::Argument | Open::Table | Open::HtmlTable => {
                 let frame = self.frames.pop().expect("something is open");
-                let inside = frame.parts.join("|");
+                let mut inside = self.out.split_off(frame.begin);
+                for (earlier, bar) in self.bars.drain(frame.bars..).enumerate() {
+                    inside.insert(bar - frame.begin + earlier, '|');
+                }
                 for line in inside.split('\n').skip(1) {
                     self.push("\n");
                     if !line.trim_start().starts_with(['|', '!', '}']) {
@@ -296,7 +351,7 @@ impl Scanner<'_> {
     fn pipe(&mut self) {
         match self.top() {
             Open::Template | Open::Argument | Open::Link => {
-                self.frames.last_mut().expect("something is open").parts.push(String::new());
+                self.bars.push(self.out.len());
                 self.at += 1;
             }
             _ => self.take(1),
@@ -305,9 +360,10 @@ impl Scanner<'_> {
 
     /// A single bracket: an address, a link that lacks its first bracket (`[target|label]]`), or text.
     fn bracket(&mut self) {
-        let after = &self.lower[self.at + 1..];
-        if !SCHEMES.iter().any(|scheme| after.starts_with(scheme)) {
-            let end = after.find(['[', ']', '\n']).unwrap_or(after.len());
+        let after = &self.source[self.at + 1..];
+        let begins = |scheme: &&str| after.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
+        if !SCHEMES.iter().any(|scheme| begins(scheme)) {
+            let end = memchr3(b'[', b']', b'\n', after.as_bytes()).unwrap_or(after.len());
             let half = after[end..].starts_with("]]") && after[..end].contains('|') && self.top() != Open::Link;
             return if half { self.open(Open::Link, 1) } else { self.take(1) };
         }
@@ -321,7 +377,7 @@ impl Scanner<'_> {
 
     fn angle(&mut self, rest: &str, line_start: bool) {
         if let Some(inside) = rest.strip_prefix("<!--") {
-            match inside.find("-->") {
+            match memmem::find(inside.as_bytes(), b"-->") {
                 Some(end) => self.at += end + 7,
                 None => self.at = self.source.len(),
             }
@@ -333,7 +389,7 @@ impl Scanner<'_> {
         let attributes = &rest[1..tag.length];
         let begins = !tag.closing && !tag.empty;
         let infoboxes = self.settings.infoboxes;
-        if begins && unseen::is_unseen(&tag.name, attributes, infoboxes) && self.leave_out(&tag.name) {
+        if begins && unseen::is_unseen(tag.name, attributes, infoboxes) && self.leave_out(tag.name) {
             return self.vanish();
         }
         match (tag.kind, tag.closing) {
@@ -341,9 +397,9 @@ impl Scanner<'_> {
                 self.literal("\n");
                 self.indent_of_verse();
             }
-            (Kind::Block, closing) if self.top() == Open::HtmlTable && tables::mark(&tag.name).is_some() => {
+            (Kind::Block, closing) if self.top() == Open::HtmlTable && tables::mark(tag.name).is_some() => {
                 if !closing {
-                    self.push(tables::mark(&tag.name).unwrap_or_default());
+                    self.push(tables::mark(tag.name).unwrap_or_default());
                 }
             }
             (Kind::Block, closing) => {

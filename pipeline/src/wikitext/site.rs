@@ -270,7 +270,18 @@ fn is_language_code(prefix: &str) -> bool {
 
 /// Names are compared without case, and an underscore is a space.
 fn normal(name: &str) -> String {
-    name.replace('_', " ").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    let mut out = String::with_capacity(name.len());
+    for word in name.split(|c: char| c == '_' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    match out.is_ascii() {
+        true => out.make_ascii_lowercase(),
+        false => out = out.to_lowercase(),
+    }
+    out
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! HTML and extension tags: which are dropped with all they hold, which break the line, which only vanish.
 
+use memchr::memchr2;
+use std::sync::LazyLock;
+
 /// Elements dropped with their content.
 const DROPPED: &[&str] = &[
     "ref",
@@ -123,7 +126,8 @@ pub(super) enum Kind {
 /// A tag as it stands in the source.
 #[derive(Debug)]
 pub(super) struct Tag {
-    pub(super) name: String,
+    /// In lower case.
+    pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) closing: bool,
     /// `<x/>`
@@ -139,36 +143,85 @@ impl Tag {
     }
 }
 
-/// Longest attributes looked through for the `>`, in bytes.
+/// Longest name and longest attributes looked through for the `>`, in bytes.
+const LONGEST_NAME: usize = 20;
 const LONGEST: usize = 2000;
+
+/// Elements by the first letter of their names: a page has a tag in every other line.
+static KINDS: LazyLock<[Vec<(&str, Kind)>; 26]> = LazyLock::new(|| {
+    let groups: [(&[&str], Kind); 12] = [
+        (&["br"], Kind::Break),
+        (&["li", "dt", "dd"], Kind::Item),
+        (&["table"], Kind::Table),
+        (&["nowiki", "pre"], Kind::Raw),
+        (&["gallery"], Kind::Gallery),
+        (&["rt", "rp", "rtc"], Kind::Reading),
+        (FORMULAS, Kind::Formula),
+        (CODE, Kind::Code),
+        (DROPPED, Kind::Dropped),
+        (BLOCKS, Kind::Block),
+        (WIKI_BLOCKS, Kind::Block),
+        (INLINE, Kind::Inline),
+    ];
+    let mut kinds: [Vec<(&str, Kind)>; 26] = Default::default();
+    for (name, kind) in groups.into_iter().flat_map(|(names, kind)| names.iter().map(move |name| (*name, kind))) {
+        kinds[usize::from(name.as_bytes()[0] - b'a')].push((name, kind));
+    }
+    kinds
+});
+
+/// The element of that name in any case.
+fn element(name: &[u8]) -> Option<(&'static str, Kind)> {
+    let first = name.first()?.to_ascii_lowercase().wrapping_sub(b'a');
+    let same = |(known, _): &&(&str, Kind)| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(name);
+    KINDS.get(usize::from(first))?.iter().find(same).copied()
+}
 
 /// Reads a known tag at the beginning of `text`.
 pub(super) fn read(text: &str) -> Option<Tag> {
     let bytes = text.as_bytes();
     let closing = bytes.get(1) == Some(&b'/');
     let begin = 1 + usize::from(closing);
-    let letters = bytes[begin..].iter().take(20).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let name = text[begin..begin + letters].to_ascii_lowercase();
-    let kind = match name.as_str() {
-        "br" => Kind::Break,
-        "li" | "dt" | "dd" => Kind::Item,
-        "table" => Kind::Table,
-        "nowiki" | "pre" => Kind::Raw,
-        "gallery" => Kind::Gallery,
-        "rt" | "rp" | "rtc" => Kind::Reading,
-        name if FORMULAS.contains(&name) => Kind::Formula,
-        name if CODE.contains(&name) => Kind::Code,
-        name if DROPPED.contains(&name) => Kind::Dropped,
-        name if BLOCKS.contains(&name) || WIKI_BLOCKS.contains(&name) => Kind::Block,
-        name if INLINE.contains(&name) => Kind::Inline,
-        _ => return None,
-    };
+    let name = bytes.get(begin..)?;
+    let letters = name.iter().take(LONGEST_NAME).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let (name, kind) = element(&name[..letters])?;
     let after = begin + letters;
     let rest = &bytes[after..bytes.len().min(after + LONGEST)];
-    let end = rest.iter().position(|byte| matches!(byte, b'>' | b'<'));
-    let (length, empty) = match end {
+    let (length, empty) = match memchr2(b'>', b'<', rest) {
         Some(at) if rest[at] == b'>' => (after + at + 1, at > 0 && rest[at - 1] == b'/'),
         _ => (after, false),
     };
     Some(Tag { name, kind, closing, empty, length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_known_in_any_case() {
+        let read = |text: &str| read(text).map(|tag| (tag.name, tag.kind, tag.closing, tag.empty, tag.length));
+        for (text, name, kind, closing, empty, length) in [
+            ("<ref name=x/>y", "ref", Kind::Dropped, false, true, 13),
+            ("</REF>", "ref", Kind::Dropped, true, false, 6),
+            ("<BR>", "br", Kind::Break, false, false, 4),
+            ("<small", "small", Kind::Inline, false, false, 6),
+            ("<td <b>", "td", Kind::Block, false, false, 3),
+            ("<h2>", "h2", Kind::Block, false, false, 4),
+        ] {
+            assert_eq!(read(text), Some((name, kind, closing, empty, length)), "{text}");
+        }
+        for text in ["<", "</", "<>", "< b>", "<é>", "<1>", "<refx>", "<syntaxhighlightsyntaxhighlight>"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_name_leads_to_its_kind() {
+        for (names, kind) in [(FORMULAS, Kind::Formula), (DROPPED, Kind::Dropped), (WIKI_BLOCKS, Kind::Block)] {
+            assert!(names.iter().all(|name| element(name.as_bytes()) == Some((name, kind))));
+        }
+        // A table is more than a name that vanishes.
+        assert_eq!(element(b"table"), Some(("table", Kind::Table)));
+    }
 }

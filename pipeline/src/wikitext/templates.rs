@@ -1,10 +1,10 @@
 //! The few templates whose argument is text of the page. All others vanish: what they would say is not in the source.
 
 /// Text of a template from its parts (name first, then arguments, their own markup already turned into text).
-pub(super) fn text(parts: &[String]) -> String {
-    let name = parts.first().map(|name| name.trim().to_lowercase().replace('_', " ")).unwrap_or_default();
+pub(super) fn text<S: AsRef<str>>(parts: &[S]) -> String {
+    let name = parts.first().map(|name| name.as_ref().trim().to_lowercase().replace('_', " ")).unwrap_or_default();
     if let Some((function, argument)) = name.split_once(':') {
-        let written = parts[0].split_once(':').map_or("", |(_, argument)| argument.trim());
+        let written = parts[0].as_ref().split_once(':').map_or("", |(_, argument)| argument.trim());
         return match function {
             "formatnum" | "lcfirst" | "ucfirst" => written.to_owned(),
             "lc" => argument.trim().to_owned(),
@@ -68,14 +68,13 @@ pub(super) fn text(parts: &[String]) -> String {
 
 /// Whether a template of this name shows something of its arguments.
 pub(super) fn is_known(name: &str) -> bool {
-    let some = |text: &str| text.to_owned();
-    !text(&[some(name), some("1"), some("2"), some("3")]).is_empty()
+    !text(&[name, "1", "2", "3"]).is_empty()
 }
 
 /// The `n`th argument without a name; `2=x` is the second wherever it stands.
-fn argument(parts: &[String], n: usize) -> &str {
+fn argument<S: AsRef<str>>(parts: &[S], n: usize) -> &str {
     let mut position = 0;
-    for part in parts.iter().skip(1) {
+    for part in parts.iter().skip(1).map(S::as_ref) {
         match split(part) {
             Some((name, value)) if name.parse() == Ok(n) => return value,
             Some(_) => {}
@@ -91,9 +90,9 @@ fn argument(parts: &[String], n: usize) -> &str {
 }
 
 /// The last argument without a name.
-fn last(parts: &[String]) -> &str {
+fn last<S: AsRef<str>>(parts: &[S]) -> &str {
     let mut found = "";
-    for part in parts.iter().skip(1) {
+    for part in parts.iter().skip(1).map(S::as_ref) {
         match split(part) {
             Some((name, value)) if name.parse::<usize>().is_ok() => found = value,
             Some(_) => {}

@@ -1,9 +1,12 @@
 //! Titles as MediaWiki writes them: spaces for underscores, the namespace apart, the first letter a capital.
 
 use super::site::{Site, TEMPLATE};
+use std::borrow::Cow;
 
-/// Characters no title has.
-const FORBIDDEN: &[char] = &['<', '>', '[', ']', '{', '}', '|', '\n', '\u{7f}', '\u{fffd}'];
+/// Whether no title has this character.
+fn is_forbidden(c: char) -> bool {
+    matches!(c, '<' | '>' | '[' | ']' | '{' | '}' | '|' | '\n' | '\u{7f}' | '\u{fffd}')
+}
 
 /// Longest title, in bytes.
 const LONGEST: usize = 255;
@@ -31,8 +34,8 @@ impl Title {
             (0, _) | (_, None) => (namespace, text),
             (own, Some((_, rest))) => (own, trimmed(rest)),
         };
-        let bad = text.is_empty() || text.len() > LONGEST || text.contains(FORBIDDEN);
-        (!bad).then(|| Title { namespace, name: capital(&spaced(text)) })
+        let bad = text.is_empty() || text.len() > LONGEST || text.contains(is_forbidden);
+        (!bad).then(|| Title { namespace, name: capital(&spaced(text)).into_owned() })
     }
 
     /// As it stands over the page, with the wiki's own name of the namespace.
@@ -67,14 +70,16 @@ fn spaced(text: &str) -> String {
 }
 
 /// With a first letter in upper case, where that is one letter too.
-pub(crate) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> Cow<'_, str> {
     let mut chars = text.chars();
-    let Some(first) = chars.next() else { return String::new() };
+    let Some(first) = chars.next() else { return Cow::Borrowed("") };
     let mut upper = first.to_uppercase();
     match (upper.next(), upper.next()) {
         // Georgian has capitals that titles do not use.
-        (Some(one), None) if !('\u{1c90}'..='\u{1cbf}').contains(&one) => format!("{one}{}", chars.as_str()),
-        _ => text.to_owned(),
+        (Some(one), None) if one != first && !('\u{1c90}'..='\u{1cbf}').contains(&one) => {
+            Cow::Owned(format!("{one}{}", chars.as_str()))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 

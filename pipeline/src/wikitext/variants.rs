@@ -4,6 +4,7 @@
 //! Syntax and flags: MediaWiki's `LanguageConverter` (Writing systems/Syntax on mediawiki.org).
 
 use super::tags::{self, Kind};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -79,7 +80,7 @@ fn script(code: &str) -> &str {
 
 /// The source with one variant in the place of several; of a wiki in `language`.
 pub(super) fn chosen<'a>(source: &'a str, language: &str, variant: Option<Variant>) -> Cow<'a, str> {
-    if !source.contains("-{") {
+    if memmem::find(source.as_bytes(), b"-{").is_none() {
         return Cow::Borrowed(source);
     }
     let mut walk = Walk {
@@ -104,7 +105,7 @@ struct Walk<'a> {
     /// Where in `out` each open one begins, with its `-{`.
     open: Vec<usize>,
     /// Elements whose end tag does not come any more.
-    unended: BTreeSet<String>,
+    unended: BTreeSet<&'static str>,
     out: String,
 }
 
@@ -138,10 +139,10 @@ impl Walk<'_> {
     /// What is no wikitext has no variants.
     fn element(&mut self, rest: &str) {
         let Some(tag) = tags::read(rest).filter(|tag| !tag.closing && !tag.empty) else { return self.take(1) };
-        if !matches!(tag.kind, Kind::Raw | Kind::Formula | Kind::Code) || self.unended.contains(&tag.name) {
+        if !matches!(tag.kind, Kind::Raw | Kind::Formula | Kind::Code) || self.unended.contains(tag.name) {
             return self.take(1);
         }
-        let end = rest.find(&["</", &tag.name].concat());
+        let end = rest.find(&["</", tag.name].concat());
         if end.is_none() {
             self.unended.insert(tag.name);
         }

@@ -92,7 +92,7 @@ impl Expander<'_> {
         if !templates::is_known(name) {
             return Ok(String::new());
         }
-        let mut written = vec![name.to_owned()];
+        let mut written = vec![Cow::Borrowed(name)];
         for part in parts {
             written.push(self.value(frame, part.nodes)?);
         }

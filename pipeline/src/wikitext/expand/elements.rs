@@ -15,7 +15,7 @@ impl Parser<'_> {
         let Some(tag) = tags::read(rest).filter(|tag| rest.as_bytes()[tag.length - 1] == b'>') else {
             return self.take(1);
         };
-        let name = tag.name.as_str();
+        let name = tag.name;
         let begin = self.at;
         let (vanishes, skipped) = match (name, self.included) {
             ("includeonly", true) | ("noinclude" | "onlyinclude", false) => (true, false),
@@ -58,7 +58,7 @@ impl Parser<'_> {
     }
 
     /// Where the next end tag of `name` ends.
-    fn end_of(&mut self, name: &str) -> Option<usize> {
+    fn end_of(&mut self, name: &'static str) -> Option<usize> {
         if self.never_closed.contains(name) {
             return None;
         }
@@ -71,7 +71,7 @@ impl Parser<'_> {
         };
         let found = rest.match_indices("</").map(|(at, _)| at).find(closes);
         let Some(at) = found else {
-            self.never_closed.insert(name.to_owned());
+            self.never_closed.insert(name);
             return None;
         };
         let end = rest[at..].find('>').map_or(rest.len(), |end| at + end + 1);
@@ -90,7 +90,7 @@ impl Parser<'_> {
         match tags.into_iter().next() {
             Some((at, tag)) => tag.closing.then_some(self.at + at + tag.length),
             None => {
-                self.never_closed.insert("ref".to_owned());
+                self.never_closed.insert("ref");
                 None
             }
         }

@@ -25,8 +25,9 @@ impl Expander<'_> {
         if let Some(answer) = self.of_title(name, first) {
             return self.write(out, &answer).map(|()| true);
         }
-        let name = name.to_lowercase();
-        let answer = match name.as_str() {
+        let small = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let name = if small { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) };
+        let answer = match &*name {
             "#if" => return self.branch(frame, rest, usize::from(first.is_empty()), out),
             "#ifeq" => {
                 let second = self.nth(frame, rest, 0)?;
@@ -48,7 +49,7 @@ impl Expander<'_> {
                 (false, 0 | 1) => first.to_owned(),
                 (false, _) => return self.branch(frame, rest, 1, out),
             },
-            "#switch" => self.switch(frame, first, rest)?,
+            "#switch" => self.switch(frame, first, rest)?.into_owned(),
             "#expr" => match evaluate(first) {
                 Ok(value) => value.map(numbers::php).unwrap_or_default(),
                 Err(_) => ERROR.to_owned(),
@@ -72,7 +73,7 @@ impl Expander<'_> {
             "#formatdate" | "#dateformat" | "#language" => first.to_owned(),
             "formatnum" => {
                 let how = self.nth(frame, rest, 0)?;
-                match how.as_str() {
+                match &*how {
                     "R" => numbers::plain(first, self.site.language()),
                     "NOSEP" => numbers::digits(first, self.site.language()),
                     _ => numbers::formatted(first, self.site.language()),
@@ -91,8 +92,8 @@ impl Expander<'_> {
             "padleft" => self.padding(frame, first, rest)? + first,
             "padright" => first.to_owned() + &self.padding(frame, first, rest)?,
             "plural" => self.plural(frame, first, rest)?,
-            "grammar" => self.nth(frame, rest, 0)?,
-            "gender" => self.nth(frame, rest, if rest.len() > 2 { 2 } else { 0 })?,
+            "grammar" => self.nth(frame, rest, 0)?.into_owned(),
+            "gender" => self.nth(frame, rest, if rest.len() > 2 { 2 } else { 0 })?.into_owned(),
             "urlencode" => encoded(first, &self.nth(frame, rest, 0)?),
             "anchorencode" => first.split_whitespace().collect::<Vec<_>>().join("_"),
             "localurl" | "localurle" => self.address(frame, "", first, rest)?,
@@ -128,8 +129,8 @@ impl Expander<'_> {
     }
 
     /// The `n`th argument, empty where there is none.
-    fn nth(&mut self, frame: &Frame, rest: &[Part], n: usize) -> Expanded<String> {
-        rest.get(n).map_or(Ok(String::new()), |part| self.trimmed(frame, part.nodes))
+    fn nth<'f>(&mut self, frame: &'f Frame, rest: &[Part], n: usize) -> Expanded<Cow<'f, str>> {
+        rest.get(n).map_or(Ok(Cow::Borrowed("")), |part| self.trimmed(frame, part.nodes))
     }
 
     fn branch(&mut self, frame: &Frame, rest: &[Part], n: usize, out: &mut String) -> Expanded<bool> {
@@ -137,7 +138,7 @@ impl Expander<'_> {
         self.write(out, &value).map(|()| true)
     }
 
-    fn switch(&mut self, frame: &Frame, wanted: &str, cases: &[Part]) -> Expanded<String> {
+    fn switch<'f>(&mut self, frame: &'f Frame, wanted: &str, cases: &[Part]) -> Expanded<Cow<'f, str>> {
         let (mut found, mut default_next) = (false, false);
         let (mut default, mut last) = (None, None);
         for case in cases {
@@ -145,7 +146,7 @@ impl Expander<'_> {
             match case.named() {
                 Some((name, value)) => {
                     last = None;
-                    let name = if found { String::new() } else { self.trimmed(frame, name)? };
+                    let name = if found { Cow::Borrowed("") } else { self.trimmed(frame, name)? };
                     if found || equal(&name, wanted) {
                         return self.trimmed(frame, value);
                     }
@@ -166,7 +167,7 @@ impl Expander<'_> {
         match (last, default) {
             (Some(last), _) if !default_next => Ok(last),
             (_, Some(default)) => self.trimmed(frame, default),
-            _ => Ok(String::new()),
+            _ => Ok(Cow::Borrowed("")),
         }
     }
 
@@ -184,7 +185,7 @@ impl Expander<'_> {
 
     fn padding(&mut self, frame: &Frame, text: &str, rest: &[Part]) -> Expanded<String> {
         let length = self.nth(frame, rest, 0)?.parse().unwrap_or(0).min(PADDED);
-        let with = if rest.len() > 1 { self.nth(frame, rest, 1)? } else { "0".to_owned() };
+        let with = if rest.len() > 1 { self.nth(frame, rest, 1)?.into_owned() } else { "0".to_owned() };
         let missing = length.saturating_sub(text.chars().count());
         Ok(if with.is_empty() { with } else { with.chars().cycle().take(missing).collect() })
     }
@@ -197,14 +198,14 @@ impl Expander<'_> {
                 // `0=none` is for this very number.
                 Some((name, value)) => {
                     if self.trimmed(frame, name)?.parse() == Ok(number) {
-                        return self.trimmed(frame, value);
+                        return Ok(self.trimmed(frame, value)?.into_owned());
                     }
                 }
                 None => forms.push(part.nodes),
             }
         }
         let chosen = language::plural(self.site.language(), number).min(forms.len().saturating_sub(1));
-        forms.get(chosen).map_or(Ok(String::new()), |form| self.trimmed(frame, *form))
+        forms.get(chosen).map_or(Ok(String::new()), |form| Ok(self.trimmed(frame, *form)?.into_owned()))
     }
 
     fn address(&mut self, frame: &Frame, server: &str, page: &str, rest: &[Part]) -> Expanded<String> {
@@ -235,7 +236,7 @@ fn decoded(text: &str) -> std::borrow::Cow<'_, str> {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (shown, length) = entities::decode(rest).unwrap_or(("&".to_owned(), 1));
+        let (shown, length) = entities::decode(rest).unwrap_or(("&".into(), 1));
         out.push_str(&shown);
         rest = &rest[length..];
     }

@@ -30,6 +30,7 @@ use super::debris::HOLE;
 use super::site::Site;
 use super::title::Title;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -252,8 +253,13 @@ impl<'a> Expander<'a> {
     }
 
     fn write(&mut self, out: &mut String, text: &str) -> Expanded<()> {
-        self.bytes_left = self.bytes_left.checked_sub(text.len() as u64).ok_or(Overrun::TooLong)?;
+        self.spend_bytes(text)?;
         out.push_str(text);
+        Ok(())
+    }
+
+    fn spend_bytes(&mut self, text: &str) -> Expanded<()> {
+        self.bytes_left = self.bytes_left.checked_sub(text.len() as u64).ok_or(Overrun::TooLong)?;
         Ok(())
     }
 
@@ -315,24 +321,34 @@ impl<'a> Expander<'a> {
         Ok(done)
     }
 
-    /// What a span comes to.
-    fn value(&mut self, frame: &Frame, span: Span) -> Expanded<String> {
+    /// What a span comes to. Most are nothing but text, which costs as much as if it were written.
+    fn value<'f>(&mut self, frame: &'f Frame, span: Span) -> Expanded<Cow<'f, str>> {
+        if let [Node::Text(text)] = frame.body.nodes(span) {
+            let text = frame.body.text(*text);
+            self.spend(1)?;
+            self.spend_bytes(text)?;
+            return Ok(Cow::Borrowed(text));
+        }
         let mut out = String::new();
         self.nodes(frame, span, &mut out)?;
-        Ok(out)
+        Ok(Cow::Owned(out))
     }
 
     /// The same without white space around it.
-    fn trimmed(&mut self, frame: &Frame, span: Span) -> Expanded<String> {
-        let value = self.value(frame, span)?;
-        let bare = trim(&value);
-        Ok(if bare.len() == value.len() { value } else { bare.to_owned() })
+    fn trimmed<'f>(&mut self, frame: &'f Frame, span: Span) -> Expanded<Cow<'f, str>> {
+        Ok(match self.value(frame, span)? {
+            Cow::Borrowed(text) => Cow::Borrowed(trim(text)),
+            Cow::Owned(value) => {
+                let bare = trim(&value);
+                Cow::Owned(if bare.len() == value.len() { value } else { bare.to_owned() })
+            }
+        })
     }
 
     /// `{{{name|default}}}`.
     fn argument(&mut self, frame: &Frame, parts: &[Part], out: &mut String) -> Expanded<()> {
         let name = self.trimmed(frame, parts[0].nodes)?;
-        if let (Some(argument), Some(parent)) = (frame.arguments.get(&name), frame.parent) {
+        if let (Some(argument), Some(parent)) = (frame.arguments.get(&*name), frame.parent) {
             let value = self.argument_value(argument, parent)?;
             return self.write(out, &value);
         }
@@ -368,7 +384,7 @@ impl<'a> Expander<'a> {
         for part in parts {
             self.spend(1)?;
             let (name, value, named) = match part.named() {
-                Some((name, value)) => (self.trimmed(frame, name)?, value, true),
+                Some((name, value)) => (self.trimmed(frame, name)?.into_owned(), value, true),
                 None => {
                     number += 1;
                     (number.to_string(), part.nodes, false)

@@ -10,6 +10,17 @@ use std::collections::BTreeSet;
 /// Brackets open at once; what opens deeper is text. Real templates stay below 40.
 const DEEPEST: usize = 200;
 
+/// Bytes that may mean something to the parser.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut i = 0;
+    while i < 7 {
+        special[b"{}[]|=<"[i] as usize] = true;
+        i += 1;
+    }
+    special
+};
+
 /// Parses the source of a page, or (`included`) what a template gives to the page that includes it.
 pub(super) fn parse(source: &str, included: bool) -> Body {
     let text: Box<str> = match included.then(|| only_included(source)).flatten() {
@@ -91,7 +102,7 @@ pub(super) struct Parser<'a> {
     nodes: Vec<Node>,
     parts: Vec<Part>,
     /// Elements whose end tag does not come any more.
-    pub(super) never_closed: BTreeSet<String>,
+    pub(super) never_closed: BTreeSet<&'static str>,
 }
 
 impl Parser<'_> {
@@ -99,7 +110,7 @@ impl Parser<'_> {
         let bytes = self.text.as_bytes();
         while self.at < bytes.len() {
             let from = self.at;
-            let special = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']' | b'|' | b'=' | b'<');
+            let special = |byte: &u8| SPECIAL[*byte as usize];
             self.at = bytes[from..].iter().position(special).map_or(bytes.len(), |found| from + found);
             let to = self.at;
             self.current().text(from, to);
@@ -143,8 +154,22 @@ impl Parser<'_> {
         if count < 2 || self.pieces.len() >= DEEPEST {
             return self.take(count);
         }
+        if open == b'['
+            && count == 2
+            && let Some(length) = self.plain_link()
+        {
+            return self.take(length);
+        }
         self.pieces.push(Piece { open, start: self.at, count, parts: vec![Building::default()], bars: Vec::new() });
         self.at += count;
+    }
+
+    /// Bytes of the link that begins here and holds no call: it is text as it stands, and needs no opening.
+    fn plain_link(&self) -> Option<usize> {
+        let bytes = self.text.as_bytes().get(self.at + 2..)?;
+        let special = |byte: &u8| SPECIAL[*byte as usize] && !matches!(byte, b'|' | b'=');
+        let end = bytes.iter().position(special)?;
+        bytes[end..].starts_with(b"]]").then_some(end + 4)
     }
 
     fn close(&mut self, open: u8, close: u8) {

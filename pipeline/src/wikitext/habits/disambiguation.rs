@@ -4,10 +4,14 @@
 //! word), the names of templates, categories and the bracketed ends of titles are learned that stand almost only on
 //! pages of that shape: a short line, then items that repeat the title and link on.
 
-use super::outline::{Outline, heading, letters};
-use crate::wikitext::site::{Site, Target};
+use super::outline::{Letters, Outline, heading, letters};
+use crate::wikitext::site::{CATEGORY, Site, TEMPLATE};
 use crate::wikitext::title::capital;
+use memchr::memchr2_iter;
+use memchr::memmem::Finder;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 /// The word, lower case: every wiki knows it, whatever it has beside it.
 pub(super) const SWITCH: &str = "__disambig__";
@@ -24,7 +28,7 @@ const BESIDE: usize = 200;
 
 /// Whether a page has the shape.
 pub(super) fn is_shaped(title: &str, source: &str) -> bool {
-    if source.contains("<ref") || source.contains("{|") || source.len() > 20_000 {
+    if source.len() > 20_000 || source.contains("<ref") || source.contains("{|") {
         return false;
     }
     let stem = title.split(['(', '（']).next().unwrap_or_default().trim().to_lowercase();
@@ -57,42 +61,68 @@ pub(super) fn is_shaped(title: &str, source: &str) -> bool {
 
 /// Whether a page is a list with little beside it: what is asked of one that only its templates tell of.
 fn is_a_list(source: &str) -> bool {
-    let outline = Outline::of(source);
-    let sum = outline.letters();
+    let telling = |sum: Letters, rest: usize| sum.prose > sum.items + sum.links + BESIDE + rest;
+    let Some((outline, _)) = Outline::unless(source, |sum, _, rest| telling(sum, rest)) else { return false };
     let items = outline.text.lines().filter(|line| line.trim_start().starts_with(['*', '#'])).count();
-    items >= 2 && sum.prose <= sum.items + sum.links + BESIDE
+    items >= 2
 }
 
 /// The bracketed end of a title: `Rēzekne (nūzeimis)`.
-fn bracketed(title: &str) -> Option<String> {
+fn bracketed(title: &str) -> Option<Cow<'_, str>> {
     let inside = title.strip_suffix(')')?.rsplit_once(" (")?.1;
     Some(capital(inside.trim()))
 }
 
 /// Templates that a page calls, and its categories, as titles without their namespace.
-fn names(source: &str, site: &Site) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut add = |name: &str| {
-        let name = name.replace('_', " ");
-        let name = capital(name.trim());
-        if !name.is_empty() && name.len() <= 255 {
-            found.insert(name);
+fn names<'a>(source: &'a str, site: &Site) -> impl Iterator<Item = Cow<'a, str>> {
+    let without = |name: &'a str| name.split_once(':').map_or(name, |(_, name)| name);
+    let name = move |open: u8, rest: &'a str| {
+        let bytes = rest.as_bytes();
+        let ends = |at: &usize| match (open, bytes[*at]) {
+            (_, b'|' | b'\n') | (b'{', b'}' | b'{' | b'<') | (b'[', b']') => true,
+            (b'[', b'[') => bytes.get(at + 1) == Some(&b'['),
+            _ => false,
+        };
+        let name = (0..bytes.len()).find(ends).map_or(rest, |end| &rest[..end]);
+        let namespace = site.namespace_of(name);
+        match open {
+            b'{' => Some(if namespace == TEMPLATE { without(name) } else { name }),
+            _ => (namespace == CATEGORY).then(|| without(name)),
         }
     };
-    for part in source.split("{{").skip(1) {
-        let name = part.split(['|', '}', '\n', '{', '<']).next().unwrap_or_default();
-        add(match site.namespace_of(name) {
-            10 => name.split_once(':').map_or(name, |(_, name)| name),
-            _ => name,
-        });
-    }
-    for part in source.split("[[").skip(1) {
-        let link = part.split(['|', ']', '\n']).next().unwrap_or_default();
-        if site.target(link) == Target::Category {
-            add(link.split_once(':').map_or(link, |(_, name)| name));
+    opened(source).filter_map(move |(open, rest)| name(open, rest)).filter_map(|name| {
+        let name = match name.contains('_') {
+            true => Cow::Owned(capital(name.replace('_', " ").trim()).into_owned()),
+            false => capital(name.trim()),
+        };
+        (!name.is_empty() && name.len() <= 255).then_some(name)
+    })
+}
+
+/// The bracket of each `{{` and `[[`, and what comes behind.
+fn opened(source: &str) -> impl Iterator<Item = (u8, &str)> {
+    let (bytes, mut from) = (source.as_bytes(), 0);
+    memchr2_iter(b'{', b'[', bytes).filter_map(move |at| {
+        let double = at >= from && bytes.get(at + 1) == Some(&bytes[at]);
+        double.then(|| {
+            from = at + 2;
+            (bytes[at], &source[from..])
+        })
+    })
+}
+
+/// Whether a source has the word, in any case.
+fn has_switch(source: &str) -> bool {
+    static DOUBLE: LazyLock<Finder> = LazyLock::new(|| Finder::new("__"));
+    let mut rest = source.as_bytes();
+    while let Some(at) = DOUBLE.find(rest) {
+        rest = &rest[at..];
+        if rest.get(..SWITCH.len()).is_some_and(|word| word.eq_ignore_ascii_case(SWITCH.as_bytes())) {
+            return true;
         }
+        rest = &rest[1..];
     }
-    found
+    false
 }
 
 #[derive(Default, Clone, Copy)]
@@ -111,25 +141,33 @@ pub(super) struct Learner {
 
 impl Learner {
     pub(super) fn template(&mut self, name: &str, source: &str) {
-        if source.to_ascii_lowercase().contains(SWITCH) {
-            self.certain.insert(capital(name));
+        if has_switch(source) {
+            self.certain.insert(capital(name).into_owned());
         }
     }
 
     pub(super) fn article(&mut self, title: &str, source: &str, site: &Site) {
         let shaped = u32::from(is_shaped(title, source));
         let behind = bracketed(title);
-        for name in names(source, site) {
-            let pages = self.names.entry(name).or_default();
-            pages.all += 1;
-            pages.shaped += shaped;
+        let mut names: Vec<Cow<str>> = names(source, site).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            self.count(&name, shaped);
         }
         if let Some(name) = behind {
-            let pages = self.names.entry(name).or_default();
-            pages.all += 1;
-            pages.shaped += shaped;
-            pages.behind_titles += 1;
+            self.count(&name, shaped).behind_titles += 1;
         }
+    }
+
+    fn count(&mut self, name: &str, shaped: u32) -> &mut Pages {
+        if !self.names.contains_key(name) {
+            self.names.insert(name.to_owned(), Pages::default());
+        }
+        let pages = self.names.get_mut(name).expect("there now");
+        pages.all += 1;
+        pages.shaped += shaped;
+        pages
     }
 
     pub(super) fn finish(self) -> BTreeSet<String> {
@@ -144,12 +182,11 @@ impl Learner {
 
 /// Whether a page is one, by the names that were learned.
 pub(super) fn is_one(title: &str, source: &str, site: &Site, learned: &BTreeSet<String>) -> bool {
-    // ASCII alone changes case, so this finds it in any case without another copy of long pages.
-    if source.len() < 100_000 && source.to_ascii_lowercase().contains(SWITCH) {
+    if source.len() < 100_000 && has_switch(source) {
         return true;
     }
-    let named = bracketed(title).is_some_and(|name| learned.contains(&name))
-        || names(source, site).iter().any(|name| learned.contains(name));
+    let named = bracketed(title).is_some_and(|name| learned.contains(&*name))
+        || names(source, site).any(|name| learned.contains(&*name));
     named && is_a_list(source)
 }
 

@@ -6,8 +6,11 @@
 //! what the page is about.
 
 use super::outline::{Letters, Outline, heading};
+use memchr::memchr;
+use memchr::memmem::{self, Finder};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 /// Pages with a title from which it can be learned.
 const LEAST_PAGES: u32 = 3;
@@ -31,9 +34,9 @@ fn normal(title: &str) -> String {
     title.trim_matches([' ', '\'', ':', '[', ']']).to_lowercase()
 }
 
-/// Whether a section has hardly a word besides references and links.
-fn is_bare(letters: Letters) -> bool {
-    letters.own() * 3 <= letters.links
+/// Whether a section may have hardly a word besides references and links, with so many bytes to come.
+fn is_bare(letters: Letters, rest: usize) -> bool {
+    letters.own() * 3 <= letters.links + rest
 }
 
 /// A section of a page: its title to the next heading.
@@ -46,23 +49,24 @@ struct Section<'a> {
 }
 
 fn sections(source: &str) -> Vec<Section<'_>> {
+    static HEADING: LazyLock<Finder> = LazyLock::new(|| Finder::new("\n="));
     let mut found: Vec<Section> = Vec::new();
     let mut at = 0;
-    for line in source.split_inclusive('\n') {
-        if line.starts_with('=')
-            && let Some((level, title)) = heading(line)
-        {
-            if let Some(last) = found.last_mut() {
-                last.body = &source[at - last.body.len()..at];
+    loop {
+        if source.as_bytes().get(at) == Some(&b'=') {
+            let end = memchr(b'\n', &source.as_bytes()[at..]).map_or(source.len(), |end| at + end + 1);
+            if let Some((level, title)) = heading(&source[at..end]) {
+                if let Some(last) = found.last_mut() {
+                    last.body = &last.body[..at - (source.len() - last.body.len())];
+                }
+                found.push(Section { level, title: normal(title), begin: at, body: &source[end..] });
             }
-            found.push(Section { level, title: normal(title), begin: at, body: "" });
-        } else if let Some(last) = found.last_mut() {
-            let length = last.body.len() + line.len();
-            last.body = &source[at + line.len() - length..at + line.len()];
         }
-        at += line.len();
+        match HEADING.find(&source.as_bytes()[at..]) {
+            Some(next) => at += next + 1,
+            None => return found,
+        }
     }
-    found
 }
 
 /// One section as it is remembered.
@@ -100,18 +104,19 @@ impl Learner {
         let referring = source.contains("<ref");
         let mut page = Vec::new();
         for section in sections(source) {
-            let outline = Outline::of(section.body);
-            let letters = outline.letters();
-            let list = section.body.contains("<references");
-            let filled = referring && section.body.contains("{{") && letters == Letters::default();
             let next = self.titles.len() as u32;
-            page.push(Seen {
-                title: *self.titles.entry(section.title).or_insert(next),
-                level: section.level as u8,
-                bare: is_bare(letters),
-                witnessed: list || filled || letters.links > 0 && outline.text.contains("//"),
-                linked: letters.links > 0,
-            });
+            let title = *self.titles.entry(section.title).or_insert(next);
+            let mut seen = Seen { title, level: section.level as u8, bare: false, witnessed: false, linked: false };
+            // Of a section with words of its own, as most are, no more is asked, and its first part tells.
+            let wordy = |letters: Letters, _: &Outline, rest| !is_bare(letters, rest);
+            if let Some((outline, letters)) = Outline::unless(section.body, wordy) {
+                let list = section.body.contains("<references");
+                let filled = referring && section.body.contains("{{") && letters == Letters::default();
+                seen.bare = true;
+                seen.witnessed = list || filled || letters.links > 0 && outline.text.contains("//");
+                seen.linked = letters.links > 0;
+            }
+            page.push(seen);
         }
         self.pages.push(page);
     }
@@ -176,8 +181,8 @@ pub(super) fn without<'a>(source: &'a str, closing: &BTreeMap<String, u32>) -> (
         let inside_closing = sections[..at].iter().rev().find(|before| before.level < section.level);
         let known = closing.contains_key(&section.title)
             || inside_closing.is_some_and(|outer| closing.contains_key(&outer.title));
-        let letters = Outline::of(section.body).letters();
-        if !known && letters != Letters::default() || letters.prose >= PROSE {
+        let telling = |letters: Letters| !known && letters != Letters::default() || letters.prose >= PROSE;
+        if Outline::unless(section.body, |letters, _, _| telling(letters)).is_none() {
             break;
         }
         if known {
@@ -185,10 +190,8 @@ pub(super) fn without<'a>(source: &'a str, closing: &BTreeMap<String, u32>) -> (
         }
     }
     let Some(first) = sections.get(kept) else { return (source.into(), Vec::new()) };
-    let rest = &source[first.begin..];
-    if rest.matches("{{").count() != rest.matches("}}").count()
-        || rest.matches("{|").count() > rest.matches("|}").count()
-    {
+    let count = |sign: &str| memmem::find_iter(&source.as_bytes()[first.begin..], sign).count();
+    if count("{{") != count("}}") || count("{|") > count("|}") {
         return (source.into(), Vec::new());
     }
     let titles = sections[kept..].iter().map(|section| section.title.clone());

@@ -126,7 +126,7 @@ impl<'h, 'e> Host<'h, 'e> {
             "make_title" => {
                 let (namespace, name) = (i32::from_lua(next(), lua)?, text(lua, next())?);
                 let plain = Title::read(&format!(":{name}"), 0, site).is_some() || site.namespace_of(&name) != 0;
-                let title = Title { namespace, name: capital(&name.replace('_', " ")) };
+                let title = Title { namespace, name: capital(&name.replace('_', " ")).into_owned() };
                 self.titled(lua, &expander, (plain && !name.is_empty()).then_some(title), None)
             }
             "current_title" => {
@@ -235,7 +235,7 @@ impl<'h, 'e> Host<'h, 'e> {
         self.with_frame(number, |frame| {
             let frame =
                 Frame { body: &body, title: frame.title, arguments: frame.arguments.clone(), parent: frame.parent };
-            expander.deeper(|expander| expander.value(&frame, body.whole()))
+            expander.deeper(|expander| Ok(expander.value(&frame, body.whole())?.into_owned()))
         })
     }
 

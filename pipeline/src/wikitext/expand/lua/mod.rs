@@ -23,6 +23,7 @@ use crate::wikitext::title::Title;
 use budget::{Bounds, Budget, FRESH, LOOK, Stop, WARM};
 use host::Host;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, RegistryKey, StdLib};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -155,7 +156,7 @@ impl Expander<'_> {
         }
         let function = match rest.first() {
             Some(part) => self.trimmed(frame, part.nodes)?,
-            None => String::new(),
+            None => Cow::Borrowed(""),
         };
         let answer = match Title::read(name, MODULE, self.site).filter(|title| title.namespace == MODULE) {
             Some(title) => {

@@ -156,9 +156,9 @@ fn decode_entities(text: &str, all: bool) -> String {
         rest = &rest[at..];
         let common = ["&#", "&lt;", "&gt;", "&amp;", "&quot;"].iter().any(|begin| rest.starts_with(begin));
         let (shown, length) = match entities::decode(rest) {
-            _ if rest.starts_with("&nbsp;") => ("\u{a0}".to_owned(), 6),
+            _ if rest.starts_with("&nbsp;") => ("\u{a0}".into(), 6),
             Some(found) if common || all => found,
-            _ => ("&".to_owned(), 1),
+            _ => ("&".into(), 1),
         };
         out.push_str(&shown);
         rest = &rest[length..];

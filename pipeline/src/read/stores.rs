@@ -1,8 +1,8 @@
 //! The first pass over dumps: their templates, their modules and what their pages teach, one store a wiki, however many
 //! files its dump is cut into.
 
-use super::encoding::Decoding;
-use super::mediawiki::Pages;
+use super::bytes::Meters;
+use super::mediawiki::{Kept, Pages, Pass, Room};
 use super::{Format, ModuleUse, ReadSettings, TemplateUse, archive, bytes};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -11,9 +11,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tongues_languages::Tag;
-
-/// Pages between two looks at the progress.
-const PAGES: u64 = 500;
 
 /// What a first pass over a wiki's dump gave.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +21,8 @@ pub struct Gathered {
     pub habits: Arc<Habits>,
     /// Of the namespaces, where heads of dumps do not tell them.
     pub names: Arc<Names>,
+    /// Of one file: its pages, where it is dear to read.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 /// A wiki while its files are read.
@@ -41,7 +40,7 @@ struct Gathering {
 /// An interruption, no room for the temporary file.
 pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Progress) -> Result<Vec<Gathered>> {
     let mut gatherings: BTreeMap<(Tag, Option<String>), Gathering> = BTreeMap::new();
-    let mut wikis = Vec::with_capacity(files.len());
+    let (mut wikis, mut room) = (Vec::with_capacity(files.len()), None);
     let is_dump = |(path, _, settings): &(&Path, Tag, &ReadSettings)| {
         (settings.templates == TemplateUse::Expand || settings.markup.closing_sections == Use::Drop)
             && archive::kind(path).is_none()
@@ -53,53 +52,63 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
     }
     for file in files {
         if !is_dump(file) || size(file) == 0 {
-            wikis.push(None);
+            wikis.push((None, None));
             continue;
         }
         let (path, language, settings) = file;
         // What is no dump is for the reading of the articles to tell.
+        let meters = Meters::default();
         let opened = bytes::decompressed(path).and_then(|(bytes, counter)| {
-            let text = bytes::text(bytes, settings.encoding()?, &Decoding::default());
+            let text = bytes::text(bytes, settings.encoding()?, &meters.decoding);
             Ok((Pages::open(path, text)?, counter))
         });
         let Ok((mut pages, counter)) = opened else {
-            wikis.push(None);
+            wikis.push((None, None));
             continue;
         };
-        let wiki = (*language, pages.base().map(str::to_owned));
-        pages.claim(*language);
+        let wiki = (*language, pages.head().base().map(str::to_owned));
+        let claimed = pages.claim(*language);
         let Gathering { gatherer, learner, names } = gatherings.entry(wiki.clone()).or_default();
         if gatherer.is_none() && settings.templates == TemplateUse::Expand {
             *gatherer = Some(Gatherer::new().map_err(Error::io("write", &std::env::temp_dir()))?);
         }
-        let (mut count, mut told) = (0, 0);
+        if room.is_none() && bytes::is_dear(path) {
+            room = Room::new().ok();
+        }
+        let kept = room.clone().filter(|_| bytes::is_dear(path)).map(|room| {
+            Kept::new(room, pages.head().clone(), claimed, Meters { counter: counter.clone(), ..meters })
+        });
         let modules = settings.modules == ModuleUse::Run;
-        pages.gather((gatherer.as_mut(), modules), (learner, names), &mut || {
-            count += 1;
-            if count % PAGES == 0 {
-                if progress.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let read = counter.get();
-                progress.advance(read - told);
-                told = read;
+        let mut pass = Pass { gatherer: gatherer.as_mut(), modules, learner, names, kept };
+        let mut told = 0;
+        pages.gather(&mut pass, &mut || {
+            if progress.interrupted() {
+                return Err(Error::Interrupted);
             }
+            let read = counter.get();
+            progress.advance(read - told);
+            told = read;
             Ok(())
         })?;
+        let kept = pass.kept.map(Arc::new);
         progress.advance(counter.get() - told);
-        wikis.push(Some(wiki));
+        wikis.push((Some(wiki), kept));
     }
     let mut stores = BTreeMap::new();
     for (wiki, Gathering { gatherer, learner, names }) in gatherings {
         let templates = gatherer.map(Gatherer::finish).transpose();
         let templates = templates.map_err(Error::io("write", &std::env::temp_dir()))?.flatten().map(Arc::new);
-        stores
-            .insert(wiki, Gathered { templates, habits: Arc::new(learner.finish()), names: Arc::new(names.finish()) });
+        let (habits, names) = (Arc::new(learner.finish()), Arc::new(names.finish()));
+        stores.insert(wiki, Gathered { templates, habits, names, kept: None });
     }
     if files.iter().any(is_dump) {
         progress.end();
     }
-    Ok(wikis.into_iter().map(|wiki| wiki.and_then(|wiki| stores.get(&wiki).cloned()).unwrap_or_default()).collect())
+    let of_file = |(wiki, kept): (Option<_>, _)| {
+        let gathered = wiki.and_then(|wiki| stores.get(&wiki).cloned()).unwrap_or_default();
+        Gathered { kept, ..gathered }
+    };
+    Ok(wikis.into_iter().map(of_file).collect())
 }
 
 #[cfg(test)]

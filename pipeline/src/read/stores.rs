@@ -75,9 +75,10 @@ pub fn gather_templates(files: &[(&Path, Tag, &ReadSettings)], progress: &dyn Pr
         if room.is_none() && bytes::is_dear(path) {
             room = Room::new().ok();
         }
-        let kept = room.clone().filter(|_| bytes::is_dear(path)).map(|room| {
-            Kept::new(room, pages.head().clone(), claimed, Meters { counter: counter.clone(), ..meters })
-        });
+        let kept = room
+            .clone()
+            .filter(|_| bytes::is_dear(path))
+            .map(|room| Kept::new(room, pages.head().clone(), claimed, Meters { counter: counter.clone(), ..meters }));
         let modules = settings.modules == ModuleUse::Run;
         let mut pass = Pass { gatherer: gatherer.as_mut(), modules, learner, names, kept };
         let mut told = 0;
@@ -141,5 +142,43 @@ mod tests {
         assert_eq!(counts, [Some(2), Some(2), Some(1), None]);
         let drop = ReadSettings { templates: TemplateUse::Drop, ..ReadSettings::default() };
         assert!(gather_templates(&[(paths[0].as_path(), tag, &drop)], &Silent).unwrap()[0].templates.is_none());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_compressed_dump_is_what_reading_it_again_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = |number: usize, namespace: &str, text: &str| {
+            format!(
+                "<page><title>P &amp; {number}</title><ns>{namespace}</ns><id>{number}</id><revision>\
+                 <timestamp>2020-01-02T00:00:00Z</timestamp><text>{text}</text></revision></page>"
+            )
+        };
+        let long = "Lobdīn &lt;b&gt; ".repeat(500);
+        let pages: String = (0..200).map(|number| page(number, ["0", "10", "0"][number % 3], &long)).collect();
+        let odd = [page(500, "0", "#REDIRECT [[A]]"), page(501, "0", ""), page(502, "0", "x</tex>")].concat();
+        let xml = format!(
+            "<mediawiki><siteinfo><base>https://ltg.wikipedia.org/wiki/A</base></siteinfo>{pages}{odd}</mediawiki>"
+        );
+        let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        std::io::Write::write_all(&mut writer, xml.as_bytes()).unwrap();
+        let path = folder.path().join("a.xml.bz2");
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        let (tag, settings) = ("ltg_Latn".parse().unwrap(), ReadSettings::default());
+        let gathered = gather_templates(&[(&path, tag, &settings)], &Silent).unwrap().remove(0);
+        assert!(gathered.kept.is_some());
+        let all = |mut reader: super::super::Reader| {
+            let items: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+            (items, reader.encoding(), reader.bytes_read())
+        };
+        let again = all(super::super::open_gathered(&path, &settings, &gathered).unwrap());
+        assert_eq!(again, all(super::super::open(&path, &settings).unwrap()));
+        assert_eq!((again.0.len(), again.2), (203, std::fs::metadata(&path).unwrap().len()));
+        let mut reader = super::super::open_gathered(&path, &settings, &gathered).unwrap();
+        let batches = std::iter::from_fn(|| reader.batch().unwrap()).flat_map(|batch| batch.items());
+        assert!(batches.eq(again.0));
+        // What is cheap to read is read again.
+        let plain = folder.path().join("a.xml");
+        std::fs::write(&plain, xml).unwrap();
+        assert!(gather_templates(&[(&plain, tag, &settings)], &Silent).unwrap()[0].kept.is_none());
     }
 }

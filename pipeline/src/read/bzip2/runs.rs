@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(checksum(b"123456789"), 0xfc89_1918);
         assert_eq!(checksum(b""), 0);
         let bytes: Vec<u8> = (0..100).collect();
-        let slowly = bytes.iter().fold(u32::MAX, |sum, byte| sum << 8 ^ TABLES[0][usize::from((sum >> 24) as u8 ^ byte)]);
+        let slowly =
+            bytes.iter().fold(u32::MAX, |sum, byte| sum << 8 ^ TABLES[0][usize::from((sum >> 24) as u8 ^ byte)]);
         assert_eq!(checksum(&bytes), !slowly);
     }
 }

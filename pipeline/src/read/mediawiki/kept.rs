@@ -208,3 +208,18 @@ fn put(out: &mut Vec<u8>, number: u8, texts: &[&str]) {
         out.extend(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_room_nothing_is_kept() {
+        let room = Room::new().unwrap();
+        let packed = Packed::new(&[], &Head::default());
+        let mut kept = Kept::new(room.clone(), Arc::default(), None, Meters::default());
+        assert!(kept.push(&packed));
+        room.length.store(ROOM, Ordering::Relaxed);
+        assert!(!kept.push(&packed));
+    }
+}

@@ -57,7 +57,9 @@ impl<E: Events> Parser<E> {
                     "timestamp" if inside_revision => revision.timestamp = self.content("timestamp")?,
                     "model" if inside_revision => revision.model = self.content("model")?,
                     "format" if inside_revision => revision.format = self.content("format")?,
-                    "text" if inside_revision && page.namespace.is_some_and(|namespace| !wanted.contains(&namespace)) => {
+                    "text"
+                        if inside_revision && page.namespace.is_some_and(|namespace| !wanted.contains(&namespace)) =>
+                    {
                         self.pass_over("text")?;
                     }
                     "text" if inside_revision => revision.text = self.content("text")?,

@@ -4,9 +4,9 @@
 //! instructions could hold them. A piece with one of these, the end of the dump, what comes before and behind damage, and
 //! a page too long to be held (one with all its revisions) are read here, page by page from the stream.
 
+use super::GATHERED;
 use super::page::{Broken, Page};
 use super::xml::{End, Events, Parser, Streamed};
-use super::GATHERED;
 use crate::read::bytes::Text;
 use crate::read::damaged::Damaged;
 use memchr::memmem;
@@ -129,7 +129,8 @@ impl Splitter {
         let text = std::mem::replace(&mut self.held, rest);
         let (position, title) = (self.position, last_title(&text));
         self.position += at as u64;
-        let before = if title.is_some() { std::mem::replace(&mut self.last_title, title) } else { self.last_title.clone() };
+        let before =
+            if title.is_some() { std::mem::replace(&mut self.last_title, title) } else { self.last_title.clone() };
         Piece::Text { text, position, before }
     }
 
@@ -196,7 +197,7 @@ impl Piece {
             Piece::Pages(pages) => return pages,
             Piece::Text { text, position, before } => (text, position, before),
         };
-        let text = String::from_utf8_lossy(&text);
+        let text = String::from_utf8(text).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned());
         let (mut rest, mut pages) = (&*text, Vec::new());
         loop {
             let begin = position + (text.len() - rest.len()) as u64;

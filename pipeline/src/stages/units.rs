@@ -263,8 +263,9 @@ impl Job<'_> {
         let wiki = reader.wiki(self.gathered.clone());
         let (mut units, mut rows, mut told) = (Vec::new(), Vec::new(), 0);
         let produce = |give: &mut dyn FnMut(Result<Part>) -> bool| {
-            let read = self.read(&mut reader, &mut |part| give(Ok(part)));
-            read.map_or_else(|error| drop(give(Err(error))), drop);
+            if let Err(error) = self.read(&mut reader, &mut |part| give(Ok(part))) {
+                give(Err(error));
+            }
         };
         let work = |part: Result<Part>| {
             let Part { raws, end } = part?;

@@ -40,7 +40,7 @@ pub struct Blocks<R> {
 /// Decoders at rest: as many as there are threads, in the end.
 type Decoders = Arc<Mutex<Vec<Decoder>>>;
 
-/// A block to be decoded, by whoever comes first: a thread of the pool, or the one that waits for it.
+/// A block to be decoded, by a thread of the pool.
 struct Task {
     gap: Gap,
     state: Mutex<State>,
@@ -141,16 +141,18 @@ impl Task {
         self.done.notify_one();
     }
 
-    /// What it gave. Whoever waits does it themselves where nobody has begun: so a thread of the pool never waits for
-    /// what only the pool could do.
+    /// What it gave. A thread of the pool does it itself where nobody has begun: it never waits for what only the pool
+    /// could do. Others leave it to the pool, so that no more decoders are in memory than it has threads.
     fn wait(&self, decoders: &Decoders) -> std::result::Result<Vec<u8>, Fault> {
-        self.run(decoders);
+        if rayon::current_thread_index().is_some() {
+            self.run(decoders);
+        }
         let mut state = self.state();
         loop {
-            match std::mem::replace(&mut *state, State::Running) {
-                State::Done(decoded) => return decoded,
-                _ => state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
+            if let State::Done(decoded) = &mut *state {
+                return std::mem::replace(decoded, Ok(Vec::new()));
             }
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

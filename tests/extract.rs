@@ -179,8 +179,20 @@ fn what_is_wrong_is_named_and_nothing_is_left_behind() {
     place.run(&["extract", "a.txt", "--format", "wiki"]).expect(2, &["unknown variant `wiki`", "mediawiki"]);
     place.run(&["extract", "a.txt", "--language", "latgalian"]).expect(2, &["latgalian"]);
     place.write("b.xml", "<!DOCTYPE html><html>404</html>");
-    place.run(&["extract", "a.txt", "b.xml", "-o", "a.jsonl"]).expect(1, &["cannot extract b.xml"]);
+    place.run(&["extract", "b.xml", "-o", "a.jsonl"]).expect(1, &["cannot extract b.xml"]);
+    place.run(&["extract", "b.xml", "none.xml", "-o", "a.jsonl"]).expect(1, &["none of 2 inputs could be read"]);
     assert!(!place.path("a.jsonl").exists() && !place.path("a.jsonl.part").exists());
+}
+
+#[test]
+fn an_input_that_cannot_be_read_stops_no_other() {
+    let place = Place::new();
+    place.write("a.txt", "kas");
+    place.write("b.xml", "<!DOCTYPE html><html>404</html>");
+    place.write("c.txt", "tys");
+    let wanted = ["cannot extract b.xml: b.xml: found an HTML page", "2 records: 2 documents", "error: 1 of 3 inputs"];
+    place.run(&["extract", "a.txt", "b.xml", "c.txt", "-o", "a.jsonl"]).expect(1, &wanted);
+    assert_eq!(texts(&std::fs::read_to_string(place.path("a.jsonl")).unwrap()), ["kas", "tys"]);
 }
 
 #[test]

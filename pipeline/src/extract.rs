@@ -1,25 +1,19 @@
 //! Files to plain text and nothing else: reading, markup, normalising; no filter, no judgement.
 //!
-//! A thread reads ahead, all cores convert, and documents come out in the order of the file.
+//! A thread reads ahead, all cores read pages and convert, and documents come out in the order of the file.
 
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::filter;
+use crate::in_order::in_order;
 use crate::progress::Progress;
-use crate::read::{self, Gathered, Item, Raw, ReadSettings};
+use crate::read::{self, Batch, Gathered, Item, Raw, ReadSettings};
 use crate::wikitext::{Ledger, PageKind, PageText, Wiki};
-use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use tongues_languages::Tag;
 use tongues_languages::normalise::Normaliser;
-
-/// Items converted together, at most: large enough for all cores, small enough to be in memory three times.
-const AT_ONCE: usize = 500;
-/// Bytes of their sources, about, so that reading and converting go on side by side in small files too.
-const BYTES_AT_ONCE: usize = 1 << 19;
 
 /// A document as [`extract`] gives it; `None` fields are left out of its JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -127,12 +121,14 @@ impl Counts {
     }
 }
 
-/// What the reading thread hands over.
-struct Batch {
-    raws: Vec<Raw>,
-    counts: Counts,
-    wiki: Option<Wiki>,
-    /// Bytes of the file read for it.
+/// What became of some items.
+#[derive(Default)]
+struct Converted {
+    documents: Vec<(Extracted, Ledger, Vec<String>)>,
+    /// Places and causes.
+    failed: Vec<(String, String)>,
+    skipped: BTreeMap<String, u64>,
+    /// Bytes of the file read up to their end.
     read: u64,
 }
 
@@ -150,19 +146,35 @@ pub fn extract(
 ) -> Result<Counts> {
     let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     progress.begin("extracting", Some(size), "bytes");
-    let (sender, batches) = sync_channel(2);
-    let mut counts = Counts::default();
-    std::thread::scope(|scope| {
-        scope.spawn(move || hand_over(path, settings, gathered, language, &sender));
-        for batch in batches {
-            // Leaving drops the receiver, at which the reader stops too.
-            let Batch { raws, counts: of_batch, wiki, read } = batch?;
+    let mut reader = read::open_gathered(path, settings, &gathered)?;
+    if let Some(server) = reader.claim(language) {
+        tracing::warn!(file = %path.display(), %language, %server, "the head is another language's and not believed");
+    }
+    let wiki = reader.wiki(gathered);
+    let (mut counts, mut told) = (Counts::default(), 0);
+    in_order(
+        |give| {
+            while let Some(batch) = reader.batch().transpose() {
+                let ended = batch.is_err();
+                if !give(batch) || ended {
+                    return;
+                }
+            }
+        },
+        |batch| batch.map(|batch| converted(batch, wiki.as_ref(), source, language)),
+        |converted| {
+            let Converted { documents, failed, skipped, read } = converted?;
             if progress.interrupted() {
                 return Err(Error::Interrupted);
             }
-            counts.add(&of_batch);
-            let document = |raw: Raw| document(raw, wiki.as_ref(), source, language);
-            let documents: Vec<(Extracted, Ledger, Vec<String>)> = raws.into_par_iter().map(document).collect();
+            for (place, cause) in &failed {
+                tracing::warn!(file = %path.display(), %place, %cause, "cannot be read, left out");
+            }
+            counts.documents += documents.len() as u64;
+            counts.failed += failed.len() as u64;
+            for (kind, count) in skipped {
+                *counts.skipped.entry(kind).or_default() += count;
+            }
             for (document, ledger, closing_sections) in documents {
                 for title in closing_sections {
                     *counts.closing_sections.entry(title).or_default() += 1;
@@ -185,12 +197,28 @@ pub fn extract(
                 counts.bytes += document.text.len() as u64;
                 each(document)?;
             }
-            progress.advance(read);
-        }
-        Ok(())
-    })?;
+            progress.advance(read - told);
+            told = read;
+            Ok(())
+        },
+    )?;
+    let (encoding, replaced) = reader.encoding();
+    counts.replaced = replaced;
+    counts.encodings.extend(encoding.filter(|name| *name != "UTF-8").map(|name| (name.to_owned(), 1)));
     progress.end();
     Ok(counts)
+}
+
+fn converted(batch: Batch, wiki: Option<&Wiki>, source: &str, language: Tag) -> Converted {
+    let mut converted = Converted { read: batch.read, ..Converted::default() };
+    for item in batch.items() {
+        match item {
+            Item::Document(raw) => converted.documents.push(document(raw, wiki, source, language)),
+            Item::Skipped(kind) => *converted.skipped.entry(kind.to_owned()).or_default() += 1,
+            Item::Failed { place, cause } => converted.failed.push((place, cause)),
+        }
+    }
+    converted
 }
 
 /// The text of a record as all later steps see it: without markup, normalised, without space around it; and what
@@ -218,55 +246,6 @@ fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extr
     (extracted, ledger, closing_sections)
 }
 
-/// Reads the whole file into `sender`, until nobody listens.
-fn hand_over(
-    path: &Path,
-    settings: &ReadSettings,
-    gathered: Gathered,
-    language: Tag,
-    sender: &SyncSender<Result<Batch>>,
-) {
-    let mut reader = match read::open(path, settings) {
-        Ok(reader) => reader,
-        Err(error) => return drop(sender.send(Err(error))),
-    };
-    if let Some(server) = reader.claim(language) {
-        tracing::warn!(file = %path.display(), %language, %server, "the head is another language's and not believed");
-    }
-    let wiki = reader.wiki(gathered);
-    let mut told = 0;
-    loop {
-        let mut batch = Batch { raws: Vec::new(), counts: Counts::default(), wiki: wiki.clone(), read: 0 };
-        let (mut ended, mut size) = (false, 0);
-        while !ended && batch.raws.len() < AT_ONCE && size < BYTES_AT_ONCE {
-            match reader.next() {
-                Err(error) => return drop(sender.send(Err(error))),
-                Ok(None) => ended = true,
-                Ok(Some(Item::Document(raw))) => {
-                    size += raw.size();
-                    batch.raws.push(raw);
-                }
-                Ok(Some(Item::Skipped(kind))) => *batch.counts.skipped.entry(kind.to_owned()).or_default() += 1,
-                Ok(Some(Item::Failed { place, cause })) => {
-                    tracing::warn!(file = %path.display(), %place, %cause, "cannot be read, left out");
-                    batch.counts.failed += 1;
-                }
-            }
-        }
-        batch.counts.documents = batch.raws.len() as u64;
-        if ended {
-            let (encoding, replaced) = reader.encoding();
-            batch.counts.replaced = replaced;
-            batch.counts.encodings.extend(encoding.filter(|name| *name != "UTF-8").map(|name| (name.to_owned(), 1)));
-        }
-        batch.read = reader.bytes_read() - told;
-        told += batch.read;
-        if sender.send(Ok(batch)).is_err() || ended {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,7 +266,7 @@ mod tests {
 
     #[test]
     fn documents_come_in_order_and_every_record_is_counted() {
-        let count = 3 * AT_ONCE + 7;
+        let count = 3 * 500 + 7;
         let text: String = (0..count).map(|i| format!("{{\"text\":\"ziņa  {i}\"}}\n")).collect();
         let mut got = Vec::new();
         let counts = lines(&(text + "{\"text\":\" \"}\nbroken\n"), &mut |document| {
@@ -304,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_refusal_ends_it() {
-        let text: String = (0..5 * AT_ONCE).map(|i| format!("{{\"text\":\"ziņa {i}\"}}\n")).collect();
+        let text: String = (0..5 * 500).map(|i| format!("{{\"text\":\"ziņa {i}\"}}\n")).collect();
         let mut seen = 0;
         let error = lines(&text, &mut |_| {
             seen += 1;

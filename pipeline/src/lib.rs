@@ -11,6 +11,7 @@ pub mod error;
 pub mod extract;
 pub mod fetch;
 pub mod filter;
+mod in_order;
 pub mod io;
 pub mod progress;
 pub mod read;

@@ -24,7 +24,8 @@ enum Output {
     Parquet(Box<FileWriter>),
 }
 
-/// Extracts every input into one output and says what was in them.
+/// Extracts every input into one output and says what was in them. An input that cannot be read is told, and is an error
+/// when the others were extracted.
 pub fn run(arguments: &ExtractArguments) -> Result<()> {
     let bars = Bars::new();
     let mut output = Output::open(arguments.output.as_deref())?;
@@ -72,16 +73,23 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     }
     let files: Vec<_> = inputs.iter().map(|path| (path.as_path(), language, &settings)).collect();
     let stores = gather_templates(&files, &bars).context("cannot gather the templates")?;
-    let mut names = HashMap::new();
+    let (mut names, mut unreadable) = (HashMap::new(), 0);
     for (path, gathered) in inputs.iter().zip(stores) {
-        let source = &named(path, &mut names);
-        let mut each = |document| output.write(document);
+        let (source, mut written) = (&named(path, &mut names), true);
+        let mut each = |document| output.write(document).inspect_err(|_| written = false);
         match extract(path, (&settings, gathered), (source, language), &bars, &mut each) {
             Ok(of_file) => counts.add(&of_file),
             // Who reads no further (`| head`) has what they wanted.
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if written && inputs.len() > 1 && !matches!(error, Error::Interrupted) => {
+                unreadable += 1;
+                tracing::error!("cannot extract {}: {:#}", path.display(), anyhow::Error::from(error));
+            }
             Err(error) => return Err(error).with_context(|| format!("cannot extract {}", path.display())),
         }
+    }
+    if unreadable == inputs.len() {
+        bail!("none of {unreadable} inputs could be read");
     }
     bars.end();
     match output.finish() {
@@ -104,6 +112,9 @@ pub fn run(arguments: &ExtractArguments) -> Result<()> {
     tracing::info!("{}", summary(&counts));
     if counts.documents == 0 {
         bail!("nothing to extract: found {}; expected a document", summary(&counts));
+    }
+    if unreadable > 0 {
+        bail!("{unreadable} of {} inputs could not be read; what is in the others was extracted", inputs.len());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Bytes of a file as text: decompressed by magic bytes, decoded ([`super::encoding`]), counted as they are read.
 
 use crate::error::{Error, Result};
-use crate::read::bzip2_blocks::Blocks;
+use crate::read::bzip2::Blocks;
 use crate::read::encoding::{Decoding, decode};
 use crate::read::gzip_members::Members;
 use encoding_rs::Encoding;
@@ -13,6 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Buffer between the layers, in bytes.
 const BUFFER: usize = 1 << 16;
+
+/// First bytes of compressed files.
+const BZIP2: &[u8] = b"BZh";
+const XZ: &[u8] = b"\xfd7zXZ\0";
 
 /// How many bytes of the file itself have been taken, for a progress bar.
 #[derive(Debug, Clone, Default)]
@@ -63,14 +67,21 @@ pub fn decompressed(path: &Path) -> Result<(Box<dyn Read + Send>, Counter)> {
     Ok((plain(raw).map_err(Error::io("read", path))?, counter))
 }
 
+/// Whether decompressing `path` costs so much that it is not to be done twice.
+pub fn is_dear(path: &Path) -> bool {
+    let mut magic = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(XZ.len() as u64).read_to_end(&mut magic));
+    read.is_ok() && (magic.starts_with(BZIP2) || magic.starts_with(XZ))
+}
+
 /// Bytes without compression, which is told by magic bytes.
 pub fn plain(mut raw: BufReader<impl Read + Send + 'static>) -> std::io::Result<Box<dyn Read + Send>> {
     let magic = raw.fill_buf()?;
-    Ok(if magic.starts_with(b"BZh") {
+    Ok(if magic.starts_with(BZIP2) {
         Box::new(Blocks::new(raw))
     } else if magic.starts_with(&[0x1f, 0x8b]) {
         Box::new(Members::new(raw))
-    } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+    } else if magic.starts_with(XZ) {
         Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw))
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
@@ -104,7 +115,7 @@ mod tests {
     fn every_compression_gives_the_same_text_also_in_several_members() {
         let whole = "Lobdīn! 例え".repeat(20_000);
         let bz2 = |text: &str| {
-            let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            let mut writer = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
             writer.write_all(text.as_bytes()).unwrap();
             writer.finish().unwrap()
         };

@@ -6,7 +6,7 @@
 mod archive;
 mod bible;
 mod bytes;
-mod bzip2_blocks;
+mod bzip2;
 mod damaged;
 mod encoding;
 mod folder;
@@ -34,6 +34,10 @@ pub use stores::{Gathered, gather_templates};
 
 /// Bytes of a file by which its format is told.
 const LOOKED_AT: u64 = 4096;
+/// Items of a batch and bytes of their sources, at most: large enough to be worth handing over, small enough for every
+/// core to get some of a small file.
+const AT_ONCE: usize = 500;
+const BYTES_AT_ONCE: usize = 1 << 18;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,6 +280,7 @@ pub enum Item {
 
 enum Source {
     Mediawiki(Box<mediawiki::Pages>),
+    Again(Box<mediawiki::Again>),
     Lines(lines::Lines),
     Once(Option<Item>),
     Table(Box<table::Rows>),
@@ -289,6 +294,7 @@ impl Source {
     fn next(&mut self) -> Result<Option<Item>> {
         Ok(match self {
             Source::Mediawiki(pages) => pages.next(),
+            Source::Again(pages) => pages.next().map_err(Error::io("read", &std::env::temp_dir()))?,
             Source::Lines(lines) => lines.next()?,
             Source::Once(item) => item.take(),
             Source::Table(rows) => rows.next()?,
@@ -297,6 +303,32 @@ impl Source {
             Source::Bible(chapters) => chapters.next(),
             Source::Archive(members) => members.next()?,
         })
+    }
+}
+
+/// Some items of a file, some of the work still to be done, which any thread can do.
+pub struct Batch {
+    content: Content,
+    drop_prefix: Option<String>,
+    /// Bytes of the file read up to its end.
+    pub read: u64,
+}
+
+enum Content {
+    Items(Vec<Item>),
+    Pages(mediawiki::Batch),
+}
+
+impl Batch {
+    /// The items.
+    pub fn items(self) -> Vec<Item> {
+        match self.content {
+            Content::Items(items) => items,
+            Content::Pages(pages) => {
+                let whole = pages.items().into_iter();
+                whole.map(|item| without_prefix(item, self.drop_prefix.as_deref())).collect()
+            }
+        }
     }
 }
 
@@ -343,6 +375,15 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<Reader> {
     Ok(Reader { source, meters, file_bytes: metadata.len(), drop_prefix, markup })
 }
 
+/// Opens `path` as [`open`] does, or what the first pass over it kept of it; the language is the one that it was gathered
+/// for.
+pub fn open_gathered(path: &Path, settings: &ReadSettings, gathered: &Gathered) -> Result<Reader> {
+    let Some(kept) = &gathered.kept else { return open(path, settings) };
+    let file_bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let (source, meters) = (Source::Again(Box::new(mediawiki::Again::new(kept.clone()))), kept.meters.clone());
+    Ok(Reader { source, meters, file_bytes, drop_prefix: settings.drop_prefix.clone(), markup: settings.markup })
+}
+
 /// What reads the bytes of a file of any format but Parquet.
 fn source(
     path: &Path,
@@ -368,13 +409,29 @@ impl Reader {
     /// The next item; none at the end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Item>> {
-        let mut item = self.source.next()?;
-        if let (Some(prefix), Some(Item::Document(raw))) = (&self.drop_prefix, &mut item) {
-            let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
-            let cut = prefix_length(text, prefix);
-            text.drain(..cut);
-        }
-        Ok(item)
+        Ok(self.source.next()?.map(|item| without_prefix(item, self.drop_prefix.as_deref())))
+    }
+
+    /// Some items more, none at the end; not after [`Reader::next`], which may keep some at hand.
+    pub fn batch(&mut self) -> Result<Option<Batch>> {
+        let temporary = std::env::temp_dir();
+        let content = match &mut self.source {
+            Source::Mediawiki(pages) => pages.batch().map(Content::Pages),
+            Source::Again(pages) => pages.batch().map_err(Error::io("read", &temporary))?.map(Content::Pages),
+            _ => {
+                let (mut items, mut size) = (Vec::new(), 0);
+                while items.len() < AT_ONCE && size < BYTES_AT_ONCE {
+                    let Some(item) = self.next()? else { break };
+                    if let Item::Document(raw) = &item {
+                        size += raw.size();
+                    }
+                    items.push(item);
+                }
+                (!items.is_empty()).then_some(Content::Items(items))
+            }
+        };
+        let (drop_prefix, read) = (self.drop_prefix.clone(), self.bytes_read());
+        Ok(content.map(|content| Batch { content, drop_prefix, read }))
     }
 
     /// Says what language the file is in. The server that the head of a dump names, where it is another language's.
@@ -385,15 +442,20 @@ impl Reader {
         }
         match &mut self.source {
             Source::Mediawiki(pages) => pages.claim(language),
+            Source::Again(pages) => pages.claimed(),
             _ => None,
         }
     }
 
     /// The wiki of a dump, with what was gathered of it.
-    pub fn wiki(&self, Gathered { templates, habits, names }: Gathered) -> Option<Wiki> {
-        let Source::Mediawiki(pages) = &self.source else { return None };
-        let mut site = pages.site();
-        if pages.is_headless() {
+    pub fn wiki(&self, Gathered { templates, habits, names, .. }: Gathered) -> Option<Wiki> {
+        let head = match &self.source {
+            Source::Mediawiki(pages) => pages.head(),
+            Source::Again(pages) => pages.head(),
+            _ => return None,
+        };
+        let mut site = head.site();
+        if head.is_headless() {
             names.tell(Arc::make_mut(&mut site));
         }
         Some(Wiki { site, templates, habits, markup: self.markup })
@@ -407,10 +469,20 @@ impl Reader {
     /// Bytes of the (compressed) file taken so far.
     pub fn bytes_read(&self) -> u64 {
         match &self.source {
+            Source::Again(pages) => pages.bytes_read(),
             Source::Table(rows) => (rows.share_read() * self.file_bytes as f64) as u64,
             _ => self.meters.counter.get(),
         }
     }
+}
+
+fn without_prefix(mut item: Item, prefix: Option<&str>) -> Item {
+    if let (Some(prefix), Item::Document(raw)) = (prefix, &mut item) {
+        let (Body::Text(text) | Body::Html(text, _) | Body::Wikitext(text)) = &mut raw.body;
+        let cut = prefix_length(text, prefix);
+        text.drain(..cut);
+    }
+    item
 }
 
 /// Bytes of `text` that match `pattern` at its beginning; 0 where it does not.

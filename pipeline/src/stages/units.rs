@@ -11,6 +11,7 @@ use crate::extract::{self, Extracted};
 use crate::filter::foreign_lines::{self, ForeignLine};
 use crate::filter::language::{self, Identify};
 use crate::filter::{self, FilterSettings, ForeignLines, Limits};
+use crate::in_order::{in_order, one_by_one};
 use crate::io::atomic;
 use crate::io::documents::{FileWriter, Row};
 use crate::progress::Progress;
@@ -25,6 +26,9 @@ use tongues_languages::normalise::Changes;
 
 /// Files under this size go side by side, one core each; larger ones one after the other, all cores on each.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
+
+/// Bytes of sources judged by one thread, about.
+const PART_BYTES: usize = 1 << 18;
 
 /// Characters of a foreign line that are written down.
 const FOREIGN_CHARACTERS: usize = 300;
@@ -105,6 +109,25 @@ pub(super) struct MappedFile {
     pub language: Tag,
     /// In order.
     pub units: Vec<(PathBuf, UnitCard)>,
+}
+
+/// A document, what else is known of its page, and its foreign lines.
+type Judged = (Row, PageText, Vec<Foreign>);
+
+/// Some documents of a unit.
+struct Part {
+    raws: Vec<Raw>,
+    /// Of the last part.
+    end: Option<UnitEnd>,
+}
+
+/// What is known of a unit when all its documents were read.
+struct UnitEnd {
+    card: UnitCard,
+    /// It was computed before; its documents are not given.
+    done: Option<UnitCard>,
+    /// Bytes of the file read.
+    read: u64,
 }
 
 /// Maps all files; the result is in the order of the settings.
@@ -232,73 +255,96 @@ impl Job<'_> {
     }
 
     fn compute(&self, parallel: bool) -> Result<Vec<(PathBuf, UnitCard)>> {
-        let mut reader = read::open(&self.file.path, &self.source.read)?;
+        let mut reader = read::open_gathered(&self.file.path, &self.source.read, &self.gathered)?;
         if let Some(server) = reader.claim(self.file.language) {
             let (file, language) = (self.file.path.display(), self.file.language);
             tracing::warn!(%file, %language, %server, "the head is another language's and not believed");
         }
         let wiki = reader.wiki(self.gathered.clone());
-        let (mut units, mut told, mut last) = (Vec::new(), 0, false);
-        let mut ahead = reader.next()?;
-        while !last {
+        let (mut units, mut rows, mut told) = (Vec::new(), Vec::new(), 0);
+        let produce = |give: &mut dyn FnMut(Result<Part>) -> bool| {
+            if let Err(error) = self.read(&mut reader, &mut |part| give(Ok(part))) {
+                give(Err(error));
+            }
+        };
+        let work = |part: Result<Part>| {
+            let Part { raws, end } = part?;
+            Ok((raws.into_iter().map(|raw| self.row(raw, wiki.as_ref())).collect::<Vec<_>>(), end))
+        };
+        let each = |part: Result<(Vec<Judged>, Option<UnitEnd>)>| {
             if self.progress.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let (raws, mut card) = self.gather(&mut reader, &mut ahead)?;
+            let (some, end) = part?;
+            rows.extend(some);
+            let Some(UnitEnd { mut card, done, read }) = end else { return Ok(()) };
+            let rows = std::mem::take(&mut rows);
             card.wiki = wiki.is_some();
-            last = card.last;
-            let path = self.path(units.len(), "parquet");
-            match self.card(units.len())? {
+            match done {
                 Some(done) => card = done,
-                None => self.write(raws, wiki.as_ref(), parallel, &mut card, units.len())?,
+                None => self.write(rows, &mut card, units.len())?,
             }
-            units.push((path, card));
-            let read = reader.bytes_read().min(self.bytes);
+            units.push((self.path(units.len(), "parquet"), card));
+            let read = read.min(self.bytes);
             self.progress.advance(read.saturating_sub(told));
             told = told.max(read);
-        }
+            Ok(())
+        };
+        match parallel {
+            true => in_order(produce, work, each),
+            false => one_by_one(produce, work, each),
+        }?;
         self.progress.advance(self.bytes - told);
         Ok(units)
     }
 
-    /// The next items, as many as a unit has. `ahead` is the item after them, so that the last unit is known.
-    fn gather(&self, reader: &mut Reader, ahead: &mut Option<Item>) -> Result<(Vec<Raw>, UnitCard)> {
-        let (mut raws, mut card) = (Vec::new(), UnitCard::default());
-        for _ in 0..self.unit_items {
-            match ahead.take() {
-                None => break,
-                Some(Item::Document(raw)) => raws.push(raw),
-                Some(Item::Skipped(kind)) => *card.skipped.entry(kind.to_owned()).or_default() += 1,
-                Some(Item::Failed { place, cause }) => {
-                    tracing::warn!(file = %self.file.path.display(), %place, %cause, "cannot be read, left out");
-                    card.failed.push(Failure { place, cause });
+    /// Reads the whole file, and gives it in parts of units until nobody wants more.
+    fn read(&self, reader: &mut Reader, give: &mut dyn FnMut(Part) -> bool) -> Result<()> {
+        // The item after those of a unit, so that the last one is known.
+        let (mut ahead, mut units) = (reader.next()?, 0);
+        loop {
+            let done = self.card(units)?;
+            let (mut raws, mut size, mut card) = (Vec::new(), 0, UnitCard::default());
+            for _ in 0..self.unit_items {
+                match ahead.take() {
+                    None => break,
+                    Some(Item::Document(raw)) => {
+                        card.documents += 1;
+                        if done.is_none() {
+                            size += raw.size();
+                            raws.push(raw);
+                        }
+                    }
+                    Some(Item::Skipped(kind)) => *card.skipped.entry(kind.to_owned()).or_default() += 1,
+                    Some(Item::Failed { place, cause }) => {
+                        tracing::warn!(file = %self.file.path.display(), %place, %cause, "cannot be read, left out");
+                        card.failed.push(Failure { place, cause });
+                    }
                 }
+                if size > PART_BYTES {
+                    size = 0;
+                    if !give(Part { raws: std::mem::take(&mut raws), end: None }) {
+                        return Ok(());
+                    }
+                }
+                ahead = reader.next()?;
             }
-            *ahead = reader.next()?;
+            let last = ahead.is_none();
+            card.last = last;
+            if last {
+                let (encoding, replaced) = reader.encoding();
+                card.encoding = encoding.filter(|name| *name != "UTF-8").map(str::to_owned);
+                card.replaced = replaced;
+            }
+            let end = Some(UnitEnd { card, done, read: reader.bytes_read() });
+            if !give(Part { raws, end }) || last {
+                return Ok(());
+            }
+            units += 1;
         }
-        card.documents = raws.len() as u64;
-        card.last = ahead.is_none();
-        if card.last {
-            let (encoding, replaced) = reader.encoding();
-            card.encoding = encoding.filter(|name| *name != "UTF-8").map(str::to_owned);
-            card.replaced = replaced;
-        }
-        Ok((raws, card))
     }
 
-    fn write(
-        &self,
-        raws: Vec<Raw>,
-        wiki: Option<&Wiki>,
-        parallel: bool,
-        card: &mut UnitCard,
-        chunk: usize,
-    ) -> Result<()> {
-        let rows: Vec<(Row, PageText, Vec<Foreign>)> = if parallel {
-            raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
-        } else {
-            raws.into_iter().map(|raw| self.row(raw, wiki)).collect()
-        };
+    fn write(&self, rows: Vec<Judged>, card: &mut UnitCard, chunk: usize) -> Result<()> {
         for (row, page, foreign) in &rows {
             card.foreign_lines.extend(foreign.iter().cloned());
             let ledger = &page.ledger;
@@ -321,7 +367,7 @@ impl Job<'_> {
         writer.finish().map(drop)
     }
 
-    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> (Row, PageText, Vec<Foreign>) {
+    fn row(&self, raw: Raw, wiki: Option<&Wiki>) -> Judged {
         let mut page = extract::text_of(&raw, wiki, self.file.language, self.homoglyphs);
         let mut text = std::mem::take(&mut page.text);
         let id = match self.source.files.len() {

@@ -1,20 +1,21 @@
 //! The head of a dump, and whether it is believed.
 
-use super::xml::{Tag, lenient};
-use super::{ARTICLES, Pages};
+use super::split::Splitter;
+use super::xml::{Events, Parser, Tag};
+use super::{Head, Pages};
 use crate::error::{Error, Result};
 use crate::read::bytes::Text;
 use crate::wikitext::Site;
-use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use tongues_languages::profile;
 
 impl Pages {
     /// Reads up to the first page. An error: this is no dump, or has no page.
-    pub(in crate::read) fn open(path: &Path, mut text: Text) -> Result<Pages> {
-        let begin = text.fill_buf().map_err(Error::io("read", path))?;
+    pub(in crate::read) fn open(path: &Path, text: Text) -> Result<Pages> {
+        let mut splitter = Splitter::new(text);
+        let begin = splitter.begin().map_err(Error::io("read", path))?;
         let begin = String::from_utf8_lossy(&begin[..begin.len().min(1000)]).trim_start().to_owned();
         let lower = begin.to_lowercase();
         let refuse = |place: String, found: &str| Error::Input {
@@ -33,66 +34,26 @@ impl Pages {
             let shown: String = begin.chars().take(40).collect();
             return Err(refuse(String::new(), &format!("{shown:?}, which is no XML")));
         }
-        let mut pages = Pages {
-            xml: lenient(text),
-            buffer: Vec::new(),
-            site: Arc::default(),
-            base: None,
-            headless: true,
-            opened: false,
-            broken: None,
-            wrapped: false,
-            ended: false,
-            passed: 0,
-            last_title: None,
-            wanted: &[ARTICLES],
-        };
-        match pages.preamble() {
-            Ok(true) => Ok(pages),
-            Ok(false) => Err(refuse(String::new(), "no <page>")),
+        let mut head = Head { headless: true, ..Head::default() };
+        let mut wrapped = false;
+        let found = splitter.stream(|parser| {
+            let found = head.read(parser, &mut wrapped);
+            parser.opened = found == Ok(true);
+            found
+        });
+        splitter.wrapped = wrapped;
+        match found {
+            Ok(true) => {}
+            Ok(false) => return Err(refuse(String::new(), "no <page>")),
             Err(cause) => {
-                let place = format!("byte {} of the XML", pages.xml.buffer_position());
-                if pages.find_page() {
-                    (pages.opened, pages.broken) = (true, Some(cause));
-                    return Ok(pages);
+                let place = format!("byte {} of the XML", splitter.position());
+                if !splitter.find_page() {
+                    return Err(refuse(place, &cause));
                 }
-                Err(refuse(place, &cause))
+                splitter.broken = Some(cause);
             }
         }
-    }
-
-    /// Siteinfo, up to the opening tag of the first page; false where there is none.
-    fn preamble(&mut self) -> std::result::Result<bool, String> {
-        let (mut namespaces, mut name, mut address) = (BTreeMap::new(), String::new(), String::new());
-        let mut found = false;
-        loop {
-            match self.tag()? {
-                Tag::Open(name, _) if name == "page" => {
-                    found = true;
-                    break;
-                }
-                Tag::Open(name, key) if name == "namespace" => {
-                    let text = self.content(&name)?;
-                    if let Some(key) = key {
-                        namespaces.insert(key, text);
-                    }
-                }
-                Tag::Open(tag, _) if tag == "sitename" => name = self.content(&tag)?,
-                Tag::Open(tag, _) if tag == "base" => {
-                    address = self.content(&tag)?;
-                    self.base = address.rfind('/').map(|slash| address[..=slash].to_owned());
-                }
-                Tag::Open(name, _) if name == "mediawiki" => self.wrapped = true,
-                Tag::End => break,
-                _ => {}
-            }
-        }
-        self.headless = namespaces.values().all(String::is_empty);
-        let mut site = Site::new(namespaces);
-        site.introduce(&name, &address);
-        self.site = Arc::new(site);
-        self.opened = found;
-        Ok(found)
+        Ok(Pages { head: Arc::new(head), splitter, ready: VecDeque::new() })
     }
 
     /// Takes the pages for a wiki in `language`. A head that speaks of the Wikipedia of another language is wrong (dumps
@@ -101,18 +62,51 @@ impl Pages {
     /// the server that the head names, where it was wrong.
     pub(in crate::read) fn claim(&mut self, language: tongues_languages::Tag) -> Option<String> {
         let code = |host: &str| host.trim_start_matches("//").strip_suffix(".wikipedia.org").map(str::to_owned);
-        let of_head = profile::for_wikipedia(&code(self.site.server())?)?;
+        let head = Arc::make_mut(&mut self.head);
+        let of_head = profile::for_wikipedia(&code(head.site.server())?)?;
         let wanted = profile::find(language)?;
         let right = wanted.wikipedia.as_deref()?;
         if of_head.tag.language() == wanted.tag.language() {
             return None;
         }
-        let wrong = self.site.server().trim_start_matches("//").to_owned();
+        let wrong = head.site.server().trim_start_matches("//").to_owned();
         let base = format!("https://{right}.wikipedia.org/wiki/");
-        let mut site = Site::clone(&self.site);
+        let mut site = Site::clone(&head.site);
         let name = site.name().to_owned();
         site.introduce(&name, &base);
-        (self.site, self.base, self.headless) = (Arc::new(site), Some(base), true);
+        (head.site, head.base, head.headless) = (Arc::new(site), Some(base), true);
         Some(wrong)
+    }
+}
+
+impl Head {
+    /// Siteinfo, up to the opening tag of the first page; false where there is none. `wrapped`: whether the pages stand
+    /// inside `<mediawiki>`.
+    fn read<E: Events>(&mut self, parser: &mut Parser<E>, wrapped: &mut bool) -> std::result::Result<bool, String> {
+        let (mut namespaces, mut name, mut address) = (BTreeMap::new(), String::new(), String::new());
+        let found = loop {
+            match parser.tag()? {
+                Tag::Open(name, _) if name == "page" => break true,
+                Tag::Open(name, key) if name == "namespace" => {
+                    let text = parser.content(&name)?;
+                    if let Some(key) = key {
+                        namespaces.insert(key, text);
+                    }
+                }
+                Tag::Open(tag, _) if tag == "sitename" => name = parser.content(&tag)?,
+                Tag::Open(tag, _) if tag == "base" => {
+                    address = parser.content(&tag)?;
+                    self.base = address.rfind('/').map(|slash| address[..=slash].to_owned());
+                }
+                Tag::Open(name, _) if name == "mediawiki" => *wrapped = true,
+                Tag::End => break false,
+                _ => {}
+            }
+        };
+        self.headless = namespaces.values().all(String::is_empty);
+        let mut site = Site::new(namespaces);
+        site.introduce(&name, &address);
+        self.site = Arc::new(site);
+        Ok(found)
     }
 }

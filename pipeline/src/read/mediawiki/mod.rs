@@ -2,53 +2,98 @@
 //! Only wikitext pages of the article namespace are documents; of a history dump the last revision counts.
 //! After a page that cannot be read, or a damaged block of a `.bz2`, reading goes on at the next `<page>`.
 //!
-//! [`xml`] knows tags and what to do where they are broken, [`head`] the siteinfo, [`page`] one page with its
-//! revisions, [`gather`] the first pass over a dump; here pages are judged.
+//! [`head`] knows the siteinfo, [`split`] cuts a dump into pieces that any thread can read, [`xml`] knows tags and [`page`]
+//! one page with its revisions, [`gather`] is the first pass over a dump and [`kept`] what it keeps for the second; here
+//! pages are judged.
 
 mod gather;
 mod head;
+mod kept;
 mod page;
+mod split;
 mod xml;
 
 #[cfg(test)]
 mod tests;
 
-use super::bytes::Text;
 use super::{Body, Item, Raw};
 use crate::wikitext::Site;
 use page::Page;
-use quick_xml::Reader;
+use split::{Failure, Piece, Splitter};
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+pub(super) use gather::Pass;
+use kept::Packed;
+pub(super) use kept::{Again, Kept, Room};
 
 /// What dumps of the Wikimedia projects are given under.
 const LICENCE: &str = "CC BY-SA";
 
 const ARTICLES: i32 = 0;
+const TEMPLATES: i32 = 10;
+const MODULES: i32 = 828;
+/// All whose pages anybody wants.
+const GATHERED: [i32; 3] = [ARTICLES, TEMPLATES, MODULES];
 
 /// A dump being read.
 pub(super) struct Pages {
-    xml: Reader<Text>,
-    buffer: Vec<u8>,
+    head: Arc<Head>,
+    splitter: Splitter,
+    ready: VecDeque<Item>,
+}
+
+/// What a dump says of its wiki.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Head {
     site: Arc<Site>,
     /// Address of the wiki's pages without the title: `https://ltg.wikipedia.org/wiki/`.
     base: Option<String>,
-    /// The head names no namespaces, or speaks of another wiki.
+    /// It names no namespaces, or speaks of another wiki.
     headless: bool,
-    /// The opening tag of a page has been read already.
-    opened: bool,
-    /// What was wrong before the first page.
-    broken: Option<String>,
-    /// The pages stand inside `<mediawiki>`.
-    wrapped: bool,
-    ended: bool,
-    /// Bytes of the XML before where `xml` began.
-    passed: u64,
-    last_title: Option<String>,
-    /// The namespaces whose pages' sources are read; those of others are passed over.
-    wanted: &'static [i32],
+}
+
+/// Some pages of a dump, to be read by any thread.
+pub(super) struct Batch {
+    content: Content,
+    head: Arc<Head>,
+}
+
+enum Content {
+    Piece(Piece),
+    Kept(Packed),
+}
+
+impl Batch {
+    pub(super) fn items(self) -> Vec<Item> {
+        let Batch { content, head } = self;
+        match content {
+            Content::Piece(piece) => piece.pages(&[ARTICLES]).into_iter().map(|page| head.item(page)).collect(),
+            Content::Kept(packed) => packed.items(&head),
+        }
+    }
 }
 
 impl Pages {
+    pub(super) fn head(&self) -> &Arc<Head> {
+        &self.head
+    }
+
+    /// The next page, or one that is broken; reading goes on behind it.
+    pub(super) fn next(&mut self) -> Option<Item> {
+        while self.ready.is_empty() {
+            self.ready = self.batch()?.items().into();
+        }
+        self.ready.pop_front()
+    }
+
+    /// Some pages more, none at the end. Not after [`Pages::next`], which keeps some at hand.
+    pub(super) fn batch(&mut self) -> Option<Batch> {
+        Some(Batch { content: Content::Piece(self.splitter.next()?), head: self.head.clone() })
+    }
+}
+
+impl Head {
     pub(super) fn site(&self) -> Arc<Site> {
         self.site.clone()
     }
@@ -67,60 +112,42 @@ impl Pages {
         page.namespace.unwrap_or_else(|| self.site.namespace_of(&page.title))
     }
 
-    /// The next page, or one that is broken; reading goes on behind it.
-    pub(super) fn next(&mut self) -> Option<Item> {
-        if let Some(cause) = self.broken.take() {
-            return Some(Item::Failed { place: "before the first page".to_owned(), cause });
-        }
-        if self.ended {
-            return None;
-        }
-        match self.page() {
-            Ok(Some(page)) => {
-                self.last_title = Some(page.title.clone());
-                Some(self.judge(page))
-            }
-            Ok(None) => {
-                self.ended = true;
-                None
-            }
-            Err((title, cause)) => {
-                let place = match (title.is_empty(), &self.last_title) {
-                    (false, _) => format!("page {title:?}"),
-                    (true, Some(last)) => format!("after page {last:?}"),
-                    (true, None) => "the first page".to_owned(),
-                };
-                let place = format!("{place}, byte {} of the XML", self.passed + self.xml.buffer_position());
-                self.opened = self.opened || self.find_page();
-                self.ended = !self.opened;
-                Some(Item::Failed { place, cause })
-            }
+    fn item(&self, page: Result<Page, Failure>) -> Item {
+        match page {
+            Err(Failure { place, cause }) => Item::Failed { place, cause },
+            Ok(page) => match self.no_document(&page) {
+                Some(kind) => Item::Skipped(kind),
+                None => {
+                    let id = if page.id.is_empty() { page.title.clone() } else { page.id };
+                    Item::Document(self.document(id, page.title, page.timestamp, page.text))
+                }
+            },
         }
     }
 
-    fn judge(&self, page: Page) -> Item {
-        if self.namespace(&page) != ARTICLES {
-            return Item::Skipped("namespace");
+    /// What a page is that is no document.
+    fn no_document(&self, page: &Page) -> Option<&'static str> {
+        if self.namespace(page) != ARTICLES {
+            return Some("namespace");
         }
         if page.redirect || self.site.is_redirect(&page.text) {
-            return Item::Skipped("redirect");
+            return Some("redirect");
         }
         if !matches!(page.model.as_str(), "" | "wikitext") || !matches!(page.format.as_str(), "" | "text/x-wiki") {
-            return Item::Skipped("not_wikitext");
+            return Some("not_wikitext");
         }
-        if page.text.trim().is_empty() {
-            return Item::Skipped("empty");
-        }
-        let url = self.base.as_ref().map(|base| format!("{base}{}", address(&page.title)));
-        let id = if page.id.is_empty() { page.title.clone() } else { page.id };
-        Item::Document(Raw {
+        page.text.trim().is_empty().then_some("empty")
+    }
+
+    fn document(&self, id: String, title: String, timestamp: String, source: String) -> Raw {
+        Raw {
             id,
-            title: Some(page.title),
-            url,
-            timestamp: Some(page.timestamp).filter(|timestamp| !timestamp.is_empty()),
+            url: self.base.as_ref().map(|base| format!("{base}{}", address(&title))),
+            title: Some(title),
+            timestamp: Some(timestamp).filter(|timestamp| !timestamp.is_empty()),
             licence: Some(LICENCE.to_owned()),
-            body: Body::Wikitext(page.text),
-        })
+            body: Body::Wikitext(source),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Dumps as they are and as they should not be.
 
 use super::*;
+use crate::read::bytes::Text;
+use crate::read::damaged::Damaged;
 use std::path::Path;
 
 const HEAD: &str = "<mediawiki version=\"0.10\"><siteinfo><base>https://xy.wikipedia.org/wiki/Main</base><namespaces>\
@@ -107,7 +109,7 @@ fn a_head_of_another_wikipedia_is_not_believed() {
         Pages::open(Path::new("f"), Box::new(std::io::Cursor::new(xml.into_bytes()))).unwrap()
     };
     let url = |mut pages: Pages| match pages.next() {
-        Some(Item::Document(raw)) => (raw.url.unwrap(), pages.site().language().to_owned()),
+        Some(Item::Document(raw)) => (raw.url.unwrap(), pages.head().site().language().to_owned()),
         other => panic!("{other:?}"),
     };
     let mut pages = open();
@@ -144,4 +146,75 @@ fn what_is_no_dump_is_refused_with_what_it_is() {
     assert!(said("").contains("an empty file"));
     assert!(said("{\"Ab\":1}").contains("found \"{\\\"Ab\\\":1}\", which is no XML"));
     assert!(said("<mediawiki></mediawiki>").contains("found no <page>; expected a MediaWiki XML export"));
+}
+
+/// A text that breaks off in the middle, as at a damaged block.
+struct Damage(VecDeque<Vec<u8>>, usize);
+
+impl std::io::Read for Damage {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it is read by its buffer")
+    }
+}
+
+impl std::io::BufRead for Damage {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        if self.0.front().is_some_and(|part| self.1 == part.len()) {
+            (self.1, _) = (0, self.0.pop_front());
+            if !self.0.is_empty() {
+                return Err(Damaged { place: "block".to_owned(), cause: std::io::Error::other("x") }.into());
+            }
+        }
+        Ok(self.0.front().map_or(&[], |part| &part[self.1..]))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.1 += count;
+    }
+}
+
+/// What a dump of 300 pages of 6 KB gives, page 150 of which is another, and reading breaks off where `\0` is.
+fn told(page_150: &str) -> Vec<String> {
+    let one = |number: usize| page(&format!("P{number}"), "", &format!("<text>{}</text>", "lopa ".repeat(1200)));
+    let mut xml = HEAD.to_owned();
+    for number in 0..300 {
+        xml += &if number == 150 { page_150.to_owned() } else { one(number) };
+        xml += "\n  ";
+    }
+    xml += "</mediawiki>";
+    let parts = xml.split('\0').map(|part| part.as_bytes().to_vec()).collect();
+    let mut pages = Pages::open(Path::new("f"), Box::new(Damage(parts, 0))).unwrap();
+    let tell = |item| match item {
+        Item::Document(raw) => raw.title.unwrap(),
+        Item::Failed { place, cause } => format!("{}: {cause}", place.split(',').next().unwrap()),
+        Item::Skipped(kind) => kind.to_owned(),
+    };
+    let all: Vec<String> = std::iter::from_fn(|| pages.next()).map(tell).collect();
+    let around =
+        all.iter().position(|told| told == "P149").unwrap() + 1..all.iter().position(|told| told == "P151").unwrap();
+    let (before, behind) = (&all[..around.start], &all[around.end..]);
+    assert!(before.iter().enumerate().all(|(number, told)| *told == format!("P{number}")), "{before:?}");
+    assert!(behind.iter().enumerate().all(|(number, told)| *told == format!("P{}", number + 151)), "{behind:?}");
+    assert_eq!((before.len(), behind.len()), (150, 149));
+    all[around].to_vec()
+}
+
+#[test]
+fn pieces_of_a_dump_are_read_as_the_whole_would_be() {
+    let good = page("P150", "", "<text>x</text>");
+    assert_eq!(told(&good), ["P150"]);
+    assert_eq!(told(&format!("<!-- <page><title>no</title> -->{good}<![CDATA[<page>]]>")), ["P150"]);
+    assert_eq!(told(&page("P150", "", "<text><![CDATA[<page> </page>]]></text>")), ["P150"]);
+    assert_eq!(told(&good.replace("<page>", "<page a='b'>")), ["P150"]);
+    assert_eq!(told(&good.replace("</page>", "")), ["page \"P150\": another <page> begins inside this page"]);
+    let crossed = told(&good.replace("</revision>", "</wrong>"));
+    assert!(crossed.len() == 1 && crossed[0].starts_with("page \"P150\": ill-formed"), "{crossed:?}");
+    // With all its revisions it is longer than what is held.
+    let history = "<revision><timestamp>2019-01-02T00:00:00Z</timestamp><text>old</text></revision>".repeat(80_000);
+    assert_eq!(told(&good.replace("<id>7</id>", &format!("<id>7</id>{history}"))), ["P150"]);
+    // Damage inside of a page, and between two.
+    let hurt = told(&good.replace("<text>", "<text>y\0"));
+    assert!(hurt.len() == 1 && hurt[0].starts_with("page \"P150\": I/O error: block is damaged"), "{hurt:?}");
+    let hurt = told(&format!("{good}\0"));
+    assert!(hurt.len() == 2 && hurt[0] == "P150" && hurt[1].starts_with("after page \"P150\": I/O"), "{hurt:?}");
 }

@@ -1,8 +1,5 @@
-//! Tags of a dump, and the way on behind what is no XML.
+//! Tags of a dump, of a text in memory or one that is read.
 
-use super::Pages;
-use crate::read::bytes::Text;
-use crate::read::damaged::Damaged;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use std::io::BufRead;
@@ -13,16 +10,94 @@ pub(super) enum Tag {
     Open(String, Option<i32>),
     Empty(String),
     Close(String),
-    /// End of the file.
+    /// End of what is read.
     End,
 }
 
-impl Pages {
+/// What comes behind the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing; the pages stand inside `<mediawiki>`, or they do not.
+    File { wrapped: bool },
+    /// Another `<page>`.
+    Page,
+}
+
+/// What gives XML in parts.
+pub(super) trait Events {
+    fn event(&mut self) -> Result<Event<'_>, quick_xml::Error>;
+    /// Bytes taken.
+    fn position(&self) -> u64;
+}
+
+/// A text in memory.
+pub(super) struct InMemory<'a>(Reader<&'a [u8]>);
+
+/// A text that is read.
+pub(super) struct Streamed<R> {
+    reader: Reader<R>,
+    buffer: Vec<u8>,
+}
+
+impl Events for InMemory<'_> {
+    fn event(&mut self) -> Result<Event<'_>, quick_xml::Error> {
+        self.0.read_event()
+    }
+
+    fn position(&self) -> u64 {
+        self.0.buffer_position()
+    }
+}
+
+impl<R: BufRead> Events for Streamed<R> {
+    fn event(&mut self) -> Result<Event<'_>, quick_xml::Error> {
+        self.buffer.clear();
+        self.reader.read_event_into(&mut self.buffer)
+    }
+
+    fn position(&self) -> u64 {
+        self.reader.buffer_position()
+    }
+}
+
+/// Reads tags and pages.
+pub(super) struct Parser<E> {
+    pub events: E,
+    pub end: End,
+    /// The opening tag of a page has been read already.
+    pub opened: bool,
+}
+
+impl<'a> Parser<InMemory<'a>> {
+    pub fn of(text: &'a str, end: End) -> Self {
+        Parser { events: InMemory(lenient(Reader::from_str(text))), end, opened: false }
+    }
+
+    /// What was not read yet.
+    pub fn rest(self) -> &'a str {
+        let rest = self.events.0.into_inner();
+        std::str::from_utf8(rest).expect("what follows ASCII in a text is one")
+    }
+}
+
+impl<R: BufRead> Parser<Streamed<R>> {
+    pub fn reading(text: R, end: End) -> Self {
+        let reader = lenient(Reader::from_reader(text));
+        Parser { events: Streamed { reader, buffer: Vec::new() }, end, opened: false }
+    }
+}
+
+/// A reader that can begin in the middle of a file, where elements end that it never saw begin.
+fn lenient<R>(mut reader: Reader<R>) -> Reader<R> {
+    reader.config_mut().allow_unmatched_ends = true;
+    reader
+}
+
+impl<E: Events> Parser<E> {
     /// The next tag, what stands between tags skipped.
-    pub(super) fn tag(&mut self) -> std::result::Result<Tag, String> {
+    pub fn tag(&mut self) -> Result<Tag, String> {
         loop {
-            self.buffer.clear();
-            match self.xml.read_event_into(&mut self.buffer).map_err(|error| error.to_string())? {
+            match self.events.event().map_err(|error| error.to_string())? {
                 Event::Start(tag) => {
                     let key = tag.try_get_attribute("key").ok().flatten().and_then(|key| key.value.parse().ok());
                     return Ok(Tag::Open(tag.name().as_ref().to_owned(), key));
@@ -36,11 +111,10 @@ impl Pages {
     }
 
     /// Text up to the end tag of `name`, elements inside it ignored.
-    pub(super) fn content(&mut self, name: &str) -> std::result::Result<String, String> {
+    pub fn content(&mut self, name: &str) -> Result<String, String> {
         let mut text = String::new();
         loop {
-            self.buffer.clear();
-            match self.xml.read_event_into(&mut self.buffer).map_err(|error| error.to_string())? {
+            match self.events.event().map_err(|error| error.to_string())? {
                 Event::Text(part) => text.push_str(&part.xml10_content()),
                 Event::CData(part) => text.push_str(&part.xml10_content()),
                 Event::GeneralRef(reference) => match reference.resolve_char_ref() {
@@ -55,61 +129,29 @@ impl Pages {
                     },
                 },
                 Event::End(tag) if tag.name().as_ref() == name => return Ok(text),
-                Event::Eof => return Err(format!("the file ends inside <{name}>; expected </{name}>")),
+                Event::Eof => return Err(self.ends_inside(name)),
                 _ => {}
             }
         }
     }
 
     /// Up to the end tag of `name`.
-    pub(super) fn pass_over(&mut self, name: &str) -> std::result::Result<(), String> {
+    pub fn pass_over(&mut self, name: &str) -> Result<(), String> {
         loop {
-            self.buffer.clear();
-            match self.xml.read_event_into(&mut self.buffer).map_err(|error| error.to_string())? {
+            match self.events.event().map_err(|error| error.to_string())? {
                 Event::End(tag) if tag.name().as_ref() == name => return Ok(()),
-                Event::Eof => return Err(format!("the file ends inside <{name}>; expected </{name}>")),
+                Event::Eof => return Err(self.ends_inside(name)),
                 _ => {}
             }
         }
     }
 
-    /// Goes on after something broken: passes over what comes before the next `<page>`, and the tag; false where none
-    /// comes.
-    pub(super) fn find_page(&mut self) -> bool {
-        const WANTED: &[u8] = b"<page>";
-        let mut position = self.xml.buffer_position();
-        let mut text = std::mem::replace(&mut self.xml, lenient(Box::new(std::io::empty()))).into_inner();
-        let mut met = 0; // bytes of it
-        let found = 'search: loop {
-            let bytes = match text.fill_buf() {
-                Ok([]) => break false,
-                Ok(bytes) => bytes,
-                Err(error) if Damaged::is(&error) => {
-                    met = 0;
-                    continue;
-                }
-                Err(_) => break false,
-            };
-            for (at, byte) in bytes.iter().enumerate() {
-                met = if *byte == WANTED[met] { met + 1 } else { usize::from(*byte == WANTED[0]) };
-                if met == WANTED.len() {
-                    position += at as u64 + 1;
-                    text.consume(at + 1);
-                    break 'search true;
-                }
-            }
-            let count = bytes.len();
-            position += count as u64;
-            text.consume(count);
-        };
-        (self.passed, self.xml) = (self.passed + position, lenient(text));
-        found
+    fn ends_inside(&self, name: &str) -> String {
+        match self.end {
+            End::Page => ANOTHER_PAGE.to_owned(),
+            End::File { .. } => format!("the file ends inside <{name}>; expected </{name}>"),
+        }
     }
 }
 
-/// A reader that can begin in the middle of a file, where elements end that it never saw begin.
-pub(super) fn lenient(text: Text) -> Reader<Text> {
-    let mut reader = Reader::from_reader(text);
-    reader.config_mut().allow_unmatched_ends = true;
-    reader
-}
+pub(super) const ANOTHER_PAGE: &str = "another <page> begins inside this page";

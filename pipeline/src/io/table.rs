@@ -70,10 +70,9 @@ impl Rows {
             if self.ended {
                 return Ok(None);
             }
-            self.at = 0;
             match self.batches.next() {
-                None => return Ok(None),
-                Some(Ok(batch)) => self.batch = Some(batch),
+                None => (self.ended, self.batch) = (true, None),
+                Some(Ok(batch)) => (self.at, self.batch) = (0, Some(batch)),
                 Some(Err(error)) => {
                     (self.ended, self.batch) = (true, None);
                     let cause = format!("{} cannot be decoded: {error}", self.path.display());

@@ -12,7 +12,7 @@ use unicode_normalization::{IsNormalized, is_nfc_quick};
 pub(super) const KNOWN: usize = 0x20000;
 
 /// What is to be known of a character: its combining class, or one of those below.
-static CLASSES: LazyLock<Box<[u8]>> =
+pub(super) static CLASSES: LazyLock<Box<[u8]>> =
     LazyLock::new(|| (0..KNOWN as u32).map(|code| char::from_u32(code).map_or(0, class_of)).collect());
 /// It is not in NFC, wherever it stands.
 const UNCOMPOSED: u8 = 253;
@@ -39,7 +39,50 @@ fn class_of(c: char) -> u8 {
 
 /// The class of a character.
 pub(super) fn class(c: char) -> u8 {
-    CLASSES.get(c as usize).copied().unwrap_or_else(|| class_of(c))
+    class_of_code(&CLASSES, c as usize)
+}
+
+#[inline]
+pub(super) fn class_of_code(classes: &[u8], code: usize) -> u8 {
+    match classes.get(code) {
+        Some(class) => *class,
+        None => char::from_u32(code as u32).map_or(NEVER, class_of),
+    }
+}
+
+/// Code and length of the character beyond ASCII at a byte of a text.
+#[inline]
+pub(super) fn decoded(bytes: &[u8], at: usize) -> (usize, usize) {
+    let low = |n: usize| bytes[at + n] as usize & 0x3F;
+    match bytes[at] as usize {
+        byte @ 0..=0xDF => ((byte & 0x1F) << 6 | low(1), 2),
+        byte @ 0xE0..=0xEF => ((byte & 0x0F) << 12 | low(1) << 6 | low(2), 3),
+        byte => ((byte & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
+    }
+}
+
+/// Where the text from `from` on stops being free of invisible marks and of spaces to drop; the space before such a place
+/// is no longer free. `begins`: nothing of the line stands before.
+pub(super) fn end_of_clean(text: &str, from: usize, begins: bool) -> usize {
+    let (bytes, classes) = (text.as_bytes(), &**CLASSES);
+    let space_before = |at: usize| if at > from { bytes[at - 1] == b' ' } else { begins };
+    let mut at = from;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if byte < 0x80 {
+            if byte < b' ' || byte == 0x7F || byte == b' ' && space_before(at) {
+                break;
+            }
+            at += 1;
+            continue;
+        }
+        let (code, length) = decoded(bytes, at);
+        if class_of_code(classes, code) == NEVER {
+            break;
+        }
+        at += length;
+    }
+    at - usize::from(at > from && bytes[at - 1] == b' ')
 }
 
 /// What is to be done to a line.
@@ -70,17 +113,8 @@ pub(super) fn state(line: &str) -> State {
             (at, last) = (at + 1, 0);
             continue;
         }
-        let low = |n: usize| bytes[at + n] as usize & 0x3F;
-        let (code, length) = match byte {
-            0..=0xDF => ((byte as usize & 0x1F) << 6 | low(1), 2),
-            0xE0..=0xEF => ((byte as usize & 0x0F) << 12 | low(1) << 6 | low(2), 3),
-            _ => ((byte as usize & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
-        };
-        let class = match classes.get(code) {
-            Some(class) => *class,
-            None => char::from_u32(code as u32).map_or(NEVER, class_of),
-        };
-        match class {
+        let (code, length) = decoded(bytes, at);
+        match class_of_code(classes, code) {
             0 => last = 0,
             NEVER => return State::Unclean,
             UNCOMPOSED => (state, last) = (State::Uncomposed, 0),

@@ -110,6 +110,19 @@ impl Letters {
         self.1 as u32
     }
 
+    /// ISO 15924 code of the script of most letters, `Jpan` for Han with kana; none where there is no letter.
+    pub fn most(&self) -> Option<&'static str> {
+        let count = |wanted: &[Script]| -> usize {
+            self.0.iter().filter(|(_, script, _)| wanted.contains(script)).map(|(.., count)| count).sum()
+        };
+        let kana = count(&[Script::Hiragana, Script::Katakana]);
+        let japanese = if kana > 0 { kana + count(&[Script::Han]) } else { 0 };
+        // Latin letters may be counted in two places.
+        let of_script = self.0.iter().map(|(_, script, _)| (count(&[*script]), *script));
+        let (most, script) = of_script.max_by_key(|(count, script)| (*count, script.short_name()))?;
+        Some(if japanese > most { "Jpan" } else { script.short_name() })
+    }
+
     /// Share of the letters that fit a tag's script, 0 to 1; 1 for the script `Zzzz`, which fits all.
     pub fn share(&self, tag: Tag) -> f32 {
         let fitting = self.0.iter().filter(|(c, ..)| tag.script() == "Zzzz" || fits(*c, tag));
@@ -183,6 +196,11 @@ mod tests {
         // 3 of 7 Latin, 2 Cyrillic, 2 Japanese.
         assert_eq!([share("eng_Latn"), share("rus_Cyrl"), share("jpn_Jpan")], [3.0 / 7.0, 2.0 / 7.0, 2.0 / 7.0]);
         assert_eq!((share("und_Zzzz"), Letters::of("12.").none()), (1.0, true));
+        let most = |text: &str| Letters::of(text).most();
+        assert_eq!(
+            ["abé дом 1", "の日本語 ab", "日本 a", "한국", "12."].map(most),
+            [Some("Latn"), Some("Jpan"), Some("Hani"), Some("Hang"), None]
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn what_cannot_be_told_is_undetermined_in_its_script() {
         ("The weather is nice today and we go for a walk.", "eng_Latn"),
         ("abc", "und_Latn"),              // too few letters
         ("ไป", "tha_Thai"),               // the only language of its script
-        ("xq zzkw jjv bnmq", "zxx_Zzzz"),  // letters at random
+        ("xq zzkw jjv bnmq", "zxx_Zzzz"), // letters at random
         ("𐤀𐤁𐤂𐤃", "und_Phnx"),             // no language of the script
         ("Λ 𐤀𐤁 שׁ я", "und_Phnx"),         // no script has half of the letters
         ("12, 3.5 % – 7", "zxx_Zzzz"),

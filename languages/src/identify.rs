@@ -228,9 +228,14 @@ impl Identifier {
     /// ```
     pub fn answer(&self, text: &str, found: &[(Tag, f32)]) -> (Tag, f32) {
         let Some((tag, score)) = found.first().copied() else { return (Tag::UNDETERMINED, 0.0) };
+        let sure = tag != Tag::UNDETERMINED && score >= self.threshold(tag);
+        let enough = text.chars().filter(|c| script::is_letter(*c)).take(LEAST_LETTERS as usize).count();
+        if sure && enough == LEAST_LETTERS as usize {
+            return (tag, score);
+        }
         let letters = script::Letters::of(&sample(text));
         let undetermined = (letters.most().map_or(Tag::UNDETERMINED, Tag::undetermined), score);
-        if tag == Tag::UNDETERMINED || score < self.threshold(tag) {
+        if !sure {
             return undetermined;
         }
         if (1..LEAST_LETTERS).contains(&letters.count()) {

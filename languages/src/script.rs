@@ -10,6 +10,20 @@ static BASIC: LazyLock<Box<[Script]>> = LazyLock::new(|| {
     (0..0x1_0000).map(script).collect()
 });
 
+/// A bit for each letter of the basic plane: the library's search was a third of the time of telling Marathi.
+static LETTERS: LazyLock<Box<[u64]>> = LazyLock::new(|| {
+    let bit = |code: u32| u64::from(char::from_u32(code).is_some_and(char::is_alphabetic)) << (code % 64);
+    (0..0x1_0000).step_by(64).map(|first| (first..first + 64).map(bit).sum()).collect()
+});
+
+/// As [`char::is_alphabetic`].
+pub(crate) fn is_letter(c: char) -> bool {
+    match LETTERS.get(c as usize / 64) {
+        Some(bits) => bits >> (c as usize % 64) & 1 == 1,
+        None => c.is_alphabetic(),
+    }
+}
+
 /// The script of `c`.
 pub(crate) fn script(c: char) -> Script {
     BASIC.get(c as usize).copied().unwrap_or_else(|| c.script())
@@ -81,7 +95,7 @@ impl Letters {
         for c in text.chars() {
             if c.is_ascii() {
                 latin += usize::from(c.is_ascii_alphabetic());
-            } else if c.is_alphabetic() {
+            } else if is_letter(c) {
                 let script = script(c);
                 if matches!(script, Script::Common | Script::Inherited) {
                     continue;
@@ -179,6 +193,11 @@ mod tests {
         assert!(!fits('a', tag("rus_Cyrl")));
         // The danda is shared by the scripts of India, not by Latin.
         assert!(fits('।', tag("ben_Beng")) && !fits('।', tag("eng_Latn")));
+    }
+
+    #[test]
+    fn letters_are_those_of_the_library() {
+        assert!((0..=0x10FFFF).filter_map(char::from_u32).all(|c| is_letter(c) == c.is_alphabetic()));
     }
 
     #[test]

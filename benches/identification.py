@@ -50,7 +50,7 @@ def tongues(command, lines, candidates=None):
     limit = ["--candidates", ",".join(candidates)] if candidates else []
     limit += ["--model", MODEL] if MODEL else []
     started = os.times().children_user
-    done = subprocess.run([command, "identify", *limit], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
+    done = subprocess.run([command, "identify", "--guess", *limit], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
     return [row.split("\t")[0] for row in done.stdout.splitlines()], os.times().children_user - started
 
 

@@ -71,7 +71,11 @@ pub enum Verb {
     /// Wikipedia dumps and other files to plain text, and no more than that.
     #[command(after_help = "Example: tongues extract ltgwiki.xml.bz2 --language ltg_Latn --output ltg.jsonl")]
     Extract(ExtractArguments),
-    /// The language of every line: `tag<TAB>score`.
+    /// The language of every line: `tag<TAB>score`; `und_Latn` (`und_Cyrl` …) where it cannot be told, `zxx_Zzzz` where
+    /// there is none.
+    ///
+    /// It cannot be told where the best language's probability is below that language's threshold (its card has it), of
+    /// fewer than five letters, where several languages are written in the script, and in a script of no known language.
     #[command(after_help = "Example: tongues identify texts.txt | cut -f1 | sort | uniq -c")]
     Identify(IdentifyArguments),
     /// Measure this machine.
@@ -334,9 +338,9 @@ pub struct IdentifyArguments {
     /// A line of JSON with the text for each.
     #[arg(long)]
     pub json: bool,
-    /// und_Zzzz for a line whose best language is below that language's threshold.
+    /// The most probable language, even where it cannot be told: below its threshold, or of fewer than five letters.
     #[arg(long)]
-    pub sure: bool,
+    pub guess: bool,
 }
 
 fn format(text: &str) -> Result<Format, String> {
@@ -524,6 +528,9 @@ pub enum Languages {
         /// What the card says of the training text: name and licence.
         #[arg(long, value_name = "TEXT")]
         trained_on: Vec<String>,
+        /// Languages that are learned and never given.
+        #[arg(long, value_name = "TAG,TAG", value_delimiter = ',')]
+        withhold: Vec<Tag>,
         /// Settings of the identifier that comes with the program: at most 3 MB, with a label for noise and code.
         #[arg(long)]
         small: bool,

@@ -2,8 +2,8 @@
 //! character n-grams decides between its members.
 //!
 //! fastText has a vector of a few dozen numbers for two hundred languages; what tells nine Arabic varieties apart is not in
-//! it. A multinomial logistic regression over the words themselves needs no more than the few thousand that tell
-//! most (Zampieri et al., VarDial 2014–: linear models over n-grams lead in telling near languages apart).
+//! it. A linear model over the words themselves needs no more than the few thousand that tell most (Zampieri et al.,
+//! VarDial 2014–: linear models over n-grams lead in telling near languages apart). [`crate::group_training`] makes it.
 
 use crate::scorer::softmax;
 use crate::tag::Tag;
@@ -13,7 +13,7 @@ const MAGIC: &[u8; 8] = b"tongues2";
 /// Characters of the longest n-gram.
 const LONGEST: usize = 5;
 /// Bits of a feature's hash: sixteen million values, of which a group keeps some thousand.
-const HASH_BITS: u32 = 24;
+pub(crate) const HASH_BITS: u32 = 24;
 /// Weight of the first look's own opinion within the group, as a power of its probabilities.
 const FIRST_LOOK: f32 = 0.35;
 
@@ -201,102 +201,10 @@ fn folded(hash: u32) -> u32 {
     (hash ^ (hash >> HASH_BITS)) & ((1 << HASH_BITS) - 1)
 }
 
-/// How a group is trained.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GroupTraining {
-    /// Features kept, by member.
-    pub features_per_tag: usize,
-    pub epochs: usize,
-    pub learning_rate: f32,
-}
-
-/// Passes that choose the features.
-const CHOOSING_EPOCHS: usize = 2;
-/// Fewest lines with a feature that can be kept.
-const LEAST_LINES: u32 = 3;
-
-/// Trains a group on `(member, line)` examples in their order, twice: on all features, then on those kept.
-pub(crate) fn train(tags: Vec<Tag>, examples: &[(usize, String)], settings: GroupTraining) -> Group {
-    let lines: Vec<Vec<u32>> = examples.iter().map(|(_, line)| distinct(line)).collect();
-    let mut counts = vec![0u32; 1 << HASH_BITS];
-    lines.iter().flatten().for_each(|hash| counts[*hash as usize] += 1);
-    let mut kept: Vec<u32> = (0..1 << HASH_BITS).filter(|hash| counts[*hash as usize] >= LEAST_LINES).collect();
-    let members: Vec<usize> = examples.iter().map(|(member, _)| *member).collect();
-    let most = settings.features_per_tag * tags.len();
-    if kept.len() > most {
-        let weights = fit(&kept, &lines, &members, tags.len(), GroupTraining { epochs: CHOOSING_EPOCHS, ..settings });
-        // What moves most lines most.
-        let use_of = |place: usize| {
-            let weights = &weights[place * tags.len()..(place + 1) * tags.len()];
-            let strongest = weights.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
-            strongest * (counts[kept[place] as usize] as f32).sqrt()
-        };
-        let mut order: Vec<(f32, u32)> = (0..kept.len()).map(|place| (use_of(place), kept[place])).collect();
-        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        kept = order[..most].iter().map(|(_, hash)| *hash).collect();
-        kept.sort_unstable();
-    }
-    let weights = fit(&kept, &lines, &members, tags.len(), settings);
-    let mut sizes: Vec<f32> = weights.iter().map(|weight| weight.abs()).collect();
-    sizes.sort_by(f32::total_cmp);
-    // The few largest are cut: for them all others would be coarse.
-    let most = sizes.get(sizes.len() * 999 / 1000).copied().unwrap_or_default().max(f32::MIN_POSITIVE);
-    let scale = most / 127.0;
-    let weights = weights.iter().map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8).collect();
-    Group::new(tags, scale, kept, weights)
-}
-
-fn distinct(line: &str) -> Vec<u32> {
-    let mut found = Vec::new();
-    features(line, &mut |hash| found.push(hash));
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// Logistic regression by stochastic gradients with the step sizes of AdaGrad; the weights of each kept feature. A member of n lines counts in proportion to n^0.3, as in the sample that fastText sees.
-fn fit(kept: &[u32], lines: &[Vec<u32>], members: &[usize], count: usize, settings: GroupTraining) -> Vec<f32> {
-    let mut places = vec![u32::MAX; 1 << HASH_BITS];
-    (0..).zip(kept).for_each(|(place, hash)| places[*hash as usize] = place);
-    let place = |hash: &u32| Some(places[*hash as usize]).filter(|place| *place != u32::MAX);
-    let lines: Vec<Vec<u32>> = lines.iter().map(|line| line.iter().filter_map(place).collect()).collect();
-    drop(places);
-    let of_member = |member: usize| members.iter().filter(|one| **one == member).count().max(1) as f32;
-    let sizes: Vec<f32> = (0..count).map(of_member).collect();
-    let largest = sizes.iter().copied().fold(1.0, f32::max);
-    let importance: Vec<f32> = sizes.iter().map(|size| (largest / size).powf(0.7)).collect();
-    let mut weights = vec![0.0f32; kept.len() * count];
-    let mut squares = vec![1e-6f32; kept.len() * count];
-    for _ in 0..settings.epochs {
-        for (line, member) in lines.iter().zip(members) {
-            if line.is_empty() {
-                continue;
-            }
-            let value = 1.0 / (line.len() as f32).sqrt();
-            let mut sums = vec![0.0f32; count];
-            for place in line {
-                let start = *place as usize * count;
-                sums.iter_mut().zip(&weights[start..start + count]).for_each(|(sum, weight)| *sum += weight * value);
-            }
-            let mut slopes = softmax(sums);
-            slopes[*member] -= 1.0;
-            slopes.iter_mut().for_each(|slope| *slope *= value * importance[*member]);
-            for place in line {
-                let start = *place as usize * count;
-                let of_feature = weights[start..start + count].iter_mut().zip(&mut squares[start..start + count]);
-                for ((weight, square), slope) in of_feature.zip(&slopes) {
-                    *square += slope * slope;
-                    *weight -= settings.learning_rate * slope / square.sqrt();
-                }
-            }
-        }
-    }
-    weights
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::group_training::{GroupTraining, Line, train};
 
     fn tags() -> Vec<Tag> {
         ["aaa_Latn", "bbb_Latn"].map(|tag| tag.parse().unwrap()).to_vec()
@@ -311,13 +219,16 @@ mod tests {
 
     #[test]
     fn what_tells_members_apart_is_kept_and_read_again() {
-        let settings = GroupTraining { features_per_tag: 20, epochs: 8, learning_rate: 0.3 };
-        let group = train(tags(), &examples(), settings);
+        let settings = GroupTraining { features_per_tag: 20, own_source: 0.2 };
+        let examples = examples();
+        let lines: Vec<Line> =
+            examples.iter().map(|(member, text)| Line { member: *member, source: 0, text }).collect();
+        let group = train(tags(), &lines, settings);
         assert_eq!((group.features.len(), group.weights.len()), (40, 80));
         assert!(group.features.windows(2).all(|pair| pair[0] < pair[1]));
         let first = |line: &str| group.scores(line).map(|scores| scores[0] > scores[1]);
         assert_eq!((first("upe jei upe"), first("upe vej upe"), first("xx qq")), (Some(true), Some(false), None));
-        assert_eq!(train(tags(), &examples(), settings), group);
+        assert_eq!(train(tags(), &lines, settings), group);
 
         let groups = Groups::new(vec![group]);
         let bytes = groups.to_bytes();

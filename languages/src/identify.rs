@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::labels::{self, LABEL};
 use crate::prepare::Preparation;
+use crate::sample::sample;
 use crate::scorer::Scorer;
 use crate::script;
 use crate::tag::Tag;
@@ -15,7 +16,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-pub use crate::train::{TrainSettings, train};
+pub use crate::train::{Example, TrainSettings, train};
 
 /// Name of the model in its folder.
 pub const MODEL: &str = "identifier.bin";
@@ -27,6 +28,8 @@ const SHIPPED: (&[u8], &[u8], &str) = (
 );
 /// Share of a text's letters that have to be of a label's script.
 const SCRIPT_SHARE: f32 = 0.5;
+/// Letters that a language is told from, at least, where there are several of the script.
+pub const LEAST_LETTERS: u32 = 5;
 /// Name of the card, beside the model.
 pub const CARD: &str = "card.json";
 /// Name of the groups of near languages, beside the model.
@@ -152,7 +155,7 @@ impl Identifier {
     /// The `n` most probable languages, best first, among those whose script most letters of the text are in, as if the
     /// model knew these alone: their probabilities sum to 1. Ties are ordered by tag.
     ///
-    /// Empty for a text of white space; `zxx_Zzzz` for one without letters, `und_Zzzz` for one in a script that the model
+    /// Of a long text windows are looked at ([`sample`]). Empty for a text of white space; `zxx_Zzzz` for one without letters, `und_Zzzz` for one in a script that the model
     /// knows no language of.
     pub fn top(&self, text: &str, n: usize) -> Vec<(Tag, f32)> {
         self.best(text, n, |_| true)
@@ -164,6 +167,7 @@ impl Identifier {
     }
 
     fn best(&self, text: &str, n: usize, allowed: impl Fn(Tag) -> bool) -> Vec<(Tag, f32)> {
+        let text = &*sample(text);
         if text.chars().all(char::is_whitespace) {
             return Vec::new();
         }
@@ -171,6 +175,25 @@ impl Identifier {
         if letters.none() {
             return vec![(Tag::NO_LANGUAGE, 1.0)];
         }
+        let Some((line, mut all)) = self.look(text, &letters, allowed) else { return vec![(Tag::UNDETERMINED, 1.0)] };
+        self.groups.look_again(&line, &mut all);
+        let order = |a: &(Tag, f32), b: &(Tag, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if n > 0 && n < all.len() {
+            all.select_nth_unstable_by(n - 1, order);
+        }
+        all.truncate(n);
+        all.sort_by(order);
+        all
+    }
+
+    /// The text as the model is shown it, and what the model alone says of those that are allowed; none where it says
+    /// nothing.
+    fn look(
+        &self,
+        text: &str,
+        letters: &script::Letters,
+        allowed: impl Fn(Tag) -> bool,
+    ) -> Option<(String, Vec<(Tag, f32)>)> {
         let line = self.preparation.prepare(text);
         let predicted = self.model.probabilities(&line);
         let (scripts, of_labels) = &self.scripts;
@@ -182,21 +205,50 @@ impl Identifier {
             .collect();
         // What is in no language has no script to agree with: alone it says nothing.
         if all.iter().all(|(tag, _)| tag.script() == Tag::NO_LANGUAGE.script()) {
-            return vec![(Tag::UNDETERMINED, 1.0)];
+            return None;
         }
         // As if the model knew languages of this script alone: a few letters in common can make it sure of another one.
         let sum: f32 = all.iter().map(|(_, probability)| probability).sum();
         if sum > 0.0 {
             all.iter_mut().for_each(|(_, probability)| *probability /= sum);
         }
-        self.groups.look_again(&line, &mut all);
-        let order = |a: &(Tag, f32), b: &(Tag, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if n > 0 && n < all.len() {
-            all.select_nth_unstable_by(n - 1, order);
+        Some((line, all))
+    }
+
+    /// What can be said of a text: the first of `found`, which are its languages by [`Identifier::top`], where its
+    /// probability reaches its threshold ([`Identifier::threshold`]); else `und` in the script of most letters. So is a text
+    /// of fewer than [`LEAST_LETTERS`], where the model knows several languages of its script, and one in a script of
+    /// which it knows none.
+    ///
+    /// ```
+    /// let identifier = tongues_languages::identify::Identifier::shipped();
+    /// let said = |text: &str| identifier.answer(text, &identifier.top(text, 1)).0;
+    /// assert_eq!(said("Where is the nearest station?").as_str(), "eng_Latn");
+    /// assert_eq!((said("ab").as_str(), said("𐌰𐍄𐍄𐌰").as_str()), ("und_Latn", "und_Goth"));
+    /// ```
+    pub fn answer(&self, text: &str, found: &[(Tag, f32)]) -> (Tag, f32) {
+        let Some((tag, score)) = found.first().copied() else { return (Tag::UNDETERMINED, 0.0) };
+        let sure = tag != Tag::UNDETERMINED && score >= self.threshold(tag);
+        let enough = text.chars().filter(|c| script::is_letter(*c)).take(LEAST_LETTERS as usize).count();
+        if sure && enough == LEAST_LETTERS as usize {
+            return (tag, score);
         }
-        all.truncate(n);
-        all.sort_by(order);
-        all
+        let letters = script::Letters::of(&sample(text));
+        let undetermined = (letters.most().map_or(Tag::UNDETERMINED, Tag::undetermined), score);
+        if !sure {
+            return undetermined;
+        }
+        if (1..LEAST_LETTERS).contains(&letters.count()) {
+            let (scripts, of_labels) = &self.scripts;
+            let fits = |script: &usize| {
+                scripts[*script] != Tag::NO_LANGUAGE && letters.share(scripts[*script]) >= SCRIPT_SHARE
+            };
+            let known = of_labels.iter().zip(&self.given).filter(|(script, given)| **given && fits(script));
+            if known.count() > 1 {
+                return undetermined;
+            }
+        }
+        (tag, score)
     }
 
     /// The languages the model can name, ordered by tag.

@@ -53,3 +53,37 @@ fn probabilities_are_of_the_languages_of_the_script_and_sum_to_one() {
     let sure = identifier.top("Ko te reo te mauri o te mana Māori", 1)[0];
     assert!(sure.0.as_str() == "mri_Latn" && sure.1 > 0.9995, "{sure:?}");
 }
+
+#[test]
+fn what_cannot_be_told_is_undetermined_in_its_script() {
+    let identifier = Identifier::shipped();
+    let said = |text: &str| identifier.answer(text, &identifier.top(text, 1));
+    for (text, expected) in [
+        ("The weather is nice today and we go for a walk.", "eng_Latn"),
+        ("abc", "und_Latn"),              // too few letters
+        ("ไป", "tha_Thai"),               // the only language of its script
+        ("xq zzkw jjv bnmq", "zxx_Zzzz"), // letters at random
+        ("𐤀𐤁𐤂𐤃", "und_Phnx"),             // no language of the script
+        ("Λ 𐤀𐤁 שׁ я", "und_Phnx"),         // no script has half of the letters
+        ("12, 3.5 % – 7", "zxx_Zzzz"),
+        (" \n", "und_Zzzz"),
+    ] {
+        let (tag, score) = said(text);
+        assert_eq!(tag.as_str(), expected, "{text} {score}");
+    }
+    // What is said is never below its threshold, whatever the candidates.
+    let eng = tag("eng_Latn");
+    assert_eq!(identifier.answer("some words", &[(eng, identifier.threshold(eng) - 0.01)]).0.as_str(), "und_Latn");
+    assert_eq!(identifier.answer("some words", &[(eng, identifier.threshold(eng))]).0, eng);
+}
+
+#[test]
+fn a_long_text_is_judged_by_windows_of_it() {
+    let identifier = Identifier::shipped();
+    let sentence = "The weather is nice today and we go for a walk along the river. ";
+    let long = sentence.repeat(200);
+    assert_eq!(identifier.top(&long, 3), identifier.top(&sample(&long), 3));
+    // Everywhere, not at the beginning alone.
+    let mostly = "Das Wetter ist heute schön und wir gehen spazieren. ".repeat(30) + &long;
+    assert_eq!(identifier.top(&mostly, 1)[0].0, tag("eng_Latn"));
+}

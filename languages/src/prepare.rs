@@ -46,7 +46,7 @@ fn words(text: &str) -> String {
             '\'' | '’' | 'ʼ' | 'ʻ' | '‘' => Some('\''),
             // Joiners are spelling.
             '\u{200C}' | '\u{200D}' => Some(c),
-            c if c.is_alphabetic() => Some(c),
+            c if script::is_letter(c) => Some(c),
             // Marks: those that take the script before them, and vowel signs that have one of their own.
             c if !c.is_ascii()
                 && !c.is_numeric()

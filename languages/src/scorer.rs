@@ -14,8 +14,6 @@ use std::collections::HashMap;
 const END: &str = "</s>";
 /// Numbers in unpacked rows, at most: a larger model stays with the library, which has it in memory already.
 const MOST_NUMBERS: usize = 64 << 20;
-/// No row.
-const NONE: u32 = u32::MAX;
 
 /// What a model comes to, ready for lookups.
 pub(crate) struct Scorer {
@@ -26,10 +24,9 @@ pub(crate) struct Scorer {
     output: Vec<f32>,
     shortest: usize,
     longest: usize,
-    /// Row of each bucket, or [`NONE`]; empty where bucket and row are the same but for `first`.
-    pruned: Vec<u32>,
-    /// A bit for each bucket with a row: most have none, and the bits fit a core's cache.
-    present: Vec<u64>,
+    /// Which buckets have a row, where not all have one; rows are in the order of buckets then, so that this is all there
+    /// is to look up, and it fits a core's cache.
+    present: Vec<Present>,
     buckets: u32,
     /// Row of the first bucket.
     first: u32,
@@ -46,7 +43,7 @@ impl Scorer {
             return None;
         }
         let dimension = usize::try_from(args.dim).ok()?;
-        let rows = unpacked(model, dimension)?;
+        let mut rows = unpacked(model, dimension)?;
         let dictionary = model.dict();
         let words: HashMap<Box<str>, u32> = (0..)
             .zip(dictionary.words())
@@ -55,22 +52,17 @@ impl Scorer {
             .collect();
         let buckets = args.bucket as u32;
         let first = dictionary.nwords() as u32;
-        let (mut pruned, mut present) = (Vec::new(), Vec::new());
+        let mut present = Vec::new();
         if dictionary.pruneidx_size() >= 0 {
-            pruned = vec![NONE; buckets as usize];
-            present = vec![0u64; (buckets as usize).div_ceil(64)];
+            let mut pairs: Vec<(u32, u32)> = Vec::new();
             for (bucket, row) in dictionary.pruneidx() {
-                let bucket = usize::try_from(*bucket).ok().filter(|bucket| *bucket < pruned.len())?;
-                pruned[bucket] = first + *row as u32;
-                present[bucket / 64] |= 1 << (bucket % 64);
+                pairs.push((u32::try_from(*bucket).ok().filter(|bucket| *bucket < buckets)?, first + *row as u32));
             }
-        }
-        let most = if pruned.is_empty() {
-            first + buckets
-        } else {
-            pruned.iter().filter(|row| **row != NONE).max().map_or(0, |row| row + 1)
-        };
-        if most.max(first) as usize * dimension > rows.len() {
+            pairs.sort_unstable();
+            let of_buckets = pairs.iter().map(|(_, row)| *row);
+            rows = reordered(&rows, dimension, (0..first).chain(of_buckets))?;
+            present = Present::of(pairs.into_iter().map(|(bucket, _)| bucket), buckets, first);
+        } else if (first + buckets) as usize * dimension > rows.len() {
             return None;
         }
         Some(Scorer {
@@ -79,7 +71,6 @@ impl Scorer {
             output: model.output_matrix().data().to_vec(),
             shortest: args.minn.max(0) as usize,
             longest: args.maxn.max(0) as usize,
-            pruned,
             present,
             buckets,
             first,
@@ -151,7 +142,7 @@ impl Scorer {
                 if length < self.shortest || (length == 1 && (start == 0 || at == word.len())) {
                     continue;
                 }
-                if let Some(row) = self.row(hash % self.buckets) {
+                if let Some(row) = self.row(self.bucket(hash)) {
                     self.add(row, sum);
                     count += 1;
                 }
@@ -160,13 +151,54 @@ impl Scorer {
         count
     }
 
-    fn row(&self, bucket: u32) -> Option<u32> {
-        if self.present.is_empty() {
-            return Some(self.first + bucket);
-        }
-        let place = bucket as usize;
-        (self.present[place / 64] >> (place % 64) & 1 == 1).then(|| self.pruned[place])
+    fn bucket(&self, hash: u32) -> u32 {
+        // A division takes as long as the rest of the lookup.
+        if self.buckets.is_power_of_two() { hash & (self.buckets - 1) } else { hash % self.buckets }
     }
+
+    fn row(&self, bucket: u32) -> Option<u32> {
+        match self.present.get(bucket as usize / 64) {
+            Some(present) => present.row(bucket % 64),
+            None => Some(self.first + bucket),
+        }
+    }
+}
+
+/// Sixty-four buckets.
+struct Present {
+    /// A bit for each with a row.
+    bits: u64,
+    /// Row of the first of them.
+    first: u32,
+}
+
+impl Present {
+    /// Those of all buckets; `with_row` ascend, and `first` is the row of the first.
+    fn of(with_row: impl Iterator<Item = u32>, buckets: u32, first: u32) -> Vec<Present> {
+        let mut all: Vec<Present> = (0..buckets.div_ceil(64)).map(|_| Present { bits: 0, first: 0 }).collect();
+        with_row.for_each(|bucket| all[bucket as usize / 64].bits |= 1 << (bucket % 64));
+        let mut row = first;
+        for one in &mut all {
+            one.first = row;
+            row += one.bits.count_ones();
+        }
+        all
+    }
+
+    fn row(&self, place: u32) -> Option<u32> {
+        let before = self.bits & ((1 << place) - 1);
+        (self.bits >> place & 1 == 1).then(|| self.first + before.count_ones())
+    }
+}
+
+/// Rows in another order; none where one is missing.
+fn reordered(rows: &[f32], dimension: usize, order: impl Iterator<Item = u32>) -> Option<Vec<f32>> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in order {
+        let start = row as usize * dimension;
+        all.extend_from_slice(rows.get(start..start + dimension)?);
+    }
+    Some(all)
 }
 
 /// FNV-1a with 32 bits, whose bytes are signed in fastText.
@@ -259,6 +291,16 @@ mod tests {
             }
         }
         assert!(scorer.probabilities("").is_empty());
+    }
+
+    #[test]
+    fn rows_are_found_by_the_buckets_before() {
+        let present = Present::of([3, 64, 66, 130].into_iter(), 200, 10);
+        let row = |bucket: u32| present[bucket as usize / 64].row(bucket % 64);
+        assert_eq!([3, 64, 66, 130].map(row), [Some(10), Some(11), Some(12), Some(13)]);
+        assert_eq!([0, 63, 65, 127, 199].map(row), [None; 5]);
+        assert_eq!(reordered(&[1.0, 2.0, 3.0, 4.0], 2, [1, 0].into_iter()), Some(vec![3.0, 4.0, 1.0, 2.0]));
+        assert_eq!(reordered(&[1.0, 2.0], 2, [1].into_iter()), None);
     }
 
     #[test]

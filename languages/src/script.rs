@@ -10,6 +10,20 @@ static BASIC: LazyLock<Box<[Script]>> = LazyLock::new(|| {
     (0..0x1_0000).map(script).collect()
 });
 
+/// A bit for each letter of the basic plane: the library's search was a third of the time of telling Marathi.
+static LETTERS: LazyLock<Box<[u64]>> = LazyLock::new(|| {
+    let bit = |code: u32| u64::from(char::from_u32(code).is_some_and(char::is_alphabetic)) << (code % 64);
+    (0..0x1_0000).step_by(64).map(|first| (first..first + 64).map(bit).sum()).collect()
+});
+
+/// As [`char::is_alphabetic`].
+pub(crate) fn is_letter(c: char) -> bool {
+    match LETTERS.get(c as usize / 64) {
+        Some(bits) => bits >> (c as usize % 64) & 1 == 1,
+        None => c.is_alphabetic(),
+    }
+}
+
 /// The script of `c`.
 pub(crate) fn script(c: char) -> Script {
     BASIC.get(c as usize).copied().unwrap_or_else(|| c.script())
@@ -81,7 +95,7 @@ impl Letters {
         for c in text.chars() {
             if c.is_ascii() {
                 latin += usize::from(c.is_ascii_alphabetic());
-            } else if c.is_alphabetic() {
+            } else if is_letter(c) {
                 let script = script(c);
                 if matches!(script, Script::Common | Script::Inherited) {
                     continue;
@@ -108,6 +122,19 @@ impl Letters {
     /// Letters, without those common to all scripts.
     pub fn count(&self) -> u32 {
         self.1 as u32
+    }
+
+    /// ISO 15924 code of the script of most letters, `Jpan` for Han with kana; none where there is no letter.
+    pub fn most(&self) -> Option<&'static str> {
+        let count = |wanted: &[Script]| -> usize {
+            self.0.iter().filter(|(_, script, _)| wanted.contains(script)).map(|(.., count)| count).sum()
+        };
+        let kana = count(&[Script::Hiragana, Script::Katakana]);
+        let japanese = if kana > 0 { kana + count(&[Script::Han]) } else { 0 };
+        // Latin letters may be counted in two places.
+        let of_script = self.0.iter().map(|(_, script, _)| (count(&[*script]), *script));
+        let (most, script) = of_script.max_by_key(|(count, script)| (*count, script.short_name()))?;
+        Some(if japanese > most { "Jpan" } else { script.short_name() })
     }
 
     /// Share of the letters that fit a tag's script, 0 to 1; 1 for the script `Zzzz`, which fits all.
@@ -169,6 +196,11 @@ mod tests {
     }
 
     #[test]
+    fn letters_are_those_of_the_library() {
+        assert!((0..=0x10FFFF).filter_map(char::from_u32).all(|c| is_letter(c) == c.is_alphabetic()));
+    }
+
+    #[test]
     fn digits_have_values_in_every_script() {
         assert_eq!(
             ['7', '٣', '۴', '९', '᱑', 'x', '½'].map(digit),
@@ -183,6 +215,11 @@ mod tests {
         // 3 of 7 Latin, 2 Cyrillic, 2 Japanese.
         assert_eq!([share("eng_Latn"), share("rus_Cyrl"), share("jpn_Jpan")], [3.0 / 7.0, 2.0 / 7.0, 2.0 / 7.0]);
         assert_eq!((share("und_Zzzz"), Letters::of("12.").none()), (1.0, true));
+        let most = |text: &str| Letters::of(text).most();
+        assert_eq!(
+            ["abé дом 1", "の日本語 ab", "日本 a", "한국", "12."].map(most),
+            [Some("Latn"), Some("Jpan"), Some("Hani"), Some("Hang"), None]
+        );
     }
 
     #[test]

@@ -21,6 +21,15 @@ impl Tag {
     /// No language at all: figures, code, noise.
     pub const NO_LANGUAGE: Tag = Tag(*b"zxx_Zzzz");
 
+    /// Language not determined, in a script.
+    ///
+    /// ```
+    /// assert_eq!(tongues_languages::Tag::undetermined("Grek").as_str(), "und_Grek");
+    /// ```
+    pub fn undetermined(script: &str) -> Tag {
+        format!("und_{script}").parse().unwrap_or(Tag::UNDETERMINED)
+    }
+
     /// ISO 639-3 code, three letters.
     pub fn language(&self) -> &str {
         &self.as_str()[..3]

@@ -1,9 +1,10 @@
 //! Training an identifier: labelled lines become a sample, the sample a fastText model, the model a card.
 
 use crate::card::{Card, Outcome};
-use crate::confusable::NEAR;
+use crate::confusable::{self, NEAR};
 use crate::error::{Error, Result};
-use crate::groups::{self, Group, GroupTraining, Groups};
+use crate::group_training::{self, GroupTraining, Line};
+use crate::groups::{Group, Groups};
 use crate::identify::{GROUPS, Identifier, MODEL, hash, io, whole, write_card};
 use crate::labels::LABEL;
 use crate::noise;
@@ -12,14 +13,13 @@ use crate::tag::Tag;
 use fasttext::args::Args;
 use fasttext::{FastText, FastTextError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Passes over a group's lines, and the size of a step.
-const GROUP_PASSES: usize = 5;
-const GROUP_RATE: f32 = 0.2;
+/// What a source that not all members of a group have counts there, beside those that all have.
+const OWN_SOURCE: f32 = 0.1;
 /// Words of a window, fewest and most; characters where words are not written apart.
 const WINDOW_WORDS: (usize, usize) = (3, 8);
 const WINDOW_CHARACTERS: (usize, usize) = (10, 30);
@@ -55,6 +55,8 @@ pub struct TrainSettings {
     pub window_share: f64,
     /// Features kept for each member of a group of near languages ([`crate::groups`]); 0: no second look.
     pub group_features: usize,
+    /// The same of a group with varieties that readers confuse too ([`crate::confusable::GROUPS`]).
+    pub confusable_features: usize,
     /// Lines of noise and code made up for `zxx_Zzzz`; 0: the model knows no such label.
     pub noise_lines: u64,
 }
@@ -75,6 +77,7 @@ impl Default for TrainSettings {
             quantised_rows: None,
             window_share: 0.3,
             group_features: 0,
+            confusable_features: 0,
             noise_lines: 0,
         }
     }
@@ -91,14 +94,33 @@ impl TrainSettings {
             lines_per_language: 4_000,
             least_word_count: 30,
             quantised_rows: Some(80_000),
-            group_features: 800,
+            group_features: 500,
+            confusable_features: 1_400,
             noise_lines: 2_000,
             ..TrainSettings::default()
         }
     }
 }
 
-/// Trains a model on `(language, line)` examples, measures it on held-out lines and writes
+/// A labelled line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Language of the line.
+    pub language: Tag,
+    /// Which source it is from: what tells near languages apart is learned where they have one in common.
+    pub source: u32,
+    /// The line.
+    pub line: String,
+}
+
+impl From<(Tag, String)> for Example {
+    /// Of the only source.
+    fn from((language, line): (Tag, String)) -> Example {
+        Example { language, source: 0, line }
+    }
+}
+
+/// Trains a model on labelled lines, measures it on held-out lines and writes
 /// `identifier.bin`, `groups.bin` and `card.json` into the folder `output`.
 ///
 /// One thread, so the same examples in any order give the same bytes. Equal lines of one language
@@ -107,14 +129,10 @@ impl TrainSettings {
 /// # Errors
 /// [`Error::Identifier`] for settings out of range, fewer than two languages, or a failed training;
 /// [`Error::Io`] where a file cannot be written.
-pub fn train(
-    examples: &mut dyn Iterator<Item = (Tag, String)>,
-    settings: &TrainSettings,
-    output: &Path,
-) -> Result<Card> {
+pub fn train(examples: &mut dyn Iterator<Item = Example>, settings: &TrainSettings, output: &Path) -> Result<Card> {
     let wrong = |cause: String| Error::Identifier { path: output.to_owned(), cause };
     check(settings).map_err(wrong)?;
-    let noise = noise::lines(settings.noise_lines).into_iter().map(|line| (Tag::NO_LANGUAGE, line));
+    let noise = noise::lines(settings.noise_lines).into_iter().map(|line| (Tag::NO_LANGUAGE, line).into());
     let collected = collect(&mut examples.chain(noise), settings.lines_per_language);
     if collected.len() < 2 {
         return Err(wrong(format!("examples of {} languages; identification needs two or more", collected.len())));
@@ -122,11 +140,15 @@ pub fn train(
     // Lines are ordered by hash: the first ones are a fixed random sample.
     let mut trained: Vec<(Tag, Vec<String>)> = Vec::new();
     let mut held_out: Vec<(Tag, String)> = Vec::new();
+    let mut of_sources: BTreeMap<Tag, Vec<(u32, String)>> = BTreeMap::new();
     for (tag, lines) in collected {
-        let mut lines: Vec<String> = lines.into_values().collect();
-        let held = ((lines.len() as f64 * settings.held_out).ceil() as usize).min(lines.len() - 1);
-        held_out.extend(lines.drain(..held).map(|line| (tag, line)));
-        trained.push((tag, lines));
+        let count = lines.len().min(settings.lines_per_language);
+        let held = ((count as f64 * settings.held_out).ceil() as usize).min(count - 1);
+        let mut lines = lines.into_iter().map(|((_, line), source)| (source, line));
+        held_out.extend(lines.by_ref().take(held).map(|(_, line)| (tag, line)));
+        let lines: Vec<(u32, String)> = lines.collect();
+        trained.push((tag, lines[..count - held].iter().map(|(_, line)| line.clone()).collect()));
+        of_sources.insert(tag, lines);
     }
 
     fs::create_dir_all(output).map_err(io("create", output))?;
@@ -146,7 +168,7 @@ pub fn train(
         Err(FastTextError::IoError(error)) => Err(error),
         other => other.map_err(std::io::Error::other),
     })?;
-    let near = groups(&trained, settings);
+    let near = groups(&of_sources, settings);
     match settings.group_features {
         0 => drop(fs::remove_file(output.join(GROUPS))), // of another training
         _ => whole(&output.join(GROUPS), |part| fs::write(part, near.to_bytes()))?,
@@ -166,24 +188,29 @@ pub fn train(
     Ok(card)
 }
 
-/// Distinct cleaned lines by language, ordered by hash; of more than `most`, those of the least hashes.
-fn collect(
-    examples: &mut dyn Iterator<Item = (Tag, String)>,
-    most: usize,
-) -> BTreeMap<Tag, BTreeMap<(u64, String), String>> {
-    let mut collected: BTreeMap<Tag, BTreeMap<(u64, String), String>> = BTreeMap::new();
-    for (tag, line) in examples {
+/// Distinct cleaned lines by language, ordered by hash, with their sources; of more than `most` of a source, those of the
+/// least hashes.
+fn collect(examples: &mut dyn Iterator<Item = Example>, most: usize) -> BTreeMap<Tag, BTreeMap<(u64, String), u32>> {
+    let mut collected: BTreeMap<(Tag, u32), BTreeSet<(u64, String)>> = BTreeMap::new();
+    for Example { language, source, line } in examples {
         let line = Preparation::Words.prepare(&line);
         if line.is_empty() {
             continue;
         }
-        let lines = collected.entry(tag).or_default();
-        lines.insert((hash(line.as_bytes(), 0), line.clone()), line);
+        let lines = collected.entry((language, source)).or_default();
+        lines.insert((hash(line.as_bytes(), 0), line));
         if lines.len() > most {
             lines.pop_last();
         }
     }
-    collected
+    let mut by_language: BTreeMap<Tag, BTreeMap<(u64, String), u32>> = BTreeMap::new();
+    for ((language, source), lines) in collected {
+        let all = by_language.entry(language).or_default();
+        for line in lines {
+            all.entry(line).or_insert(source);
+        }
+    }
+    by_language
 }
 
 /// Writes the lines with their labels, sampled by the exponent and shuffled by hash.
@@ -226,31 +253,23 @@ fn window(line: &str, draw: u64) -> &str {
     line[characters[first]..characters[first + length]].trim()
 }
 
-/// The groups of near languages of which two or more are trained, each on its lines and a window of each.
-fn groups(trained: &[(Tag, Vec<String>)], settings: &TrainSettings) -> Groups {
+/// The groups of near languages of which two or more are trained, each on all of its lines.
+fn groups(trained: &BTreeMap<Tag, Vec<(u32, String)>>, settings: &TrainSettings) -> Groups {
     if settings.group_features == 0 {
         return Groups::default();
     }
-    let lines_of = |tag: Tag| trained.iter().find(|(other, _)| *other == tag).map(|(_, lines)| lines);
     let one = |group: &&str| -> Option<Group> {
-        let known = group.split(' ').filter_map(|tag| tag.parse().ok()).filter(|tag| lines_of(*tag).is_some());
+        let known = group.split(' ').filter_map(|tag| tag.parse().ok()).filter(|tag| trained.contains_key(tag));
         let tags: Vec<Tag> = known.collect();
-        let mut examples: Vec<(u64, usize, String)> = Vec::new();
-        for (member, tag) in tags.iter().enumerate() {
-            for line in lines_of(*tag)? {
-                let draw = hash(line.as_bytes(), 2);
-                examples.push((draw, member, line.clone()));
-                examples.push((hash(line.as_bytes(), 3), member, window(line, draw).to_owned()));
-            }
-        }
-        examples.sort();
-        let examples: Vec<(usize, String)> = examples.into_iter().map(|(_, member, line)| (member, line)).collect();
-        let training = GroupTraining {
-            features_per_tag: settings.group_features,
-            epochs: GROUP_PASSES,
-            learning_rate: GROUP_RATE,
+        let of_member = |(member, tag): (usize, &Tag)| {
+            trained[tag].iter().map(move |(source, text)| Line { member, source: *source, text })
         };
-        (tags.len() > 1).then(|| groups::train(tags, &examples, training))
+        let lines: Vec<Line> = tags.iter().enumerate().flat_map(of_member).collect();
+        let confused: BTreeSet<Tag> = tags.iter().map(|tag| confusable::group(*tag)).collect();
+        let features_per_tag =
+            if confused.len() < tags.len() { settings.confusable_features } else { settings.group_features };
+        let training = GroupTraining { features_per_tag, own_source: OWN_SOURCE };
+        (tags.len() > 1).then(|| group_training::train(tags, &lines, training))
     };
     Groups::new(NEAR.iter().filter_map(one).collect())
 }

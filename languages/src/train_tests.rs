@@ -15,10 +15,14 @@ fn lines(syllables: [&'static str; 3], count: usize) -> impl Iterator<Item = Str
     })
 }
 
-fn examples() -> Vec<(Tag, String)> {
+fn pairs() -> Vec<(Tag, String)> {
     let first = lines(["Ka", "ri", "to"], 200).map(|line| (tag("aaa_Latn"), line));
     let second = lines(["zu", "mi", "pe"], 60).map(|line| (tag("bbb_Latn"), line));
     first.chain(second).collect()
+}
+
+fn examples() -> Vec<Example> {
+    pairs().into_iter().map(Example::from).collect()
 }
 
 fn small() -> TrainSettings {
@@ -62,7 +66,14 @@ fn held_out_lines_are_not_trained_on_and_equal_lines_count_once() {
     let collected = collect(&mut twice.into_iter(), 100);
     assert_eq!(collected.values().map(BTreeMap::len).collect::<Vec<_>>(), [100, 60]);
     // Kept as the model will see them when it predicts.
-    assert!(collected.values().flat_map(BTreeMap::values).all(|line| *line == Preparation::Words.prepare(line)));
+    assert!(collected.values().flat_map(BTreeMap::keys).all(|(_, line)| *line == Preparation::Words.prepare(line)));
+    // Of each source as many, and a line of two sources once, as of the first.
+    let other = |example: Example| Example { source: 1, ..example };
+    let collected = collect(&mut examples().into_iter().map(other).chain(examples()), 100);
+    assert_eq!(collected.values().map(BTreeMap::len).collect::<Vec<_>>(), [100, 60]);
+    assert!(collected.values().flat_map(BTreeMap::values).all(|source| *source == 0));
+    let more = lines(["lo", "nu", "wi"], 200).map(|line| Example { language: tag("aaa_Latn"), source: 1, line });
+    assert_eq!(collect(&mut examples().into_iter().chain(more), 100)[&tag("aaa_Latn")].len(), 200);
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn a_quantised_model_is_small_and_says_the_same() {
     assert!(fs::metadata(&path).unwrap().len() < 32_000);
     let identifier = Identifier::load(&path).unwrap();
     assert_eq!(identifier.top("tokari rika", 1)[0].0, tag("aaa_Latn"));
-    let test = identifier.measure("the same", examples().into_iter());
+    let test = identifier.measure("the same", pairs().into_iter());
     assert!(test.lines == 260 && test.macro_f1 > 0.95, "{test:?}");
 }
 
@@ -144,12 +155,12 @@ fn a_window_is_a_part_of_the_line() {
 #[test]
 fn near_languages_get_a_second_look_that_is_kept_beside_the_model() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = TrainSettings { group_features: 50, ..small() };
+    let settings = TrainSettings { group_features: 50, confusable_features: 50, ..small() };
     let near = |(tag, line): (Tag, String)| {
-        (["bos_Latn", "hrv_Latn"][usize::from(tag.as_str() == "bbb_Latn")].parse().unwrap(), line)
+        (["bos_Latn", "hrv_Latn"][usize::from(tag.as_str() == "bbb_Latn")].parse().unwrap(), line).into()
     };
-    let others = lines(["lo", "nu", "wi"], 50).map(|line| (tag("eng_Latn"), line));
-    train(&mut examples().into_iter().map(near).chain(others), &settings, folder.path()).unwrap();
+    let others = lines(["lo", "nu", "wi"], 50).map(|line| (tag("eng_Latn"), line).into());
+    train(&mut pairs().into_iter().map(near).chain(others), &settings, folder.path()).unwrap();
     assert!(folder.path().join(GROUPS).is_file());
     let identifier = Identifier::load(&folder.path().join(MODEL)).unwrap();
     let top = identifier.top("pemi zuzu", 3);

@@ -65,8 +65,9 @@ fn lines(
         } else {
             identifier.top_among(line, usize::from(arguments.top), &arguments.candidates)
         };
-        if arguments.sure && found.first().is_some_and(|(tag, score)| *score < identifier.threshold(*tag)) {
-            found = vec![(Tag::UNDETERMINED, found[0].1)];
+        // Who asks for several wants to see them.
+        if !arguments.guess && arguments.top == 1 && !found.is_empty() {
+            found = vec![identifier.answer(line, &found)];
         }
         if arguments.json {
             let languages: Vec<_> =

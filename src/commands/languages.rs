@@ -3,7 +3,7 @@
 use super::print;
 use crate::args::Languages;
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -41,7 +41,7 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
             Ok(())
         }
         Languages::Check { table: false } => check(),
-        Languages::Train { texts, tests, trained_on, small, output } => {
+        Languages::Train { texts, tests, trained_on, withhold, small, output } => {
             let settings = if small { identify::TrainSettings::shipped() } else { identify::TrainSettings::default() };
             // Before an hour of training, not after it.
             let tests: Vec<(&str, Vec<(Tag, String)>)> = tests
@@ -52,12 +52,15 @@ pub fn run(what: Languages, progress: &dyn Progress) -> Result<()> {
                     Ok((named.0, examples(&[named.1.to_owned()])?))
                 })
                 .collect::<Result<_>>()?;
-            let examples = examples(&texts)?;
+            let examples = of_sources(&texts)?;
             progress.begin("identifier", Some(examples.len() as u64), "lines");
             let mut lines = examples.into_iter().inspect(|_| progress.advance(1));
             let mut card = identify::train(&mut lines, &settings, &output).context("cannot train the identifier")?;
             progress.end();
             card.trained_on = trained_on;
+            // What the card lacks is never given.
+            card.languages.retain(|one| !withhold.contains(&one.language));
+            identify::write_card(&card, &output)?;
             let trained = Identifier::load(&output.join(identify::MODEL))?;
             // What it was not trained on it cannot find.
             let known = trained.languages();
@@ -154,6 +157,20 @@ fn check() -> Result<()> {
     }
     print(&format!("{} profiles, {} checks each, {failed} failed", profile::all().count(), battery::ALL.len()));
     if failed > 0 { bail!("{failed} checks of profiles failed") } else { Ok(()) }
+}
+
+/// Labelled lines of all files. Those of files whose names differ by the tag alone are of one source.
+fn of_sources(texts: &[String]) -> Result<Vec<identify::Example>> {
+    let files = labelled(texts)?;
+    let source = |tag: &Tag, path: &Path| path.to_string_lossy().replace(tag.as_str(), "{language}");
+    let sources: BTreeSet<String> = files.iter().map(|(tag, path)| source(tag, path)).collect();
+    let mut examples = Vec::new();
+    for (language, path) in &files {
+        let source = sources.range(..source(language, path)).count() as u32;
+        let of_file = lines(path)?.into_iter();
+        examples.extend(of_file.map(|line| identify::Example { language: *language, source, line }));
+    }
+    Ok(examples)
 }
 
 /// Labelled lines of all files.

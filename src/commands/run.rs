@@ -160,10 +160,10 @@ fn identifier(plan: &Plan, progress: &dyn Progress) -> Result<PathBuf> {
     if Manifest::done(&folder, &key)?.is_some() {
         return Ok(folder.join(identify::MODEL));
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<identify::Example> = Vec::new();
     for file in &files {
         let text = std::fs::read_to_string(&file.path).with_context(|| file.path.display().to_string())?;
-        lines.extend(text.lines().map(|line| (file.language, line.to_owned())));
+        lines.extend(text.lines().map(|line| (file.language, line.to_owned()).into()));
     }
     progress.begin("identifier", Some(lines.len() as u64), "lines");
     let count = lines.len() as u64;

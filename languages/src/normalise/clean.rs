@@ -9,7 +9,7 @@ use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
 /// What is to be known of a character: its combining class, or one of those below.
-static CLASSES: Table<u8> = Table::new(class_of, NEVER);
+pub(super) static CLASSES: Table<u8> = Table::new(class_of, NEVER);
 /// It is not in NFC, wherever it stands.
 const UNCOMPOSED: u8 = 253;
 /// It may compose with what stands before it.
@@ -36,6 +36,41 @@ fn class_of(c: char) -> u8 {
 /// The class of a character.
 pub(super) fn class(c: char) -> u8 {
     CLASSES.get(c)
+}
+
+/// Code and length of the character beyond ASCII at a byte of a text.
+#[inline]
+pub(super) fn decoded(bytes: &[u8], at: usize) -> (usize, usize) {
+    let low = |n: usize| bytes[at + n] as usize & 0x3F;
+    match bytes[at] as usize {
+        byte @ 0..=0xDF => ((byte & 0x1F) << 6 | low(1), 2),
+        byte @ 0xE0..=0xEF => ((byte & 0x0F) << 12 | low(1) << 6 | low(2), 3),
+        byte => ((byte & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
+    }
+}
+
+/// Where the text from `from` on stops being free of invisible marks and of spaces to drop; the space before such a place
+/// is no longer free. `begins`: nothing of the line stands before.
+pub(super) fn end_of_clean(text: &str, from: usize, begins: bool) -> usize {
+    let bytes = text.as_bytes();
+    let space_before = |at: usize| if at > from { bytes[at - 1] == b' ' } else { begins };
+    let mut at = from;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if byte < 0x80 {
+            if byte < b' ' || byte == 0x7F || byte == b' ' && space_before(at) {
+                break;
+            }
+            at += 1;
+            continue;
+        }
+        let (code, length) = decoded(bytes, at);
+        if CLASSES.at(code) == NEVER {
+            break;
+        }
+        at += length;
+    }
+    at - usize::from(at > from && bytes[at - 1] == b' ')
 }
 
 /// What is to be done to a line.
@@ -83,12 +118,7 @@ pub(super) fn state(line: &str) -> State {
             (at, last) = (at + 1, 0);
             continue;
         }
-        let low = |n: usize| bytes[at + n] as usize & 0x3F;
-        let (code, length) = match byte {
-            0..=0xDF => ((byte as usize & 0x1F) << 6 | low(1), 2),
-            0xE0..=0xEF => ((byte as usize & 0x0F) << 12 | low(1) << 6 | low(2), 3),
-            _ => ((byte as usize & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
-        };
+        let (code, length) = decoded(bytes, at);
         match CLASSES.at(code) {
             0 => last = 0,
             NEVER => return State::Unclean,

@@ -3,43 +3,16 @@
 //! A character of combining class 0 that never composes with what stands before it begins a cluster: clusters are
 //! composed one by one (Unicode Standard Annex 15, section 9.1).
 
-use super::clean;
-use super::table::Table;
-use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
+use super::clean::{self, CLASSES};
+use super::parts::{KNOWN, Known, Parts, pair, parts};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
-
-/// What composing asks of a character.
-#[derive(Clone, Copy)]
-struct Parts {
-    /// Its combining class.
-    class: u8,
-    /// That of the last character it is made of.
-    last_class: u8,
-    /// Whether it is made of nothing but itself.
-    undivided: bool,
-}
-
-/// Of the characters of the first two planes: a mark asks for four of these figures, and the library would look each up.
-static PARTS: Table<Parts> = Table::new(parts_of, Parts { class: 0, last_class: 0, undivided: true });
-
-fn parts_of(c: char) -> Parts {
-    let (mut last, mut undivided) = (c, true);
-    decompose_canonical(c, |part| {
-        last = part;
-        undivided &= part == c;
-    });
-    Parts { class: canonical_combining_class(c), last_class: canonical_combining_class(last), undivided }
-}
-
-fn parts(c: char) -> Parts {
-    PARTS.get(c)
-}
 
 /// The combining class of the mark at byte `at` of a line; none where it composes with what stands before it, or puts
 /// that in another order. What stands before is in NFC, its last combining class `last`.
 pub(super) fn class_if_kept(line: &str, at: usize, last: u8) -> Option<u8> {
+    let known = &*KNOWN;
     let (before, mark) = (&line[..at], line[at..].chars().next().expect("a mark stands here"));
-    let Parts { class: own, undivided, .. } = parts(mark);
+    let Parts { class: own, undivided, .. } = parts(known, mark);
     let kept = |composes: bool| (!composes).then_some(own);
     let mut earlier = before.chars().rev();
     if own != 0 && last > own {
@@ -52,17 +25,17 @@ pub(super) fn class_if_kept(line: &str, at: usize, last: u8) -> Option<u8> {
     }
     if own == 0 {
         // Whatever stands between would keep them apart.
-        return kept(earlier.next().is_some_and(|starter| compose(starter, mark).is_some()));
+        return kept(earlier.next().is_some_and(|starter| pair(known, starter, mark).is_some()));
     }
     // Marks are in the order of their classes: the first is the least, and one of the same class keeps them apart.
     let (mut least, mut length) = (own, 0);
     for c in earlier {
         length += c.len_utf8();
-        let Parts { class, last_class, .. } = parts(c);
+        let Parts { class, last_class, .. } = parts(known, c);
         if class == 0 {
             return kept(match last_class > least {
                 true => !is_nfc(&line[at - length..at + mark.len_utf8()]),
-                false => last != own && compose(c, mark).is_some(),
+                false => last != own && pair(known, c, mark).is_some(),
             });
         }
         least = class;
@@ -72,47 +45,71 @@ pub(super) fn class_if_kept(line: &str, at: usize, last: u8) -> Option<u8> {
 
 /// A line in NFC.
 pub(super) fn composed(line: &str) -> String {
+    let known = &*KNOWN;
+    let bytes = line.as_bytes();
     let mut out = String::with_capacity(line.len());
-    // From `begin` on goes the cluster that is being read, up to it all is composed; `marked`: it has more than a
-    // beginning.
-    let (mut begin, mut copied, mut marked) = (0, 0, false);
+    // From `begin` on goes what a mark may compose with; up to `copied` all is written.
+    let (mut at, mut begin, mut copied) = (0, 0, 0);
     let mut marks = Vec::new();
-    for (at, c) in line.char_indices() {
-        if c.is_ascii() || clean::class(c) == 0 {
-            if marked {
-                out.push_str(&line[copied..begin]);
-                push_cluster(&line[begin..at], &mut marks, &mut out);
-                copied = at;
+    while at < bytes.len() {
+        let length = match length_of_mark(bytes, at) {
+            Err(length) => {
+                begin = at;
+                at += length;
+                continue;
             }
-            (begin, marked) = (at, false);
-        } else {
-            marked = true;
+            Ok(length) => length,
+        };
+        at += length;
+        while let Some(Ok(length)) = (at < bytes.len()).then(|| length_of_mark(bytes, at)) {
+            at += length;
         }
+        out.push_str(&line[copied..begin]);
+        push_cluster(known, &line[begin..at], &mut marks, &mut out);
+        (copied, begin) = (at, at);
     }
-    out.push_str(&line[copied..if marked { begin } else { line.len() }]);
-    if marked {
-        push_cluster(&line[begin..], &mut marks, &mut out);
-    }
+    out.push_str(&line[copied..]);
     out
+}
+
+/// The length of the character at a byte, as an error where it begins a cluster.
+#[inline]
+fn length_of_mark(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    if bytes[at] < 0x80 {
+        return Err(1);
+    }
+    let (code, length) = clean::decoded(bytes, at);
+    if CLASSES.at(code) == 0 { Err(length) } else { Ok(length) }
 }
 
 /// Adds a cluster in NFC. One that is made of a letter and marks in order is composed here (D117 of the standard); the
 /// library does the others.
-fn push_cluster(cluster: &str, marks: &mut Vec<char>, out: &mut String) {
-    let simple = |c: &char| matches!(parts(*c), Parts { class: 0, undivided: true, .. });
+fn push_cluster(known: &Known, cluster: &str, marks: &mut Vec<char>, out: &mut String) {
     let mut characters = cluster.chars();
-    let Some(mut starter) = characters.next().filter(simple) else {
+    let mut starter = characters.next().expect("a cluster is a mark at least");
+    let Parts { class, last_class, undivided, .. } = parts(known, starter);
+    // A letter that is made of others stays one, where no mark belongs before its own last.
+    if class != 0 || !(undivided || clean::class(starter) == 0) {
         return out.extend(cluster.nfc());
-    };
+    }
     marks.clear();
-    let (mut class_before, mut kept) = (0, 0);
+    let (mut class_before, mut kept) = (last_class, 0);
     for mark in characters {
-        let Parts { class, undivided, .. } = parts(mark);
-        if class == 0 || class < class_before || !undivided {
+        let Parts { class, undivided, .. } = parts(known, mark);
+        if class < class_before && class != 0 || !undivided {
             return out.extend(cluster.nfc());
         }
         class_before = class;
-        match compose(starter, mark).filter(|_| kept != class) {
+        let both = pair(known, starter, mark);
+        if class == 0 {
+            // A vowel sign or a part of Hangul: behind a mark, or where it does not compose, it begins anew.
+            match both.filter(|_| marks.is_empty()) {
+                Some(both) => starter = both,
+                None => return out.extend(cluster.nfc()),
+            }
+            continue;
+        }
+        match both.filter(|_| kept != class) {
             Some(both) => starter = both,
             None => {
                 marks.push(mark);
@@ -125,13 +122,14 @@ fn push_cluster(cluster: &str, marks: &mut Vec<char>, out: &mut String) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::normalise::clean::{MAYBE, State, state};
+    use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 
     /// All characters that composing has to do with: those that compose or decompose and what they are made of, one
     /// mark of each class, letters without any.
-    fn alphabet() -> Vec<char> {
+    pub fn alphabet() -> Vec<char> {
         let mut found = std::collections::BTreeSet::from(['a', 'q', 'ක', '한']);
         let mut classes = std::collections::BTreeSet::new();
         for c in (0..0x20000).filter_map(char::from_u32).filter(|c| !('가'..='힣').contains(c)) {

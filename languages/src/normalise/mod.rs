@@ -3,63 +3,18 @@
 //! What is spelling in some script stays: zero-width joiner, non-joiner and space, letters that look alike (Persian and
 //! Arabic yeh, Lao SARA AM, apostrophes and ʻokina), word spaces that are signs of their own, the narrow space of Mongolian.
 
+mod changes;
 mod clean;
 mod compose;
 mod homoglyphs;
 mod mojibake;
+mod parts;
+mod strip;
 mod table;
 
 use crate::tag::Tag;
+pub use changes::Changes;
 use clean::State;
-use serde::{Deserialize, Serialize};
-use std::ops::AddAssign;
-
-/// How much [`normalise`] changed, each count in characters unless said otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changes {
-    /// Line ends that were not LF: CR LF (one), CR, NEL, line and paragraph separators.
-    pub line_ends: u64,
-    /// Control characters dropped.
-    pub controls: u64,
-    /// Bidirectional marks, embeddings and isolates dropped.
-    pub bidi_marks: u64,
-    /// Byte order marks dropped.
-    pub byte_order_marks: u64,
-    /// Spaces dropped, or another kind of space made U+0020.
-    pub spaces: u64,
-    /// Line ends dropped because more than one blank line stood there, or at the text's ends.
-    pub blank_lines: u64,
-    /// Lines whose spelling NFC changed.
-    pub composed_lines: u64,
-    /// Soft hyphens dropped.
-    pub soft_hyphens: u64,
-    /// Times that a line was taken for UTF-8 misread as Windows-1252 or Windows-1251, and read anew.
-    pub mojibake_lines: u64,
-    /// Latin letters in Cyrillic words, or Cyrillic in Latin ones, made letters of the word's script.
-    pub homoglyphs: u64,
-}
-
-impl Changes {
-    /// Whether nothing was changed.
-    pub fn none(&self) -> bool {
-        *self == Changes::default()
-    }
-}
-
-impl AddAssign for Changes {
-    fn add_assign(&mut self, other: Changes) {
-        self.line_ends += other.line_ends;
-        self.controls += other.controls;
-        self.bidi_marks += other.bidi_marks;
-        self.byte_order_marks += other.byte_order_marks;
-        self.spaces += other.spaces;
-        self.blank_lines += other.blank_lines;
-        self.composed_lines += other.composed_lines;
-        self.soft_hyphens += other.soft_hyphens;
-        self.mojibake_lines += other.mojibake_lines;
-        self.homoglyphs += other.homoglyphs;
-    }
-}
 
 /// Marks that only steer the direction of display (Unicode Standard Annex 9, section 2).
 fn is_bidi_mark(c: char) -> bool {
@@ -123,13 +78,15 @@ impl Normaliser {
                 self.spelt(&compose::composed(line), writer);
             }
             State::Unclean => {
-                for line in lines(line, &mut writer.changes) {
-                    let composed = compose::composed(&line);
+                let mut changes = std::mem::take(&mut writer.changes);
+                strip::lines(line, &mut changes, |line, changes| {
+                    let composed = compose::composed(line);
                     if composed != line {
-                        writer.changes.composed_lines += 1;
+                        changes.composed_lines += 1;
                     }
                     self.spelt(&composed, writer);
-                }
+                });
+                writer.changes += changes;
             }
         }
     }
@@ -143,7 +100,7 @@ impl Normaliser {
         self.written(line, writer);
     }
 
-    /// The same of one that was looked through for it already.
+    /// Writes a line in its one spelling, but for letters that only look like the language's.
     fn written(&self, line: &str, writer: &mut Writer) {
         match self.homoglyphs.then(|| homoglyphs::repaired(line, self.tag)).flatten() {
             Some((text, letters)) => {
@@ -201,70 +158,11 @@ impl Writer {
     }
 }
 
-/// The lines of a line: without invisible marks, spaces single and none at either end.
-fn lines(text: &str, changes: &mut Changes) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut spaces: Vec<char> = Vec::new();
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                if c != '\n' {
-                    changes.line_ends += 1;
-                }
-                if c == '\r' {
-                    characters.next_if_eq(&'\n');
-                }
-                changes.spaces += spaces.len() as u64;
-                spaces.clear();
-                lines.push(std::mem::take(&mut line));
-            }
-            '\u{FEFF}' => changes.byte_order_marks += 1,
-            '\u{AD}' => changes.soft_hyphens += 1,
-            c if is_bidi_mark(c) => changes.bidi_marks += 1,
-            // In Mongolian it stands before suffixes: spelling, not space.
-            '\u{202F}' if spaces.is_empty() && line.ends_with(is_mongolian) => line.push(c),
-            c if c.is_whitespace() => spaces.push(c),
-            c if c.is_control() => changes.controls += 1,
-            c => {
-                if line.ends_with('\u{202F}') && (!spaces.is_empty() || !is_mongolian(c)) {
-                    line.pop();
-                    spaces.insert(0, '\u{202F}');
-                }
-                if !spaces.is_empty() {
-                    if line.is_empty() {
-                        changes.spaces += spaces.len() as u64;
-                    } else {
-                        line.push(' ');
-                        changes.spaces += spaces.len() as u64 - u64::from(spaces.contains(&' '));
-                    }
-                    spaces.clear();
-                }
-                line.push(c);
-            }
-        }
-        if matches!(characters.peek(), None | Some('\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'))
-            && line.ends_with('\u{202F}')
-        {
-            line.pop();
-            changes.spaces += 1;
-        }
-    }
-    changes.spaces += spaces.len() as u64;
-    lines.push(line);
-    lines
-}
-
-fn is_mongolian(c: char) -> bool {
-    matches!(c, '\u{1800}'..='\u{18AF}')
-}
-
 /// What a line becomes without the fast path, for its test.
 #[cfg(test)]
 fn slow_line(line: &str) -> Vec<String> {
     use unicode_normalization::UnicodeNormalization;
-    lines(line, &mut Changes::default()).into_iter().map(|line| line.nfc().collect()).collect()
+    strip::lines_slowly(line, &mut Changes::default()).into_iter().map(|line| line.nfc().collect()).collect()
 }
 
 #[cfg(test)]

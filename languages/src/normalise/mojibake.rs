@@ -45,17 +45,19 @@ pub(super) fn repaired(line: &str, tag: Tag) -> Option<String> {
     }
     let foreign = line.bytes().position(|byte| byte >= 0x80)?;
     let beyond = |text: &str| text.chars().filter(|c| !c.is_ascii()).count();
-    decoded(line, foreign, tag, byte_1252)
-        .or_else(|| decoded(line, foreign, tag, byte_1251).filter(|text| beyond(text) >= LEAST_OF_1251))
+    // The first two characters beyond ASCII tell almost every line apart: signs for a leading byte (C2 to F4) and for
+    // another one.
+    let mut first = line[foreign..].chars();
+    let (lead, next) = (first.next()?, first.next()?);
+    let begins = |byte: fn(char) -> Option<u8>| byte(next).is_some_and(|next| (0x80..=0xBF).contains(&next));
+    match lead {
+        'Â'..='ô' if begins(byte_1252) => decoded(line, tag, byte_1252),
+        'В'..='ф' if begins(byte_1251) => decoded(line, tag, byte_1251).filter(|text| beyond(text) >= LEAST_OF_1251),
+        _ => None,
+    }
 }
 
-fn decoded(line: &str, foreign: usize, tag: Tag, byte: fn(char) -> Option<u8>) -> Option<String> {
-    // The first two characters beyond ASCII tell almost every line apart.
-    let mut first = line[foreign..].chars();
-    let (lead, next) = (byte(first.next()?)?, byte(first.next()?)?);
-    if !(0xC2..=0xF4).contains(&lead) || !(0x80..=0xBF).contains(&next) {
-        return None;
-    }
+fn decoded(line: &str, tag: Tag, byte: fn(char) -> Option<u8>) -> Option<String> {
     let bytes: Vec<u8> = line.chars().map(byte).collect::<Option<_>>()?;
     let text = String::from_utf8(bytes).ok()?;
     let fits = |c: char| !c.is_alphabetic() || script::fits(c, tag);

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 /// Characters that the table knows: the first two planes.
-const KNOWN: usize = 0x20000;
+pub(super) const KNOWN: usize = 0x20000;
 /// Characters of a part.
 const PART: usize = 256;
 

@@ -15,9 +15,6 @@ use crate::document::{Reason, Verdict};
 use tongues_languages::Tag;
 use tongues_languages::confusable::group;
 
-/// Characters shown to the identifier: more changes no answer and costs time.
-const SHOWN_CHARACTERS: usize = 4_000;
-
 /// What takes a text for a language.
 #[derive(Clone, Copy)]
 pub struct Identify<'a> {
@@ -31,8 +28,7 @@ pub struct Identify<'a> {
 
 /// What a text is taken for; `None` where nothing is said.
 pub fn identify(text: &str, identify: Identify) -> Option<(Tag, f32)> {
-    let end = text.char_indices().nth(SHOWN_CHARACTERS).map_or(text.len(), |(at, _)| at);
-    (identify.top)(&text[..end]).into_iter().next()
+    (identify.top)(text).into_iter().next()
 }
 
 /// Judges a text of `characters` characters claimed to be `claimed` and taken for `found`.
@@ -89,13 +85,5 @@ mod tests {
         let lvs = "lvs_Latn".parse().unwrap();
         assert!(kept((lvs, 0.89), true, 100)); // the threshold is that of the language found
         assert!(!kept((lvs, 0.9), true, 100));
-    }
-
-    #[test]
-    fn a_long_text_is_shown_in_part() {
-        let shown = |text: &str| vec![(Tag::UNDETERMINED, text.chars().count() as f32)];
-        let knows = |_| true;
-        let found = identify(&"ā".repeat(9_000), Identify { top: &shown, knows: &knows, threshold: &|_| 0.5 });
-        assert_eq!(found, Some((Tag::UNDETERMINED, 4_000.0)));
     }
 }

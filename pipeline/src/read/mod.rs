@@ -389,9 +389,10 @@ impl Reader {
         }
     }
 
-    /// The wiki of a dump, with what was gathered of it.
-    pub fn wiki(&self, Gathered { templates, habits, names }: Gathered) -> Option<Wiki> {
-        let Source::Mediawiki(pages) = &self.source else { return None };
+    /// The wiki of a dump, with what was gathered of it, by which its redirects are told from now on too.
+    pub fn wiki(&mut self, Gathered { templates, habits, names }: Gathered) -> Option<Wiki> {
+        let Source::Mediawiki(pages) = &mut self.source else { return None };
+        pages.learn(&names);
         let mut site = pages.site();
         if pages.is_headless() {
             names.tell(Arc::make_mut(&mut site));

@@ -98,9 +98,16 @@ impl Pass<'_> {
         }
         let redirect = page.redirect || self.site.is_redirect(&page.text);
         let wikitext = matches!(page.model.as_str(), "" | "wikitext");
+        if redirect && namespace == ARTICLES {
+            self.names.redirect(&page.text);
+        }
         // So are articles after the last one that is wanted.
         if namespace == ARTICLES && wikitext && !redirect && !self.learner.is_full() {
             self.learner.article(&page.title, &page.text, &self.site);
+            if let Some(gatherer) = &mut self.gatherer {
+                let written = gatherer.article(&page.title, &page.text, &self.site);
+                written.map_err(Error::io("write", &std::env::temp_dir()))?;
+            }
             if self.headless {
                 self.names.article(&page.text, &self.site);
             }

@@ -15,7 +15,7 @@ mod tests;
 
 use super::bytes::Text;
 use super::{Body, Item, Raw};
-use crate::wikitext::Site;
+use crate::wikitext::{Names, Site};
 use page::Page;
 use quick_xml::Reader;
 use std::sync::Arc;
@@ -61,6 +61,13 @@ impl Pages {
     /// Whether what the wiki calls its namespaces has to be learned from its pages.
     pub(super) fn is_headless(&self) -> bool {
         self.headless
+    }
+
+    /// Words that begin redirects of this wiki, to know beside those of all.
+    pub(super) fn learn(&mut self, names: &Names) {
+        if names.has_redirect_words() {
+            names.tell_redirect_words(Arc::make_mut(&mut self.site));
+        }
     }
 
     fn namespace(&self, page: &Page) -> i32 {

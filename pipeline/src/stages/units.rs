@@ -1,9 +1,11 @@
 //! The map phase: units of items, judged and written one by one.
 //!
 //! A unit is `SOURCE-FILE-CHUNK.parquet` with all its documents, kept or not, and `SOURCE-FILE-CHUNK.json` with what
-//! was no document. The Parquet file is written last: where it is, the unit is done.
+//! was no document; of some pages the sources lie beside them ([`sampled`]). The Parquet file is written last: where it
+//! is, the unit is done.
 
 use super::documents::{DocumentsSettings, Source, SourceFile};
+use super::sampled;
 use crate::contamination::Index;
 use crate::document::{Document, Verdict};
 use crate::error::{Error, Result};
@@ -90,6 +92,9 @@ pub(super) struct UnitCard {
     /// Places of the whole file, in its last unit, that could not be decoded.
     #[serde(default)]
     pub replaced: u64,
+    /// Hashes of the pages that lie beside the unit for the report.
+    #[serde(default)]
+    pub sampled: Vec<u64>,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -250,7 +255,7 @@ impl Job<'_> {
             let path = self.path(units.len(), "parquet");
             match self.card(units.len())? {
                 Some(done) => card = done,
-                None => self.write(raws, wiki.as_ref(), parallel, &mut card, units.len())?,
+                None => self.write(raws, wiki.as_ref(), parallel, &mut card, &units)?,
             }
             units.push((path, card));
             let read = reader.bytes_read().min(self.bytes);
@@ -292,8 +297,10 @@ impl Job<'_> {
         wiki: Option<&Wiki>,
         parallel: bool,
         card: &mut UnitCard,
-        chunk: usize,
+        before: &[(PathBuf, UnitCard)],
     ) -> Result<()> {
+        let unit = self.path(before.len(), "parquet");
+        let chosen = sampled::choose(&raws, before);
         let rows: Vec<(Row, PageText, Vec<Foreign>)> = if parallel {
             raws.into_par_iter().map(|raw| self.row(raw, wiki)).collect()
         } else {
@@ -314,9 +321,13 @@ impl Job<'_> {
                 |error: &ModuleError| Failure { place: place(), cause: format!("{}: {}", error.key(), error.reason) };
             card.unexpanded.extend(ledger.failures.iter().map(failed));
         }
+        card.sampled = sampled::write(&unit, chosen, |at| {
+            let Document { source, language, id, title, text, .. } = rows[at].0.document.clone();
+            (source, language, id, title.unwrap_or_default(), text)
+        })?;
         let bytes = serde_json::to_vec(card).expect("a card is plain data");
-        atomic::write(&self.path(chunk, "json"), &bytes)?;
-        let mut writer = FileWriter::create(&self.path(chunk, "parquet"), true)?;
+        atomic::write(&unit.with_extension("json"), &bytes)?;
+        let mut writer = FileWriter::create(&unit, true)?;
         rows.into_iter().try_for_each(|(row, ..)| writer.push(row))?;
         writer.finish().map(drop)
     }

@@ -49,6 +49,9 @@ pub enum Verb {
     Report {
         /// Folder of a run.
         run: PathBuf,
+        /// Texts of another program to show beside ours: JSON lines with id, title, text, as WikiExtractor's --json.
+        #[arg(long, value_name = "FILE.jsonl")]
+        beside: Option<PathBuf>,
     },
     /// Measure a language model: bits per byte by language, beside n-gram models.
     #[command(after_help = "Example: tongues evaluate quickstart --split validation")]

@@ -26,7 +26,7 @@ pub struct Plan {
     pub output: PathBuf,
     /// Shown at the top of the report.
     pub notice: Option<String>,
-    /// Labelled text that the language identifier is trained on; none, and nothing is identified.
+    /// Labelled text that the language identifier is trained on; none, and the one in the program identifies.
     pub identification: Vec<documents::Source>,
     /// Sources, filters, evaluation sets.
     pub documents: DocumentsSettings,

@@ -83,6 +83,24 @@ fn templates_are_expanded_or_left_out() {
 }
 
 #[test]
+fn a_wiki_has_its_own_magic_words_redirects_and_articles_in_articles() {
+    let place = Place::new();
+    let pages = [
+        ("Liste", "x&lt;onlyinclude&gt;\n* Lobs&lt;/onlyinclude&gt;"),
+        ("Upe", "{{SEITENNAME}} ist: {{:Liste}}"),
+        ("A", "#NAZYNOMS [[Upe]]"),
+        ("B", "#NAZYNOMS [[Upe]]"),
+        ("C", "#NAZYNOMS [[Liste]]"),
+        ("D", "#NAZYNOMS [[Upe]] {{x}}"),
+        ("E", "#WEITERLEITUNG [[Upe]] {{x}}"),
+    ];
+    place.write("wiki.xml", dump(&pages).replace("</mediawiki>", &(template("Pad", "pad") + "</mediawiki>")));
+    let said = place.run(&["extract", "wiki.xml", "--language", "deu_Latn"]).expect(0, &["5 redirect", "1 inclusions"]);
+    let texts: Vec<Value> = lines(&said.stdout).iter().map(|line| line["text"].clone()).collect();
+    assert_eq!(texts, ["x\n\n- Lobs", "Upe ist:\n\n- Lobs"]);
+}
+
+#[test]
 fn modules_run_where_they_are_asked_for() {
     let place = Place::new();
     let module = |name: &str, lua: &str| {

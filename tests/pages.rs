@@ -138,3 +138,37 @@ fn a_recipe_says_the_same() {
     place.write("wrong.toml", recipe("wiki.xml") + "math = \"no\"\n");
     place.run(&["pipeline", "wrong.toml", "--output", "wrong"]).expect(2, &["math", "placeholder"]);
 }
+
+#[test]
+fn the_report_shows_pages_beside_their_texts_and_those_of_others() {
+    let place = Place::new();
+    place.write("wiki.xml", wiki());
+    place.write("r.toml", recipe("wiki.xml") + "[filter]\nidentification_threshold = 1.0\n");
+    place.run(&["pipeline", "r.toml", "--output", "out"]).expect(0, &[]);
+    let list = std::fs::read_to_string(place.path("out/documents/side_by_side.jsonl")).unwrap();
+    let pages: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lengths: Vec<usize> = pages.iter().map(|page| page["wikitext"].as_str().unwrap().len()).collect();
+    assert!(pages.len() == 10 && lengths.is_sorted(), "{lengths:?}");
+    // The longest of ten equal shares of 31 pages, by length, is a writer's; his number is in the text, the link is not.
+    let writer = &pages[9];
+    assert!(writer["wikitext"].as_str().unwrap().contains("<references/>"), "{writer}");
+    let counted = ["numbers", "numbers_kept", "items", "items_kept"].map(|key| writer[key].as_u64().unwrap());
+    assert_eq!(counted, [1, 1, 1, 0]);
+    let title = writer["title"].as_str().unwrap();
+
+    place.run(&["report", "out"]).expect(0, &[]);
+    let read = || std::fs::read_to_string(place.path("out/report.html")).unwrap();
+    let page = read();
+    // And what told the languages, as the plan did.
+    place.run(&["run", "r.toml", "--output", "out", "--dry-run"]).expect(0, &["identifier in the program (no [["]);
+    assert!(page.contains("the identifier in the program: the recipe has no"), "{page}");
+    assert!(page.contains("Pages before and after") && page.matches("<h5>").count() == 20, "{page}");
+    assert!(page.contains("1 of 1 numbers, 0 of 1 list items") && !page.contains("theirs"));
+    let theirs = format!("{{\"id\":\"99\",\"title\":\"{title}\",\"text\":\"Nikas. Puslopa\"}}\n");
+    place.write("theirs.jsonl", theirs);
+    place.run(&["report", "out", "--beside", "theirs.jsonl"]).expect(0, &[]);
+    let page = read();
+    assert!(page.contains("<code>theirs</code> 0 and 1") && page.matches("<h5>theirs</h5>").count() == 10, "{page}");
+    place.write("theirs.jsonl", "{\"name\":\"x\"}\n");
+    place.run(&["report", "out", "--beside", "theirs.jsonl"]).expect(1, &["theirs.jsonl", "line 1", "title"]);
+}

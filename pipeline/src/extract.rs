@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::filter;
 use crate::in_order::in_order;
 use crate::progress::Progress;
-use crate::read::{self, Batch, Gathered, Item, Raw, ReadSettings};
+use crate::read::{self, Batch, Body, Gathered, Item, Raw, ReadSettings};
 use crate::wikitext::{Ledger, PageKind, PageText, Wiki};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -225,9 +225,36 @@ fn converted(batch: Batch, wiki: Option<&Wiki>, source: &str, language: Tag) -> 
 /// else is known of its page. With `homoglyphs`, words that mix Latin and Cyrillic letters are repaired.
 pub fn text_of(raw: &Raw, wiki: Option<&Wiki>, language: Tag, homoglyphs: bool) -> PageText {
     let page = read::to_text(raw, wiki);
-    let (text, changes) = Normaliser::new(language).with_homoglyphs(homoglyphs).normalise(&page.text);
-    let text = text.trim().to_owned();
+    let normaliser = Normaliser::new(language).with_homoglyphs(homoglyphs);
+    let is_typed = matches!(raw.body, Body::Wikitext(_)) && (page.text.contains("  ") || page.text.contains("\n "));
+    let (text, changes) = match is_typed {
+        // Programs of wikis alone still have spaces in rows and at the beginning of lines; normalising would take them.
+        true => {
+            let (text, changes) = normaliser.normalise(&with_signs_for_spaces(&page.text));
+            (text.trim().replace(SPACE, " "), changes)
+        }
+        false => {
+            let (text, changes) = normaliser.normalise(&page.text);
+            (text.trim().to_owned(), changes)
+        }
+    };
     PageText { kind: page.kind.map(|kind| kind.with_text(&text, language)), text, changes, ..page }
+}
+
+/// Stands for a space that stays: a sign for private use, which normalising leaves alone.
+const SPACE: char = '\u{F0220}';
+
+/// Spaces in rows and at the beginning of lines as such signs.
+fn with_signs_for_spaces(text: &str) -> String {
+    let mut before = '\n';
+    let mut signs = text.chars().peekable();
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = signs.next() {
+        let stays = c == ' ' && (matches!(before, ' ' | '\n') || signs.peek() == Some(&' '));
+        out.push(if stays { SPACE } else { c });
+        before = c;
+    }
+    out
 }
 
 fn document(raw: Raw, wiki: Option<&Wiki>, source: &str, language: Tag) -> (Extracted, Ledger, Vec<String>) {
@@ -279,6 +306,22 @@ mod tests {
         assert!(got.iter().enumerate().all(|(i, document)| document.text == format!("ziņa {i}")));
         assert!(got[0].id.starts_with("news:") && got[0].language.as_str() == "ltg_Latn");
         assert_eq!(counts.bytes, got.iter().map(|document| document.text.len() as u64).sum::<u64>());
+    }
+
+    #[test]
+    fn programs_of_wikis_keep_how_they_are_set_in() {
+        let source = "  <pre>\nif x:\n    y  =  e\u{301}\n</pre>\nA  b.\u{a0} ".to_owned();
+        let raw = Raw {
+            id: "1".into(),
+            title: None,
+            url: None,
+            timestamp: None,
+            licence: None,
+            body: Body::Text(String::new()),
+        };
+        let text = |body| text_of(&Raw { body, ..raw.clone() }, None, "ltg_Latn".parse().unwrap(), false).text;
+        assert_eq!(text(Body::Wikitext(source)), "if x:\n    y  =  é\n\nA b.");
+        assert_eq!(text(Body::Text("  a\n  b".to_owned())), "a\nb");
     }
 
     #[test]

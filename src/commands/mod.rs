@@ -28,9 +28,9 @@ pub fn run(verb: Verb) -> Result<()> {
         Verb::Vocabulary(arguments) => run::run(&arguments, run::Until::Tokens),
         Verb::Pretrain(arguments) => run::run(&arguments, run::Until::Model),
         Verb::Finetune(arguments) => run::run(&arguments, run::Until::Tasks),
-        Verb::Report { run } => {
-            let path =
-                tongues_pipeline::report::write(&run).with_context(|| format!("cannot report on {}", run.display()))?;
+        Verb::Report { run, beside } => {
+            let path = tongues_pipeline::report::write(&run, beside.as_deref())
+                .with_context(|| format!("cannot report on {}", run.display()))?;
             print(&path.display().to_string());
             Ok(())
         }

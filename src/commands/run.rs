@@ -5,12 +5,14 @@ use crate::args::{Device as DeviceArgument, RecipeArguments};
 use crate::bars::Bars;
 use crate::plan::{Overrides, Plan, PlannedTask};
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tongues_finetune::classifier::ClassifierSettings;
 use tongues_finetune::results::Results;
 use tongues_finetune::stage::FinetuneSettings;
 use tongues_finetune::task::TaskSettings;
-use tongues_languages::identify;
+use tongues_languages::Tag;
+use tongues_languages::identify::{self, Identifier};
 use tongues_pipeline::io::atomic;
 use tongues_pipeline::io::manifest::{Manifest, record};
 use tongues_pipeline::progress::Progress;
@@ -72,7 +74,7 @@ pub fn run(arguments: &RecipeArguments, until: Until) -> Result<()> {
         }
     }
     if until >= Until::Tasks {
-        let path = report::write(&plan.output).context("cannot write the report")?;
+        let path = report::write(&plan.output, None).context("cannot write the report")?;
         print(&format!("report: {}", path.display()));
     }
     Ok(())
@@ -182,6 +184,7 @@ fn save(plan: &Plan) -> Result<()> {
     let json = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "notice": plan.notice,
+        "identifier": identifying(plan).trim_start_matches("tell").trim(),
         "documents": plan.documents,
         "vocabulary": plan.vocabulary,
         "tokens": plan.tokens,
@@ -202,6 +205,7 @@ fn describe(plan: &Plan, device: &Device) -> String {
             lines.push(format!("source  {}  {}  {}  {bytes} bytes", source.name, file.language, file.path.display()));
         }
     }
+    lines.push(identifying(plan));
     for set in &plan.documents.evaluation {
         lines.push(format!("never   {}  {} files", set.name, set.files.len()));
     }
@@ -220,6 +224,27 @@ fn describe(plan: &Plan, device: &Device) -> String {
         None => training(plan, device),
     });
     lines.join("\n")
+}
+
+/// What will tell the languages of documents, and what comes of it.
+fn identifying(plan: &Plan) -> String {
+    let files: usize = plan.identification.iter().map(|source| source.files.len()).sum();
+    if files > 0 {
+        return format!(
+            "tell    languages by an identifier trained from {files} files; others than claimed are dropped"
+        );
+    }
+    let known = Identifier::shipped().languages();
+    let claimed = plan.documents.sources.iter().flat_map(|source| source.files.iter().map(|file| file.language));
+    let unknown: BTreeSet<Tag> = claimed.filter(|tag| !known.contains(tag)).collect();
+    let unknown = match unknown.is_empty() {
+        true => String::new(),
+        false => format!("; it does not know {}", unknown.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(" ")),
+    };
+    let known = known.len();
+    format!(
+        "tell    languages by the identifier in the program (no [[identification]]), {known} languages; others than claimed are dropped{unknown}"
+    )
 }
 
 /// The model and its training in figures: parameters, tokens, steps, time, memory.

@@ -5,8 +5,10 @@
 //! - Why: a list of names, a table of codes, text without its spaces and text of another language have words of other
 //!   lengths and no *and*, *the*, *of*.
 //! - Dropped: a page of a hundred place names in Latgalian; text that lost its spaces.
-//! - Near miss, kept: a stub of sixty words without one, because as many words of good text have none once in three times; an article full of long compounds.
-//! - Threshold: the language's own, [`Limits`]: what 1 % of windows of fifty words reach in clean text, and 15 % more. Of
+//! - Near miss, kept: a stub of sixty words without one, because as many words of good text have none once in three times; an article full of long compounds
+//!   that has its function words.
+//! - Threshold: the language's own, [`Limits`]: what 1 % of windows of fifty words reach in clean text, and 15 % more;
+//!   words may be longer by [`LONGER`] beside function words enough. Of
 //!   function words there have to be so few that a text with the limit's share of them would have as few by chance
 //!   once in twenty times at most (Poisson): many profiles name eight words that make up a twentieth of a text.
 
@@ -38,6 +40,12 @@ pub fn judge(signals: &Signals, limits: &Limits) -> Verdict {
     if signals.mean_word_length < least.value {
         return drop("short_words", share(signals.mean_word_length), says("at least", least, " characters"));
     }
+    let is_of_the_language =
+        limits.function_word_share.as_ref().is_some_and(|l| signals.function_word_share >= l.value);
+    let most = match is_of_the_language {
+        true => &Limit { value: most.value * LONGER, source: most.source.clone() },
+        false => most,
+    };
     if signals.mean_word_length > most.value {
         return drop("long_words", share(signals.mean_word_length), says("at most", most, " characters"));
     }
@@ -48,6 +56,10 @@ pub fn judge(signals: &Signals, limits: &Limits) -> Verdict {
         _ => Verdict::Keep,
     }
 }
+
+/// So much longer may words be in a text that has the language's function words: text of another language and text
+/// without its spaces has none, while sciences and trades have long words.
+const LONGER: f32 = 1.15;
 
 /// Probability of as few function words in a text that has the limit's share of them.
 const CHANCE: f64 = 0.05;
@@ -100,6 +112,10 @@ mod tests {
             reason(&("Itei".repeat(6) + " ").repeat(60)),
             "long_words: at most 8.250 characters (profile: FLORES-200 dev)"
         );
+        // (4 · 11 + 1) / 5 = 9 characters, 8.25 · 1.15 = 9.49.
+        let long_with = |word: &str| format!("{0}{0}{word} ", "gruomotnīki ".repeat(2)).repeat(15);
+        assert_eq!(reason(&long_with("i")), "kept");
+        assert_eq!(reason(&long_with("Z")), "long_words: at most 8.250 characters (profile: FLORES-200 dev)");
         assert_eq!(reason(&"i a ".repeat(40)), "short_words: at least 4.140 characters (profile: FLORES-200 dev)");
     }
 

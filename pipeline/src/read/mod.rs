@@ -447,11 +447,11 @@ impl Reader {
         }
     }
 
-    /// The wiki of a dump, with what was gathered of it.
-    pub fn wiki(&self, Gathered { templates, habits, names, .. }: Gathered) -> Option<Wiki> {
-        let head = match &self.source {
-            Source::Mediawiki(pages) => pages.head(),
-            Source::Again(pages) => pages.head(),
+    /// The wiki of a dump, with what was gathered of it, by which its redirects are told from now on too.
+    pub fn wiki(&mut self, Gathered { templates, habits, names, .. }: Gathered) -> Option<Wiki> {
+        let head = match &mut self.source {
+            Source::Mediawiki(pages) => pages.learn(&names),
+            Source::Again(pages) => pages.learn(&names),
             _ => return None,
         };
         let mut site = head.site();

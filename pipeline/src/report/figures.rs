@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::filter::Limits;
+use crate::report::beside::{self, Beside};
 use crate::report::samples::{self, Sample};
 use crate::vocabulary::Fertility;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,8 @@ pub struct Figures {
     pub kept: Part<Vec<Sample>>,
     /// A few rejected documents, at least one for each reason seen.
     pub rejected: Part<Vec<Sample>>,
+    /// Pages of wikis beside their texts; most sources are no wikis.
+    pub beside: Part<Beside>,
     /// How the vocabulary cuts each language.
     pub fertility: Part<Vec<Fertility>>,
     /// What training logged.
@@ -69,6 +72,20 @@ pub struct DocumentCounts {
     pub foreign_lines: BTreeMap<String, ForeignLines>,
     /// What the filters judged each language by.
     pub limits: BTreeMap<String, Limits>,
+    /// What told the documents' languages.
+    pub identifier: Option<IdentifierUsed>,
+}
+
+/// The identifier of a run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdentifierUsed {
+    /// The one in the program; else one from texts of the recipe.
+    pub in_program: bool,
+    /// Languages it knows.
+    pub languages: u64,
+    /// Languages of the run that it does not know.
+    pub unknown: Vec<String>,
 }
 
 /// Series of one language.
@@ -434,8 +451,9 @@ pub struct Method {
 }
 
 impl Figures {
-    /// Reads what is there. Fails only where `run` is no folder.
-    pub fn read(run: &Path) -> Result<Figures> {
+    /// Reads what is there, and texts of another program from `other`. Fails only where `run` is no folder or `other` is
+    /// not as it should be.
+    pub fn read(run: &Path, other: Option<&Path>) -> Result<Figures> {
         let whole = std::fs::canonicalize(run).map_err(Error::io("read", run))?;
         if !whole.is_dir() {
             let (found, expected) = ("a file".into(), "the folder of a run".into());
@@ -466,6 +484,7 @@ impl Figures {
             documents: Part { found: documents.found.map(|stage| stage.counts), missing: documents.missing },
             kept: sampled(run, "documents/kept", samples::kept),
             rejected: sampled(run, "documents/rejected", samples::rejected),
+            beside: side_by_side(run, other)?,
             fertility: json(run, "vocabulary/fertility.json", "No vocabulary was trained in this run yet."),
             training: training(run, none[0]),
             evaluation: if is_masked { Part::missing("") } else { json(run, file, missing) },
@@ -496,6 +515,18 @@ fn sampled(run: &Path, folder: &str, take: fn(&Path) -> Result<Vec<Sample>>) -> 
             tracing::warn!(%error, folder, "no samples");
             Part::missing(format!("The documents in {folder} could not be read: {}.", cause_alone(&error)))
         }
+    }
+}
+
+/// Pages of wikis. Only texts of another program, which somebody asked for, can make it fail.
+fn side_by_side(run: &Path, other: Option<&Path>) -> Result<Part<Beside>> {
+    match (beside::read(&run.join("documents"), other), other) {
+        (Ok(None), Some(_)) => {
+            Ok(Part::missing("This run has no page of a wiki that another text could stand beside."))
+        }
+        (Ok(found), _) => Ok(Part { found, missing: String::new() }),
+        (Err(error), Some(_)) => Err(error),
+        (Err(error), None) => Ok(Part::missing(format!("Pages of wikis could not be read: {}.", cause_alone(&error)))),
     }
 }
 

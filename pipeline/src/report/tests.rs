@@ -143,7 +143,7 @@ fn whole(run: &Path) {
 }
 
 fn page(run: &Path) -> String {
-    fs::read_to_string(write(run).unwrap()).unwrap()
+    fs::read_to_string(write(run, None).unwrap()).unwrap()
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn an_empty_run_says_in_words_what_is_missing() {
     assert_eq!(html.matches("class=\"missing\"").count(), 7); // documents, kept, rejected, vocabulary, training, evaluation, tasks
     assert!(!html.contains("id=\"comparison\""), "most runs compare nothing");
     assert!(!html.contains("id=\"kinds\"") && !html.contains("class=\"series\""), "there are no pages");
-    assert!(write(&folder.path().join("nowhere")).is_err());
+    assert!(write(&folder.path().join("nowhere"), None).is_err());
 }
 
 #[test]

@@ -23,7 +23,7 @@ use tongues_languages::identify::{self, CARD, Identifier};
 use tongues_languages::{Tag, normalise};
 
 /// Version of what the stage writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Languages asked of the identifier: the first, and how probable the claimed one is beside it.
 const CANDIDATES: usize = 10;
 /// Name of the folder of units inside the output.
@@ -147,6 +147,11 @@ pub fn run(settings: &DocumentsSettings, output: &Path, progress: &dyn Progress)
     let files = units::map(settings, &judge, &work, progress)?;
     let (outputs, mut counts) = reduce::reduce(settings, &files, evaluation.texts(), output, progress)?;
     counts["limits"] = serde_json::json!(limits);
+    counts["identifier"] = serde_json::json!({
+        "in_program": settings.identifier.is_none(),
+        "languages": known.len(),
+        "unknown": limits.keys().filter(|tag| !known.contains(*tag)).collect::<Vec<_>>(),
+    });
 
     let manifest = Manifest {
         stage: "documents".to_owned(),

@@ -2,4 +2,8 @@
 
 pub mod documents;
 mod reduce;
+mod sampled;
 mod units;
+
+pub(crate) use sampled::SIDE_BY_SIDE;
+pub use sampled::SideBySide;

@@ -1,6 +1,7 @@
 //! The reduce phase: what needs all documents at once, then the folders readers see.
 
 use super::documents::DocumentsSettings;
+use super::sampled::{SIDE_BY_SIDE, write_side_by_side};
 use super::units::{Failure, MappedFile, UnitCard};
 use crate::contamination::Kind;
 use crate::document::{Funnel, Verdict};
@@ -51,7 +52,7 @@ struct Sum {
     rejected: Vec<Part>,
 }
 
-/// Writes `kept/`, `rejected/`, `failed.jsonl` and `unexpanded.jsonl`; the records of what was written and the counts.
+/// Writes `kept/`, `rejected/` and the lists beside them; the records of what was written and the counts.
 pub(super) fn reduce(
     settings: &DocumentsSettings,
     files: &[MappedFile],
@@ -86,6 +87,7 @@ pub(super) fn reduce(
         write_list(settings, files, |card| &card.failed, output.join(FAILED))?,
         write_list(settings, files, |card| &card.unexpanded, output.join(UNEXPANDED))?,
         write_foreign(files, output.join(FOREIGN))?,
+        write_side_by_side(files, output.join(SIDE_BY_SIDE))?,
     ];
     let outputs = records(&sums, lists, output)?;
     let mut counts = counts(settings, &sums, evaluation_texts)?;
@@ -397,7 +399,7 @@ fn closing_sections(settings: &DocumentsSettings, files: &[MappedFile]) -> Value
     Value::Object(named.collect())
 }
 
-fn records(sums: &[(Tag, Sum)], lists: [Part; 3], output: &Path) -> Result<Vec<FileRecord>> {
+fn records(sums: &[(Tag, Sum)], lists: [Part; 4], output: &Path) -> Result<Vec<FileRecord>> {
     let parts = sums.iter().flat_map(|(_, sum)| sum.kept.iter().chain(&sum.rejected));
     let mut files: Vec<Part> = parts.cloned().collect();
     files.extend(lists);

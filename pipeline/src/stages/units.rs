@@ -1,9 +1,11 @@
 //! The map phase: units of items, judged and written one by one.
 //!
 //! A unit is `SOURCE-FILE-CHUNK.parquet` with all its documents, kept or not, and `SOURCE-FILE-CHUNK.json` with what
-//! was no document. The Parquet file is written last: where it is, the unit is done.
+//! was no document; of some pages the sources lie beside them ([`sampled`]). The Parquet file is written last: where it
+//! is, the unit is done.
 
 use super::documents::{DocumentsSettings, Source, SourceFile};
+use super::sampled::{self, Chosen};
 use crate::contamination::Index;
 use crate::document::{Document, Verdict};
 use crate::error::{Error, Result};
@@ -94,6 +96,9 @@ pub(super) struct UnitCard {
     /// Places of the whole file, in its last unit, that could not be decoded.
     #[serde(default)]
     pub replaced: u64,
+    /// Hashes of the pages that lie beside the unit for the report.
+    #[serde(default)]
+    pub sampled: Vec<u64>,
     /// Whether the file ends with this unit.
     pub last: bool,
     /// Whether the file is a dump of a wiki.
@@ -261,7 +266,7 @@ impl Job<'_> {
             tracing::warn!(%file, %language, %server, "the head is another language's and not believed");
         }
         let wiki = reader.wiki(self.gathered.clone());
-        let (mut units, mut rows, mut told) = (Vec::new(), Vec::new(), 0);
+        let (mut units, mut rows, mut chosen, mut told) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let produce = |give: &mut dyn FnMut(Result<Part>) -> bool| {
             if let Err(error) = self.read(&mut reader, &mut |part| give(Ok(part))) {
                 give(Err(error));
@@ -269,20 +274,23 @@ impl Job<'_> {
         };
         let work = |part: Result<Part>| {
             let Part { raws, end } = part?;
-            Ok((raws.into_iter().map(|raw| self.row(raw, wiki.as_ref())).collect::<Vec<_>>(), end))
+            let chosen = sampled::choose(&raws);
+            let rows = raws.into_iter().map(|raw| self.row(raw, wiki.as_ref())).collect::<Vec<_>>();
+            Ok((rows, chosen, end))
         };
-        let each = |part: Result<(Vec<Judged>, Option<UnitEnd>)>| {
+        let each = |part: Result<(Vec<Judged>, Vec<Chosen>, Option<UnitEnd>)>| {
             if self.progress.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let (some, end) = part?;
+            let (some, some_chosen, end) = part?;
+            chosen.extend(some_chosen.into_iter().map(|page| page.behind(rows.len())));
             rows.extend(some);
             let Some(UnitEnd { mut card, done, read }) = end else { return Ok(()) };
             let rows = std::mem::take(&mut rows);
             card.wiki = wiki.is_some();
             match done {
                 Some(done) => card = done,
-                None => self.write(rows, &mut card, units.len())?,
+                None => self.write(rows, sampled::among(std::mem::take(&mut chosen), &units), &mut card, units.len())?,
             }
             units.push((self.path(units.len(), "parquet"), card));
             let read = read.min(self.bytes);
@@ -344,7 +352,8 @@ impl Job<'_> {
         }
     }
 
-    fn write(&self, rows: Vec<Judged>, card: &mut UnitCard, chunk: usize) -> Result<()> {
+    fn write(&self, rows: Vec<Judged>, chosen: Vec<Chosen>, card: &mut UnitCard, chunk: usize) -> Result<()> {
+        let unit = self.path(chunk, "parquet");
         for (row, page, foreign) in &rows {
             card.foreign_lines.extend(foreign.iter().cloned());
             let ledger = &page.ledger;
@@ -360,9 +369,13 @@ impl Job<'_> {
                 |error: &ModuleError| Failure { place: place(), cause: format!("{}: {}", error.key(), error.reason) };
             card.unexpanded.extend(ledger.failures.iter().map(failed));
         }
+        card.sampled = sampled::write(&unit, chosen, |at| {
+            let Document { source, language, id, title, text, .. } = rows[at].0.document.clone();
+            (source, language, id, title.unwrap_or_default(), text)
+        })?;
         let bytes = serde_json::to_vec(card).expect("a card is plain data");
-        atomic::write(&self.path(chunk, "json"), &bytes)?;
-        let mut writer = FileWriter::create(&self.path(chunk, "parquet"), true)?;
+        atomic::write(&unit.with_extension("json"), &bytes)?;
+        let mut writer = FileWriter::create(&unit, true)?;
         rows.into_iter().try_for_each(|(row, ..)| writer.push(row))?;
         writer.finish().map(drop)
     }

@@ -2,12 +2,19 @@
 
 use memchr::{memchr, memchr2, memmem};
 use std::borrow::Cow;
+use unicode_normalization::char::is_combining_mark;
 
 /// ASCII characters that mean something to markup are kept out of its way in a private-use plane.
 const HIDDEN: u32 = 0xF0000;
 
 /// The same for what stays as it is even where brackets come in pairs: formulas and programs.
 const VERBATIM: u32 = 0xF0200;
+
+/// Characters of a line of a program that is told by the space before it alone.
+const LONGEST_TYPED: usize = 120;
+
+/// Characters of a switch, at most.
+const LONGEST_SWITCH: usize = 60;
 
 /// Stands where something was that is no text: the signs around it may have nothing left to part.
 pub(super) const HOLE: char = '\u{F0100}';
@@ -25,6 +32,44 @@ pub(super) fn hide(c: char) -> char {
 /// A character that is text whatever stands beside it.
 pub(super) fn hide_always(c: char) -> char {
     if c.is_ascii_punctuation() { hidden(c, VERBATIM) } else { c }
+}
+
+/// A line as it is typed: spaces at its beginning and in rows stay, a tab is four.
+pub(super) fn typed(line: &str) -> String {
+    let line = line.trim_end().replace('\t', "    ");
+    let mut before = ' ';
+    let mut signs = line.chars().peekable();
+    let mut out = String::with_capacity(line.len());
+    while let Some(c) = signs.next() {
+        let spread = c == ' ' && (before == ' ' || signs.peek() == Some(&' '));
+        out.push(if spread { hidden(c, VERBATIM) } else { c });
+        before = c;
+    }
+    out
+}
+
+/// Lines that a space at their beginning says to be typed. One alone or a long one is prose that the space got before by
+/// mistake: its spaces are no more than spaces.
+pub(super) fn of_program(lines: &str) -> Cow<'_, str> {
+    let end = hide('\n');
+    let long = |line: &str| line.chars().nth(LONGEST_TYPED).is_some();
+    if lines.contains(end) && !lines.split(end).any(long) {
+        return without_margin(lines);
+    }
+    Cow::Owned(lines.replace(hidden(' ', VERBATIM), " "))
+}
+
+/// Such lines of a paragraph without what all of them are set in by.
+pub(super) fn without_margin(paragraph: &str) -> Cow<'_, str> {
+    let (space, end) = (hidden(' ', VERBATIM), hide('\n'));
+    if !paragraph.contains(space) {
+        return Cow::Borrowed(paragraph);
+    }
+    let lines = || paragraph.split(end);
+    let blank = |line: &str| line.len() - line.trim_start_matches(space).len();
+    let margin = lines().filter(|line| !line.trim().is_empty()).map(blank).min().unwrap_or(0);
+    let bare: Vec<&str> = lines().map(|line| line.get(margin..).unwrap_or_default()).collect();
+    Cow::Owned(bare.join(&end.to_string()))
 }
 
 /// Parentheses that the author left empty (`main()`) are not the ones that lost what they held.
@@ -233,12 +278,9 @@ fn without_quotes_and_switches(text: &str) -> Cow<'_, str> {
             out.extend(std::iter::repeat_n('\'', kept));
             rest = &rest[run..];
         } else {
-            let word = rest[run..].char_indices().take(40).find(|(_, c)| !c.is_alphabetic() && *c != '\u{94d}');
-            match word {
-                Some((end, '_')) if run == 2 && end > 0 && rest[run + end..].starts_with("__") => {
-                    rest = &rest[run + end + 2..]
-                }
-                _ => {
+            match (run == 2).then(|| switch(&rest[run..])).flatten() {
+                Some(length) => rest = &rest[run + length..],
+                None => {
                     out.push_str(&rest[..run]);
                     rest = &rest[run..];
                 }
@@ -249,6 +291,26 @@ fn without_quotes_and_switches(text: &str) -> Cow<'_, str> {
     }
     out.push_str(rest);
     Cow::Owned(out)
+}
+
+/// Bytes of a switch behind its first two underscores: a word in any script, whose parts single underscores may join
+/// where it is not in small letters (`__БЕЗ_ЗМІСТУ__`; `__my_name__` is a name in a program).
+fn switch(text: &str) -> Option<usize> {
+    let (mut small, mut joined, mut before) = (false, false, '_');
+    for (at, c) in text.char_indices().take(LONGEST_SWITCH) {
+        match c {
+            '_' if before == '_' => return None,
+            '_' if text[at..].starts_with("__") => return (!(small && joined)).then_some(at + 2),
+            '_' => joined = true,
+            // Signs within words of Indic scripts and of Persian.
+            _ if c.is_alphabetic() || is_combining_mark(c) || matches!(c, '\u{200c}' | '\u{200d}') => {
+                small |= c.is_lowercase();
+            }
+            _ => return None,
+        }
+        before = c;
+    }
+    None
 }
 
 /// Shows what was hidden, trims every line, and takes out pairs of brackets that are left.
@@ -335,6 +397,8 @@ mod tests {
             ("f(x) )(", "f(x) )("),
             ("word , next .", "word, next."),
             ("a __NOTOC__b __init__ c_d", "a b c_d"),
+            ("a __KEIN_INHALTSVERZEICHNIS__ b __БЕЗ_ЗМІСТУ__ __بی\u{200c}فهرست__ c", "a b c"),
+            ("a __अनुक्रम_नहीं__ __my_name__ ___X___ __A__B", "a __my_name__ ___X___ B"),
             ("such as HOLE, HOLE, or x", "such as, or x"),
             ("routes: HOLE, B and HOLE.", "routes: B and."),
             ("HOLE, the people", "the people"),

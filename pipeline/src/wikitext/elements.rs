@@ -1,10 +1,10 @@
 //! Elements of HTML and of extensions within the first pass: what is dropped with all it holds, what is taken as it is
 //! written, pictures and readings.
 
-use super::entities;
 use super::markup::{self, Scanner};
 use super::settings::{Shown, Use};
 use super::tags::{self, Kind, Tag};
+use super::{debris, entities};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
@@ -97,10 +97,13 @@ impl Scanner<'_> {
     pub(super) fn raw(&mut self, tag: &Tag) {
         let Some(end) = self.end_of(tag.name) else { return };
         let source = self.source;
-        let inside = &source[self.at..end];
-        let breaks = if tag.name == "pre" { "\n\n" } else { "" };
+        let (mut inside, mut breaks) = (Cow::Borrowed(&source[self.at..end]), "");
+        if tag.name == "pre" {
+            let lines: Vec<String> = inside.split('\n').map(debris::typed).collect();
+            (inside, breaks) = (Cow::Owned(lines.join("\n")), "\n\n");
+        }
         self.push(breaks);
-        let mut rest = inside;
+        let mut rest = inside.as_ref();
         while let Some(special) = rest.find(['&', '<']) {
             self.literal(&rest[..special]);
             rest = &rest[special..];
@@ -144,7 +147,10 @@ impl Scanner<'_> {
                         (_, true) => self.literal("\n"),
                         (_, false) => self.push(" "),
                     }
-                    self.literally(line.trim());
+                    match block {
+                        true => self.literally(&debris::typed(line)),
+                        false => self.literally(line.trim()),
+                    }
                 }
                 self.push(around);
             }
@@ -240,7 +246,7 @@ mod tests {
         let source = "If <math>x_{a_{b}} = 5\n\\,\\!</math>, then <chem>H2O</chem>.\n\
             <syntaxhighlight lang=c>\nint a[2] = {{1}};\n  f('');\n</syntaxhighlight>";
         let shown = |math, code| text(source, MarkupSettings { math, code, ..MarkupSettings::default() });
-        assert_eq!(shown(Shown::Source, Shown::Source), "If x_{a_{b}} = 5, then H2O.\n\nint a[2] = {{1}};\nf('');");
+        assert_eq!(shown(Shown::Source, Shown::Source), "If x_{a_{b}} = 5, then H2O.\n\nint a[2] = {{1}};\n  f('');");
         assert_eq!(shown(Shown::Placeholder, Shown::Drop), "If \u{fffc}, then \u{fffc}.");
         assert_eq!(shown(Shown::Drop, Shown::Drop), "If, then.");
     }

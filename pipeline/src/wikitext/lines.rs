@@ -29,10 +29,19 @@ pub(super) fn arrange(stripped: &str) -> String {
             page.end_paragraph();
             page.add(item);
         } else {
+            if !typed {
+                page.end_typed();
+            }
             if !page.paragraph.is_empty() {
                 page.paragraph.push(if typed || was_typed { line_end } else { ' ' });
             }
-            page.paragraph.push_str(line.trim());
+            if typed {
+                page.typed_from.get_or_insert(page.paragraph.len());
+                // The space that says so is none of the text.
+                page.paragraph.push_str(&debris::typed(&line[1..]));
+            } else {
+                page.paragraph.push_str(line.trim());
+            }
         }
     }
     page.end_paragraph();
@@ -78,15 +87,25 @@ fn item(line: &str, typed: bool) -> Option<Block> {
 struct Page {
     out: String,
     paragraph: String,
+    /// Where in it the last lines begin that are set as they are typed.
+    typed_from: Option<usize>,
     /// Headings that nothing has followed yet, the outer before the inner.
     headings: Vec<(usize, String)>,
     after_item: bool,
 }
 
 impl Page {
+    fn end_typed(&mut self) {
+        if let Some(from) = self.typed_from.take() {
+            let lines = debris::of_program(&self.paragraph[from..]).into_owned();
+            self.paragraph.replace_range(from.., &lines);
+        }
+    }
+
     fn end_paragraph(&mut self) {
+        self.end_typed();
         if !self.paragraph.is_empty() {
-            let paragraph = debris::clean(&std::mem::take(&mut self.paragraph));
+            let paragraph = debris::clean(&debris::without_margin(&std::mem::take(&mut self.paragraph)));
             self.add(Block::Paragraph(paragraph));
         }
     }

@@ -1,13 +1,17 @@
-//! What a wiki calls its namespaces, learned from its pages where the head of a dump does not say or is another wiki's.
+//! What a wiki calls its namespaces, learned from its pages where the head of a dump does not say or is another wiki's;
+//! and the words that begin its redirects, which no head says.
 //!
 //! A page with the number of its namespace tells the name by its title. Categories have a second sign, for which one page
 //! is enough: links `[[NAME:…]]` that have lines of their own and hardly ever stand inside of one.
 
-use super::site::{CATEGORY, Site, Target};
+use super::magic_words;
+use super::site::{CATEGORY, Site, Target, is_alone, redirect_word};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Links on lines of their own from which on a prefix is the name of categories, and of all its links how many of 100.
 const LINKS: u64 = 2;
+/// Pages that are nothing but `#WORD [[Target]]` from which on the word begins redirects.
+const REDIRECTS: u64 = 3;
 const ALONE: u64 = 90;
 /// Longest name in characters, and how many prefixes are counted.
 const LONGEST: usize = 40;
@@ -20,11 +24,16 @@ pub struct NameLearner {
     titles: BTreeMap<(i32, String), u64>,
     /// By prefix that the site does not know: links on lines of their own, and all.
     links: BTreeMap<String, (u64, u64)>,
+    /// By word: pages that are nothing but a link behind it.
+    redirects: BTreeMap<String, u64>,
 }
 
 /// Names to know beside those of the head.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(BTreeSet<(i32, String)>);
+pub struct Names {
+    namespaces: BTreeSet<(i32, String)>,
+    redirect_words: BTreeSet<String>,
+}
 
 impl NameLearner {
     /// Takes in a page by the number of its namespace and its title.
@@ -59,6 +68,15 @@ impl NameLearner {
         }
     }
 
+    /// Takes in a page that may be a redirect.
+    pub fn redirect(&mut self, source: &str) {
+        let Some((word, _)) = redirect_word(source).filter(|(_, link)| is_alone(link)) else { return };
+        let counted = self.redirects.len() < PREFIXES || self.redirects.contains_key(&word);
+        if counted && !word.contains(' ') && !magic_words::is_redirect_word(&word) {
+            *self.redirects.entry(word).or_default() += 1;
+        }
+    }
+
     /// The names.
     pub fn finish(self) -> Names {
         // Of each namespace the prefix that most of its titles have: a title may have a colon of its own.
@@ -72,14 +90,26 @@ impl NameLearner {
         let titled = most.into_iter().map(|(namespace, (_, name))| (namespace, name));
         let is_category = |(alone, all): (u64, u64)| alone >= LINKS && alone * 100 >= all * ALONE;
         let linked = self.links.into_iter().filter(|(_, counts)| is_category(*counts));
-        Names(titled.chain(linked.map(|(name, _)| (CATEGORY, name))).collect())
+        let namespaces = titled.chain(linked.map(|(name, _)| (CATEGORY, name))).collect();
+        let words = self.redirects.into_iter().filter(|(_, pages)| *pages >= REDIRECTS);
+        Names { namespaces, redirect_words: words.map(|(word, _)| word).collect() }
     }
 }
 
 impl Names {
-    /// Tells `site` of them; what it knows already stays.
+    /// Tells `site` of the words for redirects.
+    pub fn tell_redirect_words(&self, site: &mut Site) {
+        self.redirect_words.iter().for_each(|word| site.add_redirect_word(word));
+    }
+
+    /// Whether there are words for redirects that are not known on every wiki.
+    pub fn has_redirect_words(&self) -> bool {
+        !self.redirect_words.is_empty()
+    }
+
+    /// Tells `site` of the namespaces; what it knows already stays.
     pub fn tell(&self, site: &mut Site) {
-        for (namespace, name) in &self.0 {
+        for (namespace, name) in &self.namespaces {
             if site.namespace_of(&format!("{name}:")) == 0 {
                 site.add_alias(*namespace, name);
             }
@@ -111,6 +141,19 @@ mod tests {
         learner.finish().tell(&mut site);
         assert_eq!(["taiss:C", "Kategoreja:Y", "Star:Z"].map(|title| site.namespace_of(title)), [10, 14, 0]);
         assert_eq!(site.target("Kategoreja:Y"), Target::Category);
+    }
+
+    #[test]
+    fn words_of_redirects_are_learned_from_pages_that_are_nothing_else() {
+        let mut learner = NameLearner::default();
+        for page in ["#Nazynoms [[A]]", "#NAZYNOMS [[B]]\n", "#nazynoms: [[C]]", "#cits [[A]]", "#vīns [[A]] i [[B]]"]
+        {
+            learner.redirect(page);
+        }
+        let mut site = Site::default();
+        assert!(!site.is_redirect("#NAZYNOMS [[D]] {{x}}"));
+        learner.finish().tell_redirect_words(&mut site);
+        assert!(site.is_redirect("#NAZYNOMS [[D]] {{x}}") && !site.is_redirect("#cits [[A]] {{x}}"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a wiki calls its namespaces: by these names a link is a picture, a category or an article.
 
+use super::magic_words;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of the namespaces that matter here, the same on every MediaWiki.
@@ -81,45 +82,6 @@ const ALIASES: &[(i32, &str)] = &[
     (14, "वर्ग"),
 ];
 
-/// First words of redirects; the English one counts on every wiki. A page that is nothing but `#WORD [[X]]`
-/// is a redirect whatever the word.
-const REDIRECT_WORDS: &[&str] = &[
-    "redirect",
-    "redirection",
-    "redirección",
-    "redirecionamento",
-    "rinvia",
-    "weiterleitung",
-    "doorverwijzing",
-    "omdirigering",
-    "omdiriger",
-    "przekieruj",
-    "patrz",
-    "přesměruj",
-    "presmeruj",
-    "перенаправление",
-    "перенаправлення",
-    "переадресація",
-    "перанакіраваньне",
-    "преусмјери",
-    "ohjaus",
-    "uudelleenohjaus",
-    "suuna",
-    "átirányítás",
-    "preusmeri",
-    "yönlendirme",
-    "alih",
-    "पुनर्निर्देशन",
-    "पुनर्प्रेषित",
-    "पुनर्निदेशन",
-    "تحويل",
-    "تغییرمسیر",
-    "הפניה",
-    "重定向",
-    "転送",
-    "넘겨주기",
-];
-
 /// Endings that only the name of a picture or recording has.
 const MEDIA_ENDINGS: &[&str] = &[
     ".jpg", ".jpeg", ".png", ".svg", ".gif", ".tif", ".tiff", ".webp", ".ogg", ".oga", ".ogv", ".webm", ".mid", ".wav",
@@ -146,11 +108,16 @@ pub enum Target {
 pub struct Site {
     /// Lower-case name to number.
     names: BTreeMap<String, i32>,
+    /// Words that begin redirects beside those that are known on every wiki.
     redirect_words: BTreeSet<String>,
     /// Names of the namespaces as the wiki writes them.
     own: BTreeMap<i32, String>,
     name: String,
     server: String,
+    /// Code of the language where no address tells it.
+    code: Option<String>,
+    /// Whether magic words have other names here beside the English ones.
+    has_names: bool,
 }
 
 impl Default for Site {
@@ -169,8 +136,8 @@ impl Site {
                 names.insert(normal(name), *number);
             }
         }
-        let redirect_words = REDIRECT_WORDS.iter().map(|word| normal(word)).collect();
-        Site { names, redirect_words, own, name: String::new(), server: String::new() }
+        let (name, server) = (String::new(), String::new());
+        Site { names, redirect_words: BTreeSet::new(), own, name, server, code: None, has_names: false }
     }
 
     /// What the wiki is called (`Vikipedeja`) and an address of one of its pages.
@@ -178,6 +145,19 @@ impl Site {
         name.clone_into(&mut self.name);
         let host = address.split_once("//").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
         self.server = if host.is_empty() { String::new() } else { format!("//{host}") };
+        self.has_names = magic_words::has_names(self.language());
+    }
+
+    /// The code of the wiki's language, for one that has no address.
+    pub fn speak(&mut self, code: &str) {
+        self.code = Some(code.to_owned());
+        self.has_names = magic_words::has_names(self.language());
+    }
+
+    /// The English name of a magic word or parser function (with its `#`): the wiki may have one of its own.
+    pub(crate) fn english<'n>(&self, name: &'n str) -> &'n str {
+        let own = if self.has_names { magic_words::english(self.language(), name) } else { None };
+        own.unwrap_or(name)
     }
 
     /// What the wiki is called; empty where the dump does not say.
@@ -193,7 +173,7 @@ impl Site {
     /// The code of the wiki's language, the first word of its address; `en` where the dump does not say.
     pub(crate) fn language(&self) -> &str {
         let host = self.server.trim_start_matches('/').trim_start_matches("www.");
-        host.split('.').next().filter(|code| !code.is_empty()).unwrap_or("en")
+        host.split('.').next().filter(|code| !code.is_empty()).or(self.code.as_deref()).unwrap_or("en")
     }
 
     /// A namespace as the wiki writes it, else in English; empty for articles.
@@ -248,15 +228,24 @@ impl Site {
 
     /// Whether a page's source does nothing but send the reader on.
     pub fn is_redirect(&self, source: &str) -> bool {
-        let Some(rest) = source.trim_start().strip_prefix('#') else { return false };
-        let end = rest.find(['[', ':', '\n']).unwrap_or(rest.len());
-        let (word, after) = (normal(&rest[..end]), rest[end..].trim_start_matches([':', ' ']));
-        if !after.starts_with("[[") || word.is_empty() {
-            return false;
-        }
-        let alone = after.split_once("]]").is_some_and(|(_, tail)| tail.trim().is_empty());
-        self.redirect_words.contains(&word) || alone && !rest.starts_with(' ') && !word.contains(' ')
+        let Some((word, after)) = redirect_word(source) else { return false };
+        magic_words::is_redirect_word(&word)
+            || self.redirect_words.contains(&word)
+            || is_alone(after) && !word.contains(' ') && source.trim_start().chars().nth(1) != Some(' ')
     }
+}
+
+/// The first word of a page that may be a redirect, in lower case, and the link behind it.
+pub(super) fn redirect_word(source: &str) -> Option<(String, &str)> {
+    let rest = source.trim_start().strip_prefix(['#', '＃'])?;
+    let end = rest.find(['[', ':', '\n'])?;
+    let (word, after) = (normal(&rest[..end]), rest[end..].trim_start_matches([':', ' ']));
+    (after.starts_with("[[") && !word.is_empty()).then_some((word, after))
+}
+
+/// Whether nothing follows a link.
+pub(super) fn is_alone(link: &str) -> bool {
+    link.split_once("]]").is_some_and(|(_, tail)| tail.trim().is_empty())
 }
 
 fn is_language_code(prefix: &str) -> bool {
@@ -329,5 +318,11 @@ mod tests {
         assert!(!site.is_redirect("# [[A]]\n# [[B]]"));
         assert!(!site.is_redirect("#one [[A]] and more"));
         assert!(!site.is_redirect("text"));
+        // Each with something behind the link, so that the word alone tells.
+        for word in ["ՎԵՐԱՀՂՈՒՄ", "перенапр", "PŘESMĚRUJ", "تغییر_مسیر", "ÖMLEIDE OP", "đổi"]
+        {
+            assert!(site.is_redirect(&format!("#{word} [[A]] {{{{x}}}}")), "{word}");
+        }
+        assert!(site.is_redirect("＃転送 [[A]] {{x}}"));
     }
 }

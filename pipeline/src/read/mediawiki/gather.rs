@@ -80,9 +80,16 @@ impl Pass<'_> {
         }
         let redirect = page.redirect || site.is_redirect(&page.text);
         let wikitext = matches!(page.model.as_str(), "" | "wikitext");
+        if redirect && namespace == ARTICLES {
+            self.names.redirect(&page.text);
+        }
         // So are articles after the last one that is wanted.
         if namespace == ARTICLES && wikitext && !redirect && !self.learner.is_full() {
             self.learner.article(&page.title, &page.text, site);
+            if let Some(gatherer) = &mut self.gatherer {
+                let written = gatherer.article(&page.title, &page.text, site);
+                written.map_err(Error::io("write", &std::env::temp_dir()))?;
+            }
             if head.headless {
                 self.names.article(&page.text, site);
             }

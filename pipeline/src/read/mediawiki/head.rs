@@ -59,13 +59,17 @@ impl Pages {
     /// Takes the pages for a wiki in `language`. A head that speaks of the Wikipedia of another language is wrong (dumps
     /// that were put together with another wiki's head): addresses and server become those of the right one, and what
     /// namespaces are called there is known by the head's names, the English ones and those that wikis borrow. Gives
-    /// the server that the head names, where it was wrong.
+    /// the server that the head names, where it was wrong. A head without an address learns its language.
     pub(in crate::read) fn claim(&mut self, language: tongues_languages::Tag) -> Option<String> {
         let code = |host: &str| host.trim_start_matches("//").strip_suffix(".wikipedia.org").map(str::to_owned);
         let head = Arc::make_mut(&mut self.head);
-        let of_head = profile::for_wikipedia(&code(head.site.server())?)?;
         let wanted = profile::find(language)?;
         let right = wanted.wikipedia.as_deref()?;
+        if head.site.server().is_empty() {
+            Arc::make_mut(&mut head.site).speak(right);
+            return None;
+        }
+        let of_head = profile::for_wikipedia(&code(head.site.server())?)?;
         if of_head.tag.language() == wanted.tag.language() {
             return None;
         }

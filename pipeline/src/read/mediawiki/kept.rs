@@ -8,6 +8,7 @@ use super::page::Page;
 use super::split::Failure;
 use super::{Batch, Content, Head, Item};
 use crate::read::bytes::Meters;
+use crate::wikitext::Names;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
@@ -46,6 +47,7 @@ pub struct Kept {
 /// What was kept of a dump, being read.
 pub(in crate::read) struct Again {
     kept: Arc<Kept>,
+    head: Arc<Head>,
     next: usize,
     read: u64,
     ready: VecDeque<Item>,
@@ -114,11 +116,13 @@ impl Kept {
 impl Again {
     /// What was kept, from its beginning on.
     pub fn new(kept: Arc<Kept>) -> Again {
-        Again { kept, next: 0, read: 0, ready: VecDeque::new() }
+        Again { head: kept.head.clone(), kept, next: 0, read: 0, ready: VecDeque::new() }
     }
 
-    pub fn head(&self) -> &Arc<Head> {
-        &self.kept.head
+    /// What was learned of the wiki's names; the head that knows it.
+    pub fn learn(&mut self, names: &Names) -> &Head {
+        Arc::make_mut(&mut self.head).learn(names);
+        &self.head
     }
 
     /// What was said of the head.
@@ -148,7 +152,7 @@ impl Again {
         let bytes = self.kept.room.read(offset, length)?;
         (self.next, self.read) = (self.next + 1, read);
         let content = Content::Kept(Packed { bytes, plain });
-        Ok(Some(Batch { content, head: self.kept.head.clone() }))
+        Ok(Some(Batch { content, head: self.head.clone() }))
     }
 }
 
@@ -189,8 +193,12 @@ impl Packed {
             };
             items.push(match *number {
                 DOCUMENT => {
-                    let (id, title, timestamp) = (text(), text(), text());
-                    Item::Document(head.document(id, title, timestamp, text()))
+                    let (id, title, timestamp, text) = (text(), text(), text(), text());
+                    // What begins a redirect may have been learned since it was kept.
+                    match head.site.is_redirect(&text) {
+                        true => Item::Skipped("redirect"),
+                        false => Item::Document(head.document(id, title, timestamp, text)),
+                    }
                 }
                 FAILED => Item::Failed { place: text(), cause: text() },
                 kind => Item::Skipped(KINDS[usize::from(kind)]),

@@ -17,7 +17,7 @@ mod xml;
 mod tests;
 
 use super::{Body, Item, Raw};
-use crate::wikitext::Site;
+use crate::wikitext::{Names, Site};
 use page::Page;
 use split::{Failure, Piece, Splitter};
 use std::collections::VecDeque;
@@ -79,6 +79,12 @@ impl Pages {
         &self.head
     }
 
+    /// What was learned of the wiki's names; the head that knows it.
+    pub(super) fn learn(&mut self, names: &Names) -> &Head {
+        Arc::make_mut(&mut self.head).learn(names);
+        &self.head
+    }
+
     /// The next page, or one that is broken; reading goes on behind it.
     pub(super) fn next(&mut self) -> Option<Item> {
         while self.ready.is_empty() {
@@ -106,6 +112,13 @@ impl Head {
     /// Whether what the wiki calls its namespaces has to be learned from its pages.
     pub(super) fn is_headless(&self) -> bool {
         self.headless
+    }
+
+    /// Words that begin redirects of this wiki, to know beside those of all.
+    fn learn(&mut self, names: &Names) {
+        if names.has_redirect_words() {
+            names.tell_redirect_words(Arc::make_mut(&mut self.site));
+        }
     }
 
     fn namespace(&self, page: &Page) -> i32 {

@@ -19,7 +19,7 @@ impl Expander<'_> {
             return self.literal(frame, name, &parts[1..], out);
         }
         if parts.len() == 1
-            && let Some(value) = self.variable(name)
+            && let Some(value) = self.variable(self.site.english(name))
         {
             return self.write(out, &value);
         }
@@ -27,7 +27,7 @@ impl Expander<'_> {
             name = without(name, prefix).unwrap_or(name);
         }
         if let Some((function, first)) = name.split_once(':')
-            && self.function(frame, (function, first), &parts[1..], out)?
+            && self.function(frame, (self.site.english(trim(function)), first), &parts[1..], out)?
         {
             return Ok(());
         }
@@ -44,6 +44,10 @@ impl Expander<'_> {
         parts: &[Part],
         out: &mut String,
     ) -> Expanded<()> {
+        if title == self.title {
+            self.ledger.loops += 1; // The page itself.
+            return Ok(());
+        }
         let Some((title, body)) = self.templates.find(&title) else {
             match title.namespace {
                 0 => self.ledger.articles += 1,

@@ -150,14 +150,14 @@ impl Expander<'_> {
                     if found || equal(&name, wanted) {
                         return self.trimmed(frame, value);
                     }
-                    if default_next || name == "#default" {
+                    if default_next || self.site.english(&name) == "#default" {
                         (default, default_next) = (Some(value), false);
                     }
                 }
                 None => {
                     let name = self.trimmed(frame, case.nodes)?;
                     found |= equal(&name, wanted);
-                    if name == "#default" {
+                    if self.site.english(&name) == "#default" {
                         default_next = true;
                     }
                     last = Some(name);

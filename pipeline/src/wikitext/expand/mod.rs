@@ -80,11 +80,11 @@ impl Overrun {
 pub struct Ledger {
     /// Pages that call something and were expanded.
     pub expanded: u64,
-    /// Templates included, those inside others too.
+    /// Templates and articles included, those inside others too.
     pub included: u64,
     /// Calls of templates that the dump does not have.
     pub missing: u64,
-    /// Calls of articles as if they were templates (`{{:Page}}`), left out: only templates are kept.
+    /// Calls of articles (`{{:Page}}`) that are not at hand, left out.
     #[serde(default)]
     pub articles: u64,
     /// Calls of modules that ran.

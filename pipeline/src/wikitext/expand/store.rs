@@ -1,4 +1,5 @@
-//! The templates and modules of a dump, gathered in a first pass over it.
+//! The templates and modules of a dump, gathered in a first pass over it; and of its articles those that are made to be
+//! included in others (`<onlyinclude>`), or that a page before them includes (`{{:Page}}`).
 //!
 //! Sources lie in a temporary file without a name (in `TMPDIR`) that is mapped into memory: what is resident is what
 //! is used, and the system may drop it. In memory of our own are 24 bytes a template, 8 a page (for `#ifexist`), and
@@ -9,7 +10,7 @@ use super::tree::Body;
 use crate::wikitext::site::{MODULE, Site, TEMPLATE};
 use crate::wikitext::title::Title;
 use memmap2::Mmap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Result, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -21,7 +22,33 @@ const REDIRECTS: usize = 4;
 /// Bytes of sources kept parsed; their trees take about three times as much.
 const KEPT_PARSED: usize = 32 << 20;
 
-/// Where a template or module lies.
+/// Bytes of an article that is kept, and of all of them.
+const LONGEST_ARTICLE: usize = 256 << 10;
+const ARTICLES: u64 = 64 << 20;
+/// Articles to keep because somebody calls them, at most.
+const CALLED: usize = 100_000;
+/// What a page says that is made to be included.
+const MARKS: [&str; 3] = ["<onlyinclude", "<noinclude", "<includeonly"];
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Template,
+    Module,
+    Article,
+}
+
+impl Kind {
+    fn of(namespace: i32) -> Kind {
+        match namespace {
+            MODULE => Kind::Module,
+            TEMPLATE => Kind::Template,
+            _ => Kind::Article,
+        }
+    }
+}
+
+/// Where a template, module or article lies.
 struct Entry {
     hash: u64,
     offset: u64,
@@ -29,7 +56,7 @@ struct Entry {
     /// The name comes first, then the source or, of a redirect, the name it leads to.
     name_length: u16,
     redirect: bool,
-    module: bool,
+    kind: Kind,
 }
 
 /// Of the stores made in this process, one after the other.
@@ -57,6 +84,9 @@ pub struct Gatherer {
     entries: Vec<Entry>,
     titles: Vec<u64>,
     latest: String,
+    /// Hashes of the articles that pages call.
+    called: HashSet<u64>,
+    article_bytes: u64,
 }
 
 impl Gatherer {
@@ -66,7 +96,8 @@ impl Gatherer {
     /// No temporary file can be made.
     pub fn new() -> Result<Gatherer> {
         let file = BufWriter::with_capacity(1 << 16, tempfile::tempfile()?);
-        Ok(Gatherer { file, length: 0, entries: Vec::new(), titles: Vec::new(), latest: String::new() })
+        let (entries, titles, latest) = (Vec::new(), Vec::new(), String::new());
+        Ok(Gatherer { file, length: 0, entries, titles, latest, called: HashSet::new(), article_bytes: 0 })
     }
 
     /// A page of any namespace, by its title as the dump has it, and the time of its last revision (ISO 8601).
@@ -83,24 +114,57 @@ impl Gatherer {
     /// The temporary file cannot be written.
     pub fn template(&mut self, title: &str, source: &str, redirect: bool, site: &Site) -> Result<()> {
         let name = name_of(TEMPLATE, title);
+        self.calls(source, site);
         let target = if redirect { target(source, site) } else { None };
         if redirect && target.is_none() {
             return Ok(()); // It leads out of the namespace, to what is not gathered.
         }
         let text = target.as_ref().map_or(source, |target| &target.name);
+        self.add(Kind::Template, name, text, target.is_some())
+    }
+
+    /// An article, which is kept where another page may include it. One that a page behind it calls is known too late.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn article(&mut self, title: &str, source: &str, site: &Site) -> Result<()> {
+        self.calls(source, site);
+        let length = source.len() as u64;
+        let wanted = MARKS.iter().any(|mark| source.contains(mark)) || self.called.contains(&hash(0, title));
+        if !wanted || source.len() > LONGEST_ARTICLE || self.article_bytes + length > ARTICLES {
+            return Ok(());
+        }
+        self.article_bytes += length;
+        self.add(Kind::Article, title, source, false)
+    }
+
+    /// Notes the articles that a source includes.
+    fn calls(&mut self, source: &str, site: &Site) {
+        // Few do, and looking whether is faster than splitting.
+        let parts = source.contains("{{:").then(|| source.split("{{:").skip(1));
+        for part in parts.into_iter().flatten() {
+            let name = part.split(['|', '}', '{', '\n']).next().unwrap_or_default();
+            if let Some(title) = Title::read(name, 0, site).filter(|title| title.namespace == 0)
+                && self.called.len() < CALLED
+            {
+                self.called.insert(hash(0, &title.name));
+            }
+        }
+    }
+
+    fn add(&mut self, kind: Kind, name: &str, text: &str, redirect: bool) -> Result<()> {
         let (Ok(length), Ok(name_length)) = (u32::try_from(text.len()), u16::try_from(name.len())) else {
             return Ok(()); // Four gigabytes are no template.
         };
-        let redirect = target.is_some();
-        self.write(name, text)?;
-        self.entries.push(Entry {
-            hash: hash(TEMPLATE, name),
-            offset: self.length,
-            length,
-            name_length,
-            redirect,
-            module: false,
-        });
+        self.file.write_all(name.as_bytes())?;
+        self.file.write_all(text.as_bytes())?;
+        let namespace = match kind {
+            Kind::Template => TEMPLATE,
+            Kind::Module => MODULE,
+            Kind::Article => 0,
+        };
+        let (hash, offset) = (hash(namespace, name), self.length);
+        self.entries.push(Entry { hash, offset, length, name_length, redirect, kind });
         self.length += u64::from(length) + u64::from(name_length);
         Ok(())
     }
@@ -110,29 +174,16 @@ impl Gatherer {
     /// # Errors
     /// The temporary file cannot be written.
     pub fn module(&mut self, title: &str, source: &str) -> Result<()> {
-        let name = name_of(MODULE, title);
-        let (Ok(length), Ok(name_length)) = (u32::try_from(source.len()), u16::try_from(name.len())) else {
-            return Ok(());
-        };
-        self.write(name, source)?;
-        let hash = hash(MODULE, name);
-        self.entries.push(Entry { hash, offset: self.length, length, name_length, redirect: false, module: true });
-        self.length += u64::from(length) + u64::from(name_length);
-        Ok(())
+        self.add(Kind::Module, name_of(MODULE, title), source, false)
     }
 
-    fn write(&mut self, name: &str, text: &str) -> Result<()> {
-        self.file.write_all(name.as_bytes())?;
-        self.file.write_all(text.as_bytes())
-    }
-
-    /// The store; none where the dump has no template.
+    /// The store; none where the dump has neither template nor module: its pages are then read as they are written.
     ///
     /// # Errors
     /// The temporary file cannot be written or mapped.
     pub fn finish(self) -> Result<Option<Templates>> {
-        let Gatherer { file, length, mut entries, mut titles, latest } = self;
-        if entries.is_empty() {
+        let Gatherer { file, length, mut entries, mut titles, latest, .. } = self;
+        if entries.iter().all(|entry| entry.kind == Kind::Article) {
             return Ok(None);
         }
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
@@ -145,7 +196,7 @@ impl Gatherer {
         titles.shrink_to_fit();
         let date = Moment::parse_timestamp(&latest).or_else(|| Moment::day(1970, 1, 1)).expect("a day");
         let (parsed, parsed_bytes) = (RwLock::default(), AtomicUsize::new(0));
-        let modules = entries.iter().any(|entry| entry.module);
+        let modules = entries.iter().any(|entry| entry.kind == Kind::Module);
         let number = STORES.fetch_add(1, Ordering::Relaxed);
         Ok(Some(Templates { map, entries, titles, date, modules, number, parsed, parsed_bytes }))
     }
@@ -154,7 +205,7 @@ impl Gatherer {
 impl Templates {
     /// How many templates there are, redirects included.
     pub fn count(&self) -> usize {
-        self.entries.iter().filter(|entry| !entry.module).count()
+        self.entries.iter().filter(|entry| entry.kind == Kind::Template).count()
     }
 
     /// Whether modules were gathered, so that they can be run.
@@ -182,8 +233,12 @@ impl Templates {
         self.titles.binary_search(&hash(title.namespace, &title.name)).is_ok()
     }
 
-    /// A template, redirects followed: its own title and what it gives to a page.
+    /// A template, redirects followed, or an article: its own title and what it gives to a page.
     pub(super) fn find(&self, title: &Title) -> Option<(Title, Arc<Body>)> {
+        if title.namespace == 0 {
+            let (index, text) = self.entry(0, &title.name)?;
+            return Some((title.clone(), self.parsed(index, text)));
+        }
         if !title.is_template() {
             return None;
         }
@@ -207,7 +262,7 @@ impl Templates {
             let middle = begin + usize::from(entry.name_length);
             let bytes = self.map.as_deref()?.get(begin..middle + entry.length as usize)?;
             let (found, text) = std::str::from_utf8(bytes).ok()?.split_at(middle - begin);
-            (found == name && entry.module == (namespace == MODULE)).then_some((first + i, text))
+            (found == name && entry.kind == Kind::of(namespace)).then_some((first + i, text))
         })
     }
 
@@ -304,9 +359,27 @@ mod tests {
     }
 
     #[test]
+    fn articles_are_kept_that_are_made_to_be_included_or_were_called_before() {
+        let site = Site::default();
+        let mut gatherer = Gatherer::new().unwrap();
+        let pages =
+            [("Before", "x"), ("List", "a<onlyinclude>b</onlyinclude>"), ("Caller", "{{:after}} {{:Before|1}}")];
+        let long = "y".repeat(LONGEST_ARTICLE + 1);
+        for (title, source) in pages.into_iter().chain([("After", "y"), ("Other", "y"), ("After", &long)]) {
+            gatherer.article(title, source, &site).unwrap();
+        }
+        gatherer.template("Template:A", "{{:After}}", false, &site).unwrap();
+        let templates = gatherer.finish().unwrap().unwrap();
+        let find = |name: &str| templates.find(&Title { namespace: 0, name: name.to_owned() }).is_some();
+        assert_eq!(["List", "After", "Before", "Other"].map(find), [true, true, false, false]);
+        assert_eq!(templates.count(), 1);
+    }
+
+    #[test]
     fn a_dump_without_templates_has_no_store() {
         let mut gatherer = Gatherer::new().unwrap();
         gatherer.page(0, "A", "");
+        gatherer.article("A", "<onlyinclude>x</onlyinclude>", &Site::default()).unwrap();
         assert!(gatherer.finish().unwrap().is_none());
     }
 }

@@ -5,13 +5,22 @@ use super::*;
 use crate::wikitext::{Wiki, expanded_text};
 use std::sync::Arc;
 
-/// A wiki of Latgalian with these templates (name, source) and the article `Lobs`.
+/// A wiki of Latgalian with these templates (name, source), articles where the name begins with a colon, and the article
+/// `Lobs`.
 fn wiki(templates: &[(&str, &str)]) -> Wiki {
+    wiki_in("en", templates)
+}
+
+fn wiki_in(code: &str, templates: &[(&str, &str)]) -> Wiki {
     let mut site = Site::new(BTreeMap::from([(10, "Taiss".to_owned()), (14, "Kategoreja".to_owned())]));
-    site.introduce("Vikipedeja", "https://en.wikipedia.org/wiki/Main");
+    site.introduce("Vikipedeja", &format!("https://{code}.wikipedia.org/wiki/Main"));
     let mut gatherer = Gatherer::new().unwrap();
     gatherer.page(0, "Lobs", "2018-02-28T13:05:09Z");
     for (name, source) in [("Pad", "pad")].iter().chain(templates) {
+        if let Some(title) = name.strip_prefix(':') {
+            gatherer.article(title, source, &site).unwrap();
+            continue;
+        }
         let title = format!("Taiss:{name}");
         gatherer.page(10, &title, "2017-01-01T00:00:00Z");
         gatherer.template(&title, source, site.is_redirect(source), &site).unwrap();
@@ -392,4 +401,43 @@ fn the_text_of_a_page_has_what_its_templates_say() {
     let (text, ledger) = expanded_text(source, page(), &wiki);
     assert_eq!(text, "Lobs (XV amžs) is 1,234 km long.\n\n- 5 km");
     assert_eq!((ledger.expanded, ledger.included, ledger.missing), (1, 6, 0));
+}
+
+#[test]
+fn articles_are_included_like_templates() {
+    let templates = [
+        (":Upis", "All of it.<onlyinclude>\n* [[Lobs]], {{{1|no}}} {{Pad}}</onlyinclude>"),
+        (":Around", "<noinclude>x</noinclude>{{:Upis|2}}"),
+        (":Round", "<includeonly>a {{:Round}} b</includeonly>"),
+        ("Calls", "{{:Upis}}"),
+    ];
+    check(
+        &templates,
+        &[
+            ("A {{:Upis|1}}", "A \n* [[Lobs]], 1 pad"),
+            ("{{:around}}", "\n* [[Lobs]], 2 pad"),
+            ("{{Calls}}", "\n* [[Lobs]], no pad"),
+            ("{{:Round}}", "a  b"),
+            ("a{{:Lobs (upe)}}b{{:Lobs}}", "ab"), // the page itself, and one that is not at hand
+        ],
+    );
+    let (_, ledger) = run(&templates, "{{:Upis}}{{:Round}}{{:Lobs (upe)}}{{:Lobs}}").unwrap();
+    assert_eq!((ledger.included, ledger.loops, ledger.articles), (3, 2, 1));
+}
+
+#[test]
+fn magic_words_have_names_in_the_language_of_the_wiki() {
+    for (code, source, wanted) in [
+        ("de", "{{SEITENNAME}} {{GROSS:ab}} {{#wechsle:x|y=1|#standard=2}} {{JETZIGES_JAHR}}", "Lobs (upe) AB 2 2018"),
+        ("fr", "{{#si: x |{{NOMPAGE}}|b}} {{#selon:c|a=1|#défaut=2}}", "Lobs (upe) 2"),
+        ("ru", "{{#если:|a|b}} {{нрег:ЁЖ}} {{НАЗВАНИЕ_СТРАНИЦЫ:Ёж}}", "b ёж Ёж"),
+        ("uk", "{{#якщо:1|{{ВРЕГ:я}}|b}}", "Я"),
+        ("ar", "{{#لو:|1|2}} {{اسم الصفحة}}", "2 Lobs (upe)"),
+        ("es", "{{#si:x|{{NOMBREDEPÁGINA}}}}{{ORDENAR:x}}", "Lobs (upe)"),
+        ("en", "{{SEITENNAME}}{{PAGENAME}}", "Lobs (upe)"),
+    ] {
+        let wiki = wiki_in(code, &[]);
+        let (text, _) = expand(source, page(), &wiki.site, wiki.templates.as_ref().unwrap()).unwrap();
+        assert_eq!(text.replace(HOLE, ""), wanted, "{code}");
+    }
 }

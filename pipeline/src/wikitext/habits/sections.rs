@@ -111,7 +111,9 @@ impl Learner {
             let wordy = |letters: Letters, _: &Outline, rest| !is_bare(letters, rest);
             if let Some((outline, letters)) = Outline::unless(section.body, wordy) {
                 let list = section.body.contains("<references");
-                let filled = referring && section.body.contains("{{") && letters == Letters::default();
+                // Nothing but templates is a list of references; but numbered ones are what a dictionary has of a word.
+                let numbered = || outline.text.lines().any(|line| line.starts_with('#'));
+                let filled = referring && section.body.contains("{{") && letters == Letters::default() && !numbered();
                 seen.bare = true;
                 seen.witnessed = list || filled || letters.links > 0 && outline.text.contains("//");
                 seen.linked = letters.links > 0;
@@ -246,6 +248,17 @@ mod tests {
         let template = format!("{PAGE}{{{{x|\n== Olūti ==\n}}}}");
         assert_eq!(without(&template), template);
         assert_eq!(without("a = b"), "a = b");
+    }
+
+    #[test]
+    fn what_a_dictionary_has_of_a_word_closes_no_page() {
+        let mut learner = Learner::default();
+        for number in 0..6 {
+            let word = format!("== Latīņu ==\n=== Prīdieklis {number} ===\nNu vuorda.<ref>A</ref>\n");
+            learner.article(&format!("{word}=== Divdabs ===\n{{{{la-part}}}}\n\n# {{{{form of|x}}}}\n"));
+            learner.article(&format!("{word}=== Nūruodis ===\n* {{{{R:L}}}}\n"));
+        }
+        assert_eq!(learner.finish(), [("nūruodis".to_owned(), 6)].into());
     }
 
     #[test]

@@ -290,7 +290,9 @@ impl Job<'_> {
             card.wiki = wiki.is_some();
             match done {
                 Some(done) => card = done,
-                None => self.write(rows, sampled::among(std::mem::take(&mut chosen), &units), &mut card, units.len())?,
+                None => {
+                    self.write(rows, sampled::among(std::mem::take(&mut chosen), &units), &mut card, units.len())?
+                }
             }
             units.push((self.path(units.len(), "parquet"), card));
             let read = read.min(self.bytes);

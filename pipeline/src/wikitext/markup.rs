@@ -362,7 +362,7 @@ impl Scanner<'_> {
     fn bracket(&mut self) {
         let after = &self.source[self.at + 1..];
         let begins = |scheme: &&str| after.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
-        if !SCHEMES.iter().any(|scheme| begins(scheme)) {
+        if !SCHEMES.iter().any(begins) {
             let end = memchr3(b'[', b']', b'\n', after.as_bytes()).unwrap_or(after.len());
             let half = after[end..].starts_with("]]") && after[..end].contains('|') && self.top() != Open::Link;
             return if half { self.open(Open::Link, 1) } else { self.take(1) };

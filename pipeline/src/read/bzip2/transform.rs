@@ -59,8 +59,8 @@ impl Transform {
         let first = place(self.table[origin]);
         self.table[origin] |= LAST;
         let regular = column.len().div_ceil(PIECE);
-        let piece_at = |place: usize| if place % PIECE == 0 { place / PIECE } else { regular };
-        let count = regular + usize::from(first % PIECE != 0);
+        let piece_at = |place: usize| if place.is_multiple_of(PIECE) { place / PIECE } else { regular };
+        let count = regular + usize::from(!first.is_multiple_of(PIECE));
         self.follow(count, |piece| if piece == regular { first } else { piece * PIECE });
         let end = text.len() + column.len();
         let mut piece = piece_at(first);

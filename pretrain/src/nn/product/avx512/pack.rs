@@ -134,6 +134,7 @@ pub(super) unsafe fn by_panel<N: Number, const PASSING: bool, const CUT: bool>(
                             for (one, first) in tiles.iter_mut().zip(quadrants(source, first)) {
                                 *one = tile::<N, false>(first, x.strides, rows.len(), depth);
                             }
+                            #[expect(clippy::needless_range_loop, reason = "iterators over four might not be inlined")]
                             for i in 0..some {
                                 let lines = [tiles[0][i], tiles[1][i], tiles[2][i], tiles[3][i]];
                                 let place = place + i * across + vector;

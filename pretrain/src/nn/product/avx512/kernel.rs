@@ -93,9 +93,9 @@ pub(super) unsafe fn tile<N: Number, const R: usize, const V: usize>(call: Call,
             right = right.add(V);
             lane += call.lane_stride;
         }
-        write(&sums, call.out, call.out_stride, last);
+        write(sums, call.out, call.out_stride, last);
         if let Some(second) = call.second {
-            write(&sums, second, call.out_stride, last);
+            write(sums, second, call.out_stride, last);
         }
     }
 }
@@ -103,12 +103,12 @@ pub(super) unsafe fn tile<N: Number, const R: usize, const V: usize>(call: Call,
 /// # Safety
 /// As [`multiply`].
 #[inline(always)]
-unsafe fn write<const R: usize, const V: usize>(sums: &[[__m512; V]; R], to: Target, stride: usize, last: __mmask16) {
+unsafe fn write<const R: usize, const V: usize>(sums: [[__m512; V]; R], to: Target, stride: usize, last: __mmask16) {
     // SAFETY: the caller's word; a mask keeps the last vector to the columns that exist.
     unsafe {
         let scale = _mm512_set1_ps(to.scale);
-        for (row, sums) in sums.iter().enumerate() {
-            for (vector, &sum) in sums.iter().enumerate() {
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
                 let place = to.first.add(row * stride + 16 * vector);
                 let mask = if vector + 1 == V { last } else { __mmask16::MAX };
                 let sum = if to.add {

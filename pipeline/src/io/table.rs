@@ -158,6 +158,7 @@ mod tests {
         }
         assert_eq!(seen, ["10 Text(\"one\")", "Skipped(\"empty\")", "12 Text(\"three\")"]);
         assert_eq!(rows.share_read(), 1.0);
+        assert!(rows.next().unwrap().is_none(), "what has ended stays ended");
     }
 
     #[test]

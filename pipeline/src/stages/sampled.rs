@@ -166,3 +166,42 @@ fn candidates(files: &[&MappedFile]) -> Result<Vec<SideBySide>> {
     }
     Ok(pages.into_values().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_parts_of_them_choose_the_files_least_hashes() {
+        let raw = |number: usize| Raw {
+            id: number.to_string(),
+            title: None,
+            url: None,
+            timestamp: None,
+            licence: None,
+            body: Body::Wikitext(format!("page {number}")),
+        };
+        let raws: Vec<Raw> = (0..4 * CANDIDATES).map(raw).collect();
+        let mut least: Vec<u64> = raws.iter().map(|raw| xxh3_64(raw.id.as_bytes())).collect();
+        least.sort_unstable();
+        least.truncate(CANDIDATES);
+        // Two units of two parts each.
+        let mut units: Vec<(PathBuf, UnitCard)> = Vec::new();
+        for unit in raws.chunks(2 * CANDIDATES) {
+            let parts = unit.chunks(CANDIDATES + 7).enumerate();
+            let chosen = parts.flat_map(|(part, raws)| {
+                choose(raws).into_iter().map(move |page| page.behind(part * (CANDIDATES + 7)))
+            });
+            let chosen = among(chosen.collect(), &units);
+            assert!(chosen.iter().all(|page| unit[page.at].id == page.page));
+            let sampled = chosen.iter().map(|page| page.hash).collect();
+            units.push((PathBuf::new(), UnitCard { sampled, ..UnitCard::default() }));
+        }
+        let found = |of: &[(PathBuf, UnitCard)]| -> BTreeSet<u64> {
+            of.iter().flat_map(|(_, card)| card.sampled.iter().copied()).collect()
+        };
+        assert_eq!(found(&units[..1]).len(), CANDIDATES, "the first unit knows no others");
+        assert!(least.iter().all(|hash| found(&units).contains(hash)));
+        assert!(found(&units[1..]).iter().all(|hash| least.contains(hash)), "no more of the second than belong");
+    }
+}

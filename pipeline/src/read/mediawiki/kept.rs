@@ -220,6 +220,20 @@ fn put(out: &mut Vec<u8>, number: u8, texts: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wikitext::Site;
+
+    #[test]
+    fn a_redirect_by_a_word_that_was_learned_later_is_one() {
+        let page = |text: &str| Ok(Page { title: "Lobdīn".to_owned(), text: text.to_owned(), ..Page::default() });
+        let packed = Packed::new(&[page("#PUORADRESEIT [[Upe]] {{veidne}}"), page("Upe tak.")], &Head::default());
+        let of = |head: &Head| -> Vec<bool> {
+            packed.items(head).iter().map(|item| matches!(item, Item::Skipped("redirect"))).collect()
+        };
+        assert_eq!(of(&Head::default()), [false, false]);
+        let mut site = Site::default();
+        site.add_redirect_word("puoradreseit");
+        assert_eq!(of(&Head { site: Arc::new(site), ..Head::default() }), [true, false]);
+    }
 
     #[test]
     fn where_there_is_no_room_nothing_is_kept() {
